@@ -1,0 +1,1 @@
+//! A fake Azure platform for tests and the demo: WireServer, HostGAPlugin, IMDS, storage

@@ -1,0 +1,1 @@
+//! Unseals the certificates that the platform sends

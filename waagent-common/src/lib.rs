@@ -1,0 +1,1 @@
+//! What every program of the agent needs: configuration, documents, sandbox, log

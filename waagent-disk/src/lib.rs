@@ -1,0 +1,1 @@
+//! Reads the provisioning DVD and prepares the resource disk

@@ -1,0 +1,1 @@
+//! Plans, unpacks and runs VM extensions

@@ -1,0 +1,1 @@
+//! Wireserver endpoint, host firewall

@@ -1,0 +1,1 @@
+//! Provisions the operating system: user, SSH, sudo, host name, custom data

@@ -1,0 +1,1 @@
+//! The front command, and the supervisor for machines without systemd
