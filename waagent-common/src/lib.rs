@@ -1,1 +1,24 @@
-//! What every program of the agent needs: configuration, documents, sandbox, log
+//! What every program of the agent needs: configuration, documents, sandbox, log.
+
+pub mod args;
+pub mod config;
+pub mod documents;
+pub mod durable;
+pub mod fault;
+pub mod lock;
+pub mod log;
+pub mod notify;
+pub mod place;
+pub mod program;
+pub mod sandbox;
+pub mod secret;
+pub mod sys;
+pub mod text;
+pub mod time;
+pub mod tool;
+pub mod types;
+pub mod users;
+
+/// What the agent calls itself towards the platform: four numbers, the first three of the contract that it keeps
+/// (WALinuxAgent 2.15.0), the last its own build.
+pub const AGENT_VERSION: &str = "2.15.0.1001";

@@ -1,0 +1,239 @@
+//! Tries forbidden acts from inside a program's sandbox, and says which layer stopped them.
+//!
+//! A test file of a program holds two functions:
+//!
+//! ```no_run
+//! # use waagent_common::sandbox::Policy;
+//! # const POLICY: Policy = unimplemented!();
+//! use waagent_probe::{Act, Layer, Probe};
+//!
+//! #[test]
+//! fn probe_child() {
+//!     waagent_probe::child(&POLICY); // returns at once but in the probe's own children
+//! }
+//!
+//! #[test]
+//! fn may_not_open_a_socket() {
+//!     let probe = Probe::new(&POLICY, "/tmp/scratch");
+//!     assert_eq!(probe.verdict(&Act::Socket(libc_af_inet())), Layer::Seccomp);
+//! }
+//! # fn libc_af_inet() -> i32 { 2 }
+//! ```
+//!
+//! Each act runs twice in a child that has the program's user and capabilities: without, and with Landlock and
+//! seccomp. What is refused both times was refused by file modes or a missing capability; what only the second time,
+//! by Landlock (an error) or seccomp (the child ends with 77 by SIGSYS).
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test tooling: it may say what it means"
+)]
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use caps::CapsHashSet;
+use serde::{Deserialize, Serialize};
+use waagent_common::args::Common;
+use waagent_common::place::Place;
+use waagent_common::sandbox::{Policy, RunsAs};
+use waagent_common::sys::spawn::{Identity, capability, dress};
+use waagent_common::users::{gid_of, uid_of};
+
+/// Something that a program might try.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Act {
+    /// Open a file for reading, and read a byte.
+    Read(PathBuf),
+    /// Make a file in this folder, and remove it.
+    CreateIn(PathBuf),
+    /// Open an existing file for writing (nothing is written).
+    Write(PathBuf),
+    /// Remove a file.
+    Remove(PathBuf),
+    /// Execute a program without arguments.
+    Execute(PathBuf),
+    /// Open a stream socket of this family.
+    Socket(i32),
+    /// Connect by TCP to a port of 127.0.0.1 (refused by the peer counts as allowed).
+    Connect(u16),
+    /// Listen by TCP on an ephemeral port.
+    Listen,
+    /// Mount a tmpfs there.
+    Mount(PathBuf),
+    /// Set the host name to what it is.
+    SetHostname,
+    /// Make a namespace.
+    Unshare,
+    /// Send signal 0 to this process.
+    Signal(i32),
+    /// Attach to this process as a debugger.
+    Trace(i32),
+    /// Become this user.
+    SetUid(u32),
+    /// Map memory that is writable and executable.
+    MapCode,
+}
+
+/// What stopped an act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// Nothing: it is allowed.
+    Allowed,
+    /// File mode, owner, or a missing capability.
+    Modes,
+    /// Landlock.
+    Landlock,
+    /// The system call filter.
+    Seccomp,
+}
+
+/// A program's sandbox, to be tried from inside.
+#[derive(Debug)]
+pub struct Probe<'a> {
+    policy: &'a Policy,
+    root: PathBuf,
+    user: Option<(u32, u32)>,
+}
+
+const ACT: &str = "WAAGENT_PROBE_ACT";
+const BARE: &str = "WAAGENT_PROBE_BARE";
+const ROOT: &str = "WAAGENT_PROBE_ROOT";
+/// Statuses of a child: done, refused by an error, stopped by the filter.
+const DONE: i32 = 0;
+const REFUSED: i32 = 10;
+const STOPPED: i32 = 77;
+
+impl<'a> Probe<'a> {
+    /// The sandbox of this policy with `--root root`. The child runs as the policy's user if this machine has it, else
+    /// as `nobody`.
+    pub fn new(policy: &'a Policy, root: impl AsRef<Path>) -> Self {
+        let place = Place::new(Path::new("/"));
+        let user = match policy.runs_as {
+            RunsAs::User(name) => {
+                let uid = uid_of(&place, name).unwrap_or(65534);
+                Some((uid, gid_of(&place, name).unwrap_or(65534)))
+            }
+            RunsAs::Root | RunsAs::Caller => None,
+        };
+        Self { policy, root: root.as_ref().to_path_buf(), user }
+    }
+
+    /// Runs the child as this user and group instead.
+    #[must_use]
+    pub fn as_user(mut self, uid: u32, gid: u32) -> Self {
+        self.user = Some((uid, gid));
+        self
+    }
+
+    /// What stops this act.
+    pub fn verdict(&self, act: &Act) -> Layer {
+        match (self.run(act, true), self.run(act, false)) {
+            (REFUSED, _) => Layer::Modes,
+            (DONE, DONE) => Layer::Allowed,
+            (DONE, REFUSED) => Layer::Landlock,
+            (DONE, STOPPED) => Layer::Seccomp,
+            other => panic!("probe of {act:?} ended oddly: {other:?}"),
+        }
+    }
+
+    fn run(&self, act: &Act, bare: bool) -> i32 {
+        let (uid, gid) = self.user.unwrap_or((0, 0));
+        let kept: CapsHashSet =
+            self.policy.capabilities.iter().filter_map(|grant| capability(grant.what)).collect();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "probe_child", "--nocapture", "--test-threads=1"])
+            .env(ACT, serde_json::to_string(act).unwrap())
+            .env(BARE, if bare { "1" } else { "0" })
+            .env(ROOT, &self.root);
+        let identity = Identity {
+            uid,
+            gid,
+            groups: Vec::new(),
+            capabilities: Some(kept),
+            umask: 0o077,
+            no_new_privs: true,
+            session: false,
+        };
+        dress(&mut command, identity);
+        let output = command.output().expect("the test starts itself");
+        output.status.code().unwrap_or_else(|| panic!("{act:?}: {output:?}"))
+    }
+}
+
+/// The child's half: tries the act and ends the process. Does nothing in an ordinary test run.
+pub fn child(policy: &Policy) {
+    let Ok(act) = std::env::var(ACT) else { return };
+    let act: Act = serde_json::from_str(&act).unwrap();
+    let bare = std::env::var(BARE).unwrap() == "1";
+    let root = PathBuf::from(std::env::var(ROOT).unwrap());
+    let policy = *policy;
+    // The test runs on a thread of its own; the sandbox is entered by that thread, as it is by a whole program.
+    if !bare {
+        let args = Common { policy: false, configuration_path: None, root };
+        let sandbox = policy.enter(&args).expect("the sandbox can be entered");
+        sandbox.satisfies(true).expect("the kernel offers every layer");
+    }
+    std::process::exit(match attempt(&act) {
+        Ok(()) => DONE,
+        Err(_) => REFUSED,
+    });
+}
+
+fn attempt(act: &Act) -> std::io::Result<()> {
+    match act {
+        Act::Read(path) => {
+            use std::io::Read;
+            std::fs::File::open(path)?.read(&mut [0; 1]).map(|_| ())
+        }
+        Act::CreateIn(folder) => {
+            let path = folder.join("waagent-probe");
+            std::fs::File::create_new(&path)?;
+            std::fs::remove_file(path)
+        }
+        Act::Write(path) => std::fs::OpenOptions::new().write(true).open(path).map(|_| ()),
+        Act::Remove(path) => std::fs::remove_file(path),
+        Act::Execute(path) => Command::new(path).output().map(|_| ()),
+        Act::Connect(port) => connect(*port),
+        Act::Listen => std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map(|_| ()),
+        Act::Socket(_) | Act::Trace(_) | Act::MapCode => raw(act),
+        Act::Mount(path) => {
+            let flags = nix::mount::MsFlags::empty();
+            Ok(nix::mount::mount(Some("probe"), path, Some("tmpfs"), flags, None::<&str>)?)
+        }
+        Act::SetHostname => Ok(nix::unistd::sethostname(nix::unistd::gethostname()?)?),
+        Act::Unshare => Ok(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUTS)?),
+        Act::Signal(pid) => Ok(nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), None)?),
+        Act::SetUid(uid) => Ok(nix::unistd::setuid(nix::unistd::Uid::from_raw(*uid))?),
+    }
+}
+
+fn connect(port: u16) -> std::io::Result<()> {
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match TcpStream::connect_timeout(&peer, Duration::from_secs(2)) {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
+        connected => connected.map(|_| ()),
+    }
+}
+
+#[expect(unsafe_code, reason = "acts that no safe interface offers; the child ends right after")]
+fn raw(act: &Act) -> std::io::Result<()> {
+    // SAFETY: each call has plain numbers as arguments, or asks the kernel for fresh memory.
+    let result = unsafe {
+        match act {
+            Act::Socket(family) => i64::from(libc::socket(*family, libc::SOCK_STREAM, 0)),
+            Act::Trace(pid) => libc::ptrace(libc::PTRACE_ATTACH, *pid, 0, 0),
+            _ => {
+                let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+                let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+                let map = libc::mmap(std::ptr::null_mut(), 4096, protection, flags, -1, 0);
+                if map == libc::MAP_FAILED { -1 } else { 0 }
+            }
+        }
+    };
+    if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -1,0 +1,26 @@
+//! Arguments that every program understands.
+
+use std::path::PathBuf;
+
+use crate::place::Place;
+
+/// Flattened into each program's own arguments.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// Print what this program may do (its declared policy) as JSON, and exit
+    #[arg(long)]
+    pub policy: bool,
+    /// Read this configuration file instead of /etc/waagent.conf
+    #[arg(long, value_name = "FILE")]
+    pub configuration_path: Option<PathBuf>,
+    /// Work below this folder instead of / (a scratch copy, for images and tests)
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+}
+
+impl Common {
+    /// The tree that the program works in.
+    pub fn place(&self) -> Place {
+        Place::new(&self.root)
+    }
+}

@@ -1,0 +1,170 @@
+//! Which files make the configuration, and how each is read: bounded, whole, and never hanging.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::libc::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK};
+
+use super::lines;
+
+/// Why no program may work with this configuration; they exit with 78, CONFIG.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that exists can't be used.
+    #[error("{0}")]
+    File(String),
+    /// A key asks for what the sandbox and the labels have fixed.
+    #[error("{0}")]
+    Fixed(String),
+}
+
+/// One file of the configuration.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// As it is shown.
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The files in the order in which they are read, and whether the built-in copy had to stand in.
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) list: Vec<Source>,
+    pub(super) is_built_in: bool,
+}
+
+/// The configuration's files below `root`, or `override_path` alone.
+pub(super) fn sources(root: &Path, override_path: Option<&Path>) -> Result<Sources, ConfigError> {
+    if let Some(path) = override_path {
+        let source = read(path)?.ok_or_else(|| {
+            ConfigError::File(format!("cannot read '{}': there is no such file", path.display()))
+        })?;
+        return Ok(Sources { list: vec![source], is_built_in: false });
+    }
+    let mut list = Vec::new();
+    let mut is_built_in = false;
+    match read(&root.join(MAIN))? {
+        Some(main) if lines::any_key(&main.bytes) => list.push(main),
+        _ => {
+            let vendor = read(&root.join(VENDOR))?;
+            is_built_in = vendor.is_none();
+            list.push(vendor.unwrap_or_else(built_in));
+        }
+    }
+    for path in drop_ins(&root.join(DROP_INS))? {
+        list.extend(read(&path)?);
+    }
+    Ok(Sources { list, is_built_in })
+}
+
+/// The shipped file, as it was when this program was built.
+pub(super) fn built_in() -> Source {
+    Source { name: "built-in waagent.conf".to_owned(), bytes: BUILT_IN.as_bytes().to_vec() }
+}
+
+/// `*.conf` in the folder, by name; none where the folder is missing.
+fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(folder, &error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| unreadable(folder, &error))?.path();
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if path.extension() == Some(OsStr::new("conf")) && !is_hidden {
+            paths.push(path);
+        }
+        if paths.len() > MOST_DROP_INS {
+            let text = format!("cannot use '{}': over {MOST_DROP_INS} files; join some", folder.display());
+            return Err(ConfigError::File(text));
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// The file at `path`, or nothing where there is none. A file that changes while it is read is read again.
+fn read(path: &Path) -> Result<Option<Source>, ConfigError> {
+    for _ in 0..TRIES {
+        // O_NONBLOCK: a FIFO in the place of the file must not hang the boot.
+        let flags = O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+        let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(path, &error)),
+        };
+        let before = file.metadata().map_err(|error| unreadable(path, &error))?;
+        refuse_odd(path, &before)?;
+        let bytes = read_bounded(path, &file)?;
+        let after = file.metadata().map_err(|error| unreadable(path, &error))?;
+        if is_same(&before, &after) && u64::try_from(bytes.len()) == Ok(after.len()) {
+            return Ok(Some(Source { name: path.display().to_string(), bytes }));
+        }
+    }
+    Err(ConfigError::File(format!(
+        "cannot read '{}': it changed {TRIES} times meanwhile; try again",
+        path.display()
+    )))
+}
+
+fn refuse_odd(path: &Path, metadata: &Metadata) -> Result<(), ConfigError> {
+    if !metadata.is_file() {
+        return Err(ConfigError::File(format!("cannot use '{}': not a regular file", path.display())));
+    }
+    if metadata.len() > LARGEST {
+        return Err(too_large(path));
+    }
+    Ok(())
+}
+
+fn read_bounded(path: &Path, file: &File) -> Result<Vec<u8>, ConfigError> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST) {
+        Ok(bytes)
+    } else {
+        Err(too_large(path))
+    }
+}
+
+fn is_same(before: &Metadata, after: &Metadata) -> bool {
+    (before.len(), before.mtime(), before.mtime_nsec(), before.ctime(), before.ctime_nsec())
+        == (after.len(), after.mtime(), after.mtime_nsec(), after.ctime(), after.ctime_nsec())
+}
+
+fn too_large(path: &Path) -> ConfigError {
+    ConfigError::File(format!("cannot use '{}': over 1 MiB", path.display()))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
+    let path_text = path.display();
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return ConfigError::File(format!("cannot read '{path_text}': {error}"));
+    }
+    let (wanted, mode) = match fs::metadata(path) {
+        Ok(metadata) => {
+            let wanted = if metadata.is_dir() { "0755" } else { "0644" };
+            (wanted, format!("its mode is {:04o}", metadata.permissions().mode() & 0o7777))
+        }
+        Err(_) => ("0644", "its mode is hidden".to_owned()), // the folder above is closed: the error above says it
+    };
+    let user = nix::unistd::geteuid();
+    ConfigError::File(format!(
+        "cannot read '{path_text}' as user {user}: {error}, {mode}; it holds no secret: run 'chmod {wanted} {path_text}'"
+    ))
+}
+
+const MAIN: &str = "etc/waagent.conf";
+const DROP_INS: &str = "etc/waagent.conf.d";
+/// For images whose `/etc` is empty.
+const VENDOR: &str = "usr/lib/waagent/waagent.conf";
+const BUILT_IN: &str = include_str!("../../../config/waagent.conf");
+/// Bytes of one file.
+const LARGEST: u64 = 1 << 20;
+const MOST_DROP_INS: usize = 64;
+const TRIES: u32 = 3;

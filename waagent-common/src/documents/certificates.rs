@@ -1,0 +1,116 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Body, bound};
+use crate::types::Thumbprint;
+
+/// The platform's answer to a certificates request, still sealed.
+///
+/// Written by waagent-fetch; read by waagent-certs. Secrets: sealed for the transport key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedCertificates {
+    /// Incarnation in the URI that was asked for.
+    pub uri_incarnation: String,
+    /// The container that the goal state named.
+    pub container_id: String,
+    /// Content cipher that the request asked for: `AES128_CBC` or `DES_EDE3_CBC`.
+    pub cipher_requested: String,
+    /// Thumbprint of the transport certificate that was sent.
+    pub transport_thumbprint: Thumbprint,
+    /// `Format` of the answer, e.g. `Pkcs7BlobWithPfxContents`; absent where the answer had none.
+    pub format: Option<String>,
+    /// CMS EnvelopedData, DER in base64; absent where the platform has no certificates for this machine.
+    pub data_base64: Option<String>,
+}
+
+impl Body for SealedCertificates {
+    const NAME: &'static str = "sealed-certificates";
+    const PATH: &'static str = "/var/lib/waagent/fetch/certificates.json";
+    const PROGRAM: &'static str = "waagent-fetch";
+    const WRITER: &'static str = "waagent-fetch";
+    const MAX_BYTES: u64 = 6 << 20;
+
+    fn check(&self) -> Result<(), String> {
+        bound("uri_incarnation", self.uri_incarnation.len(), 64)?;
+        bound("container_id", self.container_id.len(), 128)?;
+        bound("cipher_requested", self.cipher_requested.len(), 32)?;
+        bound("format", self.format.as_ref().map_or(0, String::len), 64)?;
+        bound("data_base64", self.data_base64.as_ref().map_or(0, String::len), 6 << 20)
+    }
+}
+
+/// What was unsealed: public parts only.
+///
+/// Written by waagent-certs; read by waagent-fetch, waagent-ext, waagent-provision. Secrets: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificates {
+    /// One row for each certificate of the answer.
+    pub certificates: Vec<CertificateRow>,
+    /// Another cipher to ask for: `DES_EDE3_CBC`, once for this input.
+    pub needs: Option<String>,
+    /// Integrity of the PFX.
+    pub mac: MacState,
+    /// What couldn't be opened, and what to do about it.
+    pub errors: Vec<String>,
+}
+
+/// One certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateRow {
+    /// Names the files `<thumbprint>.crt` and `.prv`.
+    pub thumbprint: Thumbprint,
+    /// Is there a `.prv`?
+    pub has_private_key: bool,
+    /// Subject, one line.
+    pub subject: String,
+    /// Issuer, one line.
+    pub issuer: String,
+    /// End of validity, RFC 3339.
+    pub not_after: String,
+    /// Friendly name in the PFX.
+    pub friendly_name: Option<String>,
+    /// `rsa-2048`, `ec-p256` ...
+    pub key_type: String,
+    /// Is it usable?
+    pub state: CertificateState,
+}
+
+/// State of one certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateState {
+    /// In place and within its validity.
+    Installed,
+    /// In place, but its validity has ended (or not begun).
+    Expired,
+    /// Couldn't be written; `errors` says why.
+    Failed,
+}
+
+/// Was the PFX's MAC checked?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MacState {
+    /// It is right.
+    Verified,
+    /// The provider has no key derivation for it (FIPS), or the PFX has none.
+    Unverified,
+    /// There was nothing to check.
+    None,
+}
+
+impl Body for Certificates {
+    const NAME: &'static str = "certificates";
+    const PATH: &'static str = "/var/lib/waagent/certs/certificates.json";
+    const PROGRAM: &'static str = "waagent-certs";
+    const WRITER: &'static str = "waagent-certs";
+    const MAX_BYTES: u64 = 1 << 20;
+
+    fn check(&self) -> Result<(), String> {
+        bound("certificates", self.certificates.len(), 64)?;
+        bound("errors", self.errors.len(), 128)?;
+        bound("needs", self.needs.as_ref().map_or(0, String::len), 32)
+    }
+}

@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Body, bound};
+use crate::types::{ExtensionName, HandlerName, HandlerVersion};
+
+/// One command of a handler: `ext/commands/<id>.json`.
+///
+/// Written by waagent-ext; read by waagent-ext-run, which runs it. Secrets: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    /// The file's name; never used twice.
+    pub id: String,
+    /// What it is for.
+    pub kind: CommandKind,
+    /// Handler and version, but for custom data.
+    pub handler: Option<HandlerRef>,
+    /// Instance, in multi-configuration handlers.
+    pub extension: Option<ExtensionName>,
+    /// Handed to `/bin/sh -c` as it is; for `remove` the folder to delete.
+    pub command: String,
+    /// The whole environment: nothing is inherited.
+    pub environment: BTreeMap<String, String>,
+    /// Working directory.
+    pub directory: String,
+    /// Time limit in seconds.
+    pub timeout_s: u32,
+    /// systemd slice of the handler, where systemd runs.
+    pub slice: Option<String>,
+    /// The boot that it was written in: another boot doesn't run it.
+    pub boot_id: String,
+}
+
+/// A handler in one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandlerRef {
+    /// Handler.
+    pub name: HandlerName,
+    /// Version.
+    pub version: HandlerVersion,
+}
+
+/// What a command is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandKind {
+    /// Handler's install command.
+    Install,
+    /// Handler's enable command.
+    Enable,
+    /// Handler's disable command.
+    Disable,
+    /// Handler's update command.
+    Update,
+    /// Handler's uninstall command.
+    Uninstall,
+    /// Delete what a handler left and the planner has no right to delete.
+    Remove,
+    /// Resource limits of a handler's services.
+    Services,
+    /// The deployment's custom data.
+    CustomData,
+}
+
+impl Body for Command {
+    const NAME: &'static str = "command";
+    const PATH: &'static str = "/var/lib/waagent/ext/commands";
+    const PROGRAM: &'static str = "waagent-ext";
+    const WRITER: &'static str = "root";
+    const MAX_BYTES: u64 = 256 << 10;
+    const MODE: u32 = 0o600;
+
+    fn check(&self) -> Result<(), String> {
+        check_id(&self.id)?;
+        bound("command", self.command.len(), 64 << 10)?;
+        bound("directory", self.directory.len(), 4096)?;
+        bound("environment", self.environment.len(), 64)?;
+        bound("slice", self.slice.as_ref().map_or(0, String::len), 256)?;
+        bound("timeout_s", usize::try_from(self.timeout_s).unwrap_or(usize::MAX), 24 * 3600)
+    }
+}
+
+/// What became of a command: `ext/results/<id>.result.json`; its output beside it as `.out` and `.err`.
+///
+/// Written by waagent-ext-run, which is unconfined: readers take it as hostile. Secrets: output may hold some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandResult {
+    /// The command.
+    pub id: String,
+    /// How far it is.
+    pub state: CommandState,
+    /// Exit status of the shell.
+    pub exit_code: Option<i32>,
+    /// Signal that ended the shell.
+    pub signal: Option<i32>,
+    /// Why it couldn't be started, or was interrupted.
+    pub error: Option<String>,
+    /// RFC 3339.
+    pub started_at: Option<String>,
+    /// RFC 3339.
+    pub ended_at: Option<String>,
+    /// Bytes that it wrote to standard output, also those that were cut.
+    pub stdout_bytes: u64,
+    /// Bytes that it wrote to standard error.
+    pub stderr_bytes: u64,
+    /// The boot that it ran in.
+    pub boot_id: String,
+}
+
+/// How far a command is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandState {
+    /// At work.
+    Started,
+    /// The shell ended by itself.
+    Exited,
+    /// Its time was up.
+    TimedOut,
+    /// The runner, or the machine, ended first; or it never started.
+    Interrupted,
+}
+
+impl Body for CommandResult {
+    const NAME: &'static str = "command-result";
+    const PATH: &'static str = "/var/lib/waagent/ext/results";
+    const PROGRAM: &'static str = "waagent-ext-run";
+    const WRITER: &'static str = "root";
+    const MODE: u32 = 0o600;
+
+    fn check(&self) -> Result<(), String> {
+        check_id(&self.id)?;
+        bound("error", self.error.as_ref().map_or(0, String::len), 4096)
+    }
+}
+
+/// An id is a file name and a unit's instance name.
+fn check_id(id: &str) -> Result<(), String> {
+    let good = !id.is_empty()
+        && id.len() <= 128
+        && !id.starts_with('.')
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if good { Ok(()) } else { Err(format!("body.id: not an id: '{}'", crate::text::shown(id))) }
+}

@@ -1,0 +1,49 @@
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Body, bound};
+
+/// Where the WireServer is.
+///
+/// Written by waagent-net; read by waagent-dial, waagent-fetch and waagent-ext. Secrets: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// 168.63.129.16, or another one that `Protocol.AllowedEndpoints` lists.
+    pub address: Ipv4Addr,
+    /// How it was found.
+    pub source: EndpointSource,
+    /// The interface whose lease named it, if one did.
+    pub interface: Option<String>,
+    /// Value of DHCP option 245 in the leases, also where it wasn't used.
+    pub option_245: Option<Ipv4Addr>,
+}
+
+/// How an endpoint was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndpointSource {
+    /// `Protocol.EndpointDiscovery` isn't `dhcp`.
+    Configured,
+    /// A route leads to the well-known address.
+    Route,
+    /// A lease file of this machine's DHCP client.
+    Lease,
+    /// An own DHCP request.
+    Dhcp,
+    /// Nothing else was found: the well-known address.
+    Default,
+}
+
+impl Body for Endpoint {
+    const NAME: &'static str = "endpoint";
+    const PATH: &'static str = "/var/lib/waagent/net/endpoint.json";
+    const PROGRAM: &'static str = "waagent-net";
+    const WRITER: &'static str = "waagent-net";
+
+    fn check(&self) -> Result<(), String> {
+        // IFNAMSIZ of linux/if.h.
+        bound("interface", self.interface.as_ref().map_or(0, String::len), 15)
+    }
+}

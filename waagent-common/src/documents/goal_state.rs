@@ -1,0 +1,195 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Body, bound};
+use crate::types::{ExtensionName, HandlerName, HandlerVersion, Sha256, Thumbprint};
+
+/// What the platform wants this machine to be: no URI, no shared access signature.
+///
+/// Written by waagent-fetch; read by waagent-certs, waagent-ext, waagent-provision, waagent-net, waagent-logs.
+/// Secrets: protected settings, sealed; public settings as customers wrote them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoalState {
+    /// `incarnation_<n>` (Fabric) or `etag_<n>` (Fast Track): a new one is a new goal state.
+    pub id: String,
+    /// Where the extensions come from.
+    pub source: GoalStateSource,
+    /// When the platform made it, `YYYY-MM-DDTHH:MM:SS.ffffffZ`; year 1 where it didn't say.
+    pub created_on: String,
+    /// An older goal state than one that was seen; extensions aren't run from it.
+    pub outdated: bool,
+    /// Incarnation of the WireServer's goal state.
+    pub incarnation: String,
+    /// ETag of the vmSettings, in the Fast Track case.
+    pub etag: Option<String>,
+    /// Container id.
+    pub container_id: String,
+    /// Role instance id.
+    pub instance_id: String,
+    /// Role configuration name.
+    pub config_name: String,
+    /// Name of the VM in the hosting environment.
+    pub vm_name: Option<String>,
+    /// Thumbprint of the tenant's certificate, from the hosting environment.
+    pub tenant_certificate: Option<Thumbprint>,
+    /// SHA-256 of the bytes of `fetch/certificates.json` that belongs to it.
+    pub certificates_sha256: Option<Sha256>,
+    /// Features that an agent must have to act on it.
+    pub required_features: Vec<String>,
+    /// The artifacts profile says: don't process extensions now.
+    pub on_hold: bool,
+    /// Agent versions that the platform offers or asks for.
+    pub agent_families: Vec<AgentFamily>,
+    /// One for each handler.
+    pub extensions: Vec<Extension>,
+    /// For correlation in the platform's logs.
+    pub activity_id: String,
+    /// For correlation in the platform's logs.
+    pub correlation_id: String,
+    /// Reported back as `inSvdSeqNo`.
+    pub svd_sequence_number: i64,
+    /// This machine in the shared configuration.
+    pub own_instance: Option<OwnInstance>,
+}
+
+/// Where the extensions of a goal state come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GoalStateSource {
+    /// ExtensionsConfig of the WireServer.
+    Fabric,
+    /// vmSettings of the HostGAPlugin.
+    FastTrack,
+}
+
+/// A family of agent versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentFamily {
+    /// `Prod`, `Test`.
+    pub name: String,
+    /// The version that the platform asks for.
+    pub version: Option<String>,
+    /// Does the platform choose the version (and not "the newest")?
+    pub is_version_from_rsm: Option<bool>,
+    /// Is this VM enrolled in platform-chosen versions?
+    pub is_vm_enabled_for_rsm_upgrades: Option<bool>,
+}
+
+/// This machine in the shared configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnInstance {
+    /// Address that the platform gave.
+    pub address: Option<String>,
+    /// MAC and address pairs of InfiniBand devices.
+    pub rdma: Vec<RdmaAddress>,
+}
+
+/// Address of an InfiniBand device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RdmaAddress {
+    /// Hardware address.
+    pub mac: String,
+    /// IPv4 address.
+    pub ipv4: String,
+}
+
+/// A handler, with its settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extension {
+    /// `Publisher.Type`.
+    pub name: HandlerName,
+    /// The version that the goal state asks for.
+    pub version: HandlerVersion,
+    /// `enabled`, `disabled`, `uninstall`; anything else is that extension's error.
+    pub state: String,
+    /// Detached CMS signature over the package, base64.
+    pub encoded_signature: Option<String>,
+    /// Do the settings name several instances?
+    pub multi_config: bool,
+    /// Why only this extension fails: a text for its status.
+    pub error: Option<String>,
+    /// None, one (single configuration) or several.
+    pub settings: Vec<ExtensionSettings>,
+}
+
+/// Settings of a handler or of one of its instances.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtensionSettings {
+    /// Instance, in multi-configuration handlers.
+    pub name: Option<ExtensionName>,
+    /// Sequence number.
+    pub sequence_number: u32,
+    /// `enabled` or `disabled`.
+    pub state: String,
+    /// Order among the extensions: lower first, 0 without.
+    pub dependency_level: i32,
+    /// What it depends on, for people.
+    pub depends_on: Vec<DependsOn>,
+    /// Public settings as received (member order and number texts kept); absent is `null`.
+    pub public_settings: Option<Value>,
+    /// CMS EnvelopedData in base64, as received.
+    pub protected_settings: Option<String>,
+    /// Thumbprint of the certificate that opens it, as received.
+    pub protected_settings_thumbprint: Option<String>,
+    /// The settings' text wasn't JSON: the extension gets three nulls.
+    pub unreadable: bool,
+}
+
+/// One dependency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DependsOn {
+    /// Handler.
+    pub handler: String,
+    /// Instance.
+    pub extension: Option<String>,
+}
+
+impl Body for GoalState {
+    const NAME: &'static str = "goal-state";
+    const PATH: &'static str = "/var/lib/waagent/fetch/goal-state.json";
+    const PROGRAM: &'static str = "waagent-fetch";
+    const WRITER: &'static str = "waagent-fetch";
+    const MAX_BYTES: u64 = 16 << 20;
+
+    fn check(&self) -> Result<(), String> {
+        for (field, text) in [
+            ("id", &self.id),
+            ("created_on", &self.created_on),
+            ("incarnation", &self.incarnation),
+            ("container_id", &self.container_id),
+            ("instance_id", &self.instance_id),
+            ("config_name", &self.config_name),
+            ("activity_id", &self.activity_id),
+            ("correlation_id", &self.correlation_id),
+        ] {
+            bound(field, text.len(), 256)?;
+        }
+        bound("required_features", self.required_features.len(), 64)?;
+        bound("agent_families", self.agent_families.len(), 64)?;
+        bound("extensions", self.extensions.len(), 256)?;
+        self.extensions.iter().try_for_each(Extension::check)
+    }
+}
+
+impl Extension {
+    fn check(&self) -> Result<(), String> {
+        bound("extensions[].state", self.state.len(), 64)?;
+        bound("extensions[].error", self.error.as_ref().map_or(0, String::len), 4096)?;
+        bound("extensions[].settings", self.settings.len(), 64)?;
+        self.settings.iter().try_for_each(|settings| {
+            bound("settings[].state", settings.state.len(), 64)?;
+            bound("settings[].depends_on", settings.depends_on.len(), 256)?;
+            let sealed = settings.protected_settings.as_ref().map_or(0, String::len);
+            bound("settings[].protected_settings", sealed, 4 << 20)?;
+            let thumbprint = settings.protected_settings_thumbprint.as_ref().map_or(0, String::len);
+            bound("settings[].protected_settings_thumbprint", thumbprint, 128)
+        })
+    }
+}

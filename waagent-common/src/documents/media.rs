@@ -1,0 +1,70 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Body, bound};
+use crate::types::Sha256;
+
+/// What was found on the provisioning medium; `ovf-env.xml` itself lies beside it.
+///
+/// Written by waagent-media; read by waagent-provision. Secrets: none (the XML beside it holds the password).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Media {
+    /// Was it read?
+    pub state: MediaState,
+    /// Why, where it wasn't.
+    pub reason: Option<String>,
+    /// Device node that it was read from.
+    pub device: Option<String>,
+    /// `udf` or `iso9660`.
+    pub file_system: Option<String>,
+    /// Volume label.
+    pub label: Option<String>,
+    /// Size of `ovf-env.xml`, in bytes.
+    pub size: Option<u64>,
+    /// Digest of `ovf-env.xml`.
+    pub sha256: Option<Sha256>,
+    /// Other files that were copied beside it.
+    pub files: Vec<MediaFile>,
+    /// A System Center Virtual Machine Manager medium is there.
+    pub scvmm: bool,
+}
+
+/// A file that was copied from the medium.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MediaFile {
+    /// Its name on the medium and below `/run/waagent/media`.
+    pub name: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Digest.
+    pub sha256: Sha256,
+}
+
+/// State of the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MediaState {
+    /// `ovf-env.xml` is in place.
+    Read,
+    /// No medium, or none that holds one.
+    Absent,
+    /// cloud-init provisions this machine and reads the medium itself.
+    LeftToCloudInit,
+    /// Provisioning is finished: the copy is gone, the medium ejected.
+    Released,
+}
+
+impl Body for Media {
+    const NAME: &'static str = "media";
+    const PATH: &'static str = "/run/waagent/media/media.json";
+    const PROGRAM: &'static str = "waagent-media";
+    const WRITER: &'static str = "waagent-media";
+
+    fn check(&self) -> Result<(), String> {
+        bound("reason", self.reason.as_ref().map_or(0, String::len), 1024)?;
+        bound("device", self.device.as_ref().map_or(0, String::len), 256)?;
+        bound("label", self.label.as_ref().map_or(0, String::len), 256)?;
+        bound("files", self.files.len(), 16)
+    }
+}

@@ -1,0 +1,278 @@
+//! The documents by which the programs speak to each other.
+//!
+//! Every document has the same envelope: schema, writer, time, the digests of what it was made from, the sandbox that
+//! its writer was in, and a typed body. A reader refuses a document that is damaged, too big, of another version,
+//! of another owner, a link, or writable by others; it says which and leaves it in place.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::durable;
+use crate::fault::{Exit, Fault};
+use crate::place::Place;
+use crate::sandbox::{Sandbox, SandboxReport};
+use crate::text::shown;
+use crate::time;
+use crate::users::uid_of;
+
+mod certificates;
+mod command;
+mod endpoint;
+mod extension_status;
+mod goal_state;
+mod media;
+mod package;
+mod provision_status;
+mod transport;
+
+pub use certificates::*;
+pub use command::*;
+pub use endpoint::*;
+pub use extension_status::*;
+pub use goal_state::*;
+pub use media::*;
+pub use package::*;
+pub use provision_status::*;
+pub use transport::*;
+
+/// What a document holds, and the facts by which a reader knows it.
+pub trait Body: Serialize + DeserializeOwned + PartialEq {
+    /// Schema name, without `waagent/` and the version.
+    const NAME: &'static str;
+    /// Schema version: another one is refused.
+    const MAJOR: u32 = 1;
+    /// Absolute path, or the folder where there are several.
+    const PATH: &'static str;
+    /// The program that writes it.
+    const PROGRAM: &'static str;
+    /// The user that the writer runs as.
+    const WRITER: &'static str;
+    /// Bound on writing and on reading, in bytes.
+    const MAX_BYTES: u64 = 64 << 10;
+    /// Permission bits; the group comes from the folder.
+    const MODE: u32 = 0o640;
+
+    /// Bounds that the types alone don't hold.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<T> {
+    schema: String,
+    written_by: String,
+    written_at: String,
+    inputs: BTreeMap<String, String>,
+    sandbox: SandboxReport,
+    body: T,
+}
+
+/// A document that was read and found good.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document<T> {
+    /// What it says.
+    pub body: T,
+    /// Name and SHA-256 of each document and configuration it was made from.
+    pub inputs: BTreeMap<String, String>,
+    /// SHA-256 of the file's bytes, in lower-case hexadecimal.
+    pub digest: String,
+    /// When it was written; for people.
+    pub written_at: String,
+    /// The sandbox that its writer was in.
+    pub sandbox: SandboxReport,
+}
+
+impl<T: Body> Document<T> {
+    /// Reads the document at its place; a missing one is an error (66) that names its writer.
+    pub fn read(place: &Place) -> Result<Self, Fault> {
+        Self::read_at(place, &place.path(T::PATH))
+    }
+
+    /// Reads the document at its place, if there is one.
+    pub fn read_if_there(place: &Place) -> Result<Option<Self>, Fault> {
+        Self::read_at_if_there(place, &place.path(T::PATH))
+    }
+
+    /// Like [`Document::read_if_there`] for a document of which there are several.
+    pub fn read_at_if_there(place: &Place, path: &Path) -> Result<Option<Self>, Fault> {
+        match Self::read_at(place, path) {
+            Err(fault) if fault.exit == Exit::NoInput => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// Reads a document of which there are several.
+    pub fn read_at(place: &Place, path: &Path) -> Result<Self, Fault> {
+        let (bytes, owner) = durable::read_with_owner(path, T::MAX_BYTES).map_err(|mut fault| {
+            if fault.exit == Exit::NoInput {
+                fault.text = format!("{}; {} writes it", fault.text, T::PROGRAM);
+            }
+            fault
+        })?;
+        check_owner::<T>(place, path, owner)?;
+        parse(path, &bytes)
+    }
+
+    /// Was this document made from exactly these inputs?
+    pub fn is_made_from(&self, inputs: &Inputs) -> bool {
+        self.inputs == inputs.0
+    }
+}
+
+/// The writer's user, or root, who could be anybody; below a scratch root also the caller.
+fn check_owner<T: Body>(place: &Place, path: &Path, owner: durable::Owner) -> Result<(), Fault> {
+    let refuse = |why: String| {
+        let text =
+            format!("cannot use '{}': {why}; remove it, {} writes it again", path.display(), T::PROGRAM);
+        Err(Fault::data(text))
+    };
+    if owner.mode & 0o022 != 0 && !(owner.mode & 0o022 == 0o020 && owner.gid == 0) {
+        return refuse(format!("mode {:04o}: others may write it", owner.mode));
+    }
+    let own = nix::unistd::geteuid().as_raw();
+    let known = owner.uid == 0
+        || uid_of(place, T::WRITER) == Some(owner.uid)
+        || (!place.is_live() && owner.uid == own);
+    if known { Ok(()) } else { refuse(format!("owner {} isn't {}", owner.uid, T::WRITER)) }
+}
+
+fn parse<T: Body>(path: &Path, bytes: &[u8]) -> Result<Document<T>, Fault> {
+    let refuse = |why: &str| {
+        let text =
+            format!("cannot use '{}': {why}; remove it, {} writes it again", path.display(), T::PROGRAM);
+        Fault::data(text)
+    };
+    let schema = serde_json::from_slice::<Schema>(bytes).map_err(|e| refuse(&shown(&e.to_string())))?;
+    if schema.schema != schema_of::<T>() {
+        return Err(refuse(&format!("schema '{}' isn't '{}'", shown(&schema.schema), schema_of::<T>())));
+    }
+    let envelope: Envelope<T> = serde_json::from_slice(bytes).map_err(|e| refuse(&shown(&e.to_string())))?;
+    envelope.body.check().map_err(|why| refuse(&why))?;
+    Ok(Document {
+        body: envelope.body,
+        inputs: envelope.inputs,
+        digest: sha256(bytes),
+        written_at: envelope.written_at,
+        sandbox: envelope.sandbox,
+    })
+}
+
+/// Enough of the envelope to name another version as such; everything else is looked at afterwards.
+#[derive(Deserialize)]
+struct Schema {
+    schema: String,
+}
+
+fn schema_of<T: Body>() -> String {
+    format!("waagent/{}/{}", T::NAME, T::MAJOR)
+}
+
+/// Names and digests of what a document is made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs(BTreeMap<String, String>);
+
+impl Inputs {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A document that was read.
+    #[must_use]
+    pub fn document<T: Body>(self, document: &Document<T>) -> Self {
+        self.digest(T::NAME, &document.digest)
+    }
+
+    /// A document that may be missing: its absence is a fact too.
+    #[must_use]
+    pub fn optional<T: Body>(self, document: Option<&Document<T>>) -> Self {
+        self.digest(T::NAME, document.map_or("absent", |document| &document.digest))
+    }
+
+    /// Anything else: a name (`configuration`, `device` ...) and its digest.
+    #[must_use]
+    pub fn digest(mut self, name: &str, digest: &str) -> Self {
+        self.0.insert(name.to_owned(), digest.to_owned());
+        self
+    }
+}
+
+/// Did writing a document change it?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// New content is in place, durably.
+    Changed,
+    /// It said the same before; the file wasn't touched.
+    Unchanged,
+}
+
+/// Writes the document at its place. Nothing is written where body and inputs are as before.
+pub fn write<T: Body>(place: &Place, body: &T, inputs: &Inputs, sandbox: &Sandbox) -> Result<Written, Fault> {
+    write_at(place, &place.path(T::PATH), body, inputs, sandbox)
+}
+
+/// Writes a document of which there are several.
+pub fn write_at<T: Body>(
+    place: &Place,
+    path: &Path,
+    body: &T,
+    inputs: &Inputs,
+    sandbox: &Sandbox,
+) -> Result<Written, Fault> {
+    // A damaged predecessor is replaced: its writer is the one program that may.
+    if let Ok(Some(old)) = Document::<T>::read_at_if_there(place, path)
+        && old.body == *body
+        && old.is_made_from(inputs)
+    {
+        return Ok(Written::Unchanged);
+    }
+    durable::write(path, &render(path, body, inputs, sandbox)?, T::MODE).map(|()| Written::Changed)
+}
+
+fn render<T: Body>(path: &Path, body: &T, inputs: &Inputs, sandbox: &Sandbox) -> Result<Vec<u8>, Fault> {
+    let refuse = |why: &str| Fault::new(Exit::Software, format!("cannot write '{}': {why}", path.display()));
+    body.check().map_err(|why| refuse(&why))?;
+    let envelope = Envelope {
+        schema: schema_of::<T>(),
+        written_by: T::PROGRAM.to_owned(),
+        written_at: time::now_seconds(),
+        inputs: inputs.0.clone(),
+        sandbox: sandbox.report().clone(),
+        body,
+    };
+    let mut bytes = serde_json::to_vec_pretty(&envelope).map_err(|e| refuse(&e.to_string()))?;
+    bytes.push(b'\n');
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > T::MAX_BYTES) {
+        return Err(refuse(&format!("{} bytes, more than the {} allowed", bytes.len(), T::MAX_BYTES)));
+    }
+    Ok(bytes)
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing into a string can't fail.
+        let _infallible = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Where the document of this type is, for messages.
+pub fn path_of<T: Body>(place: &Place) -> PathBuf {
+    place.path(T::PATH)
+}
+
+/// A bound on a list or text in a body, as an error text.
+pub fn bound(field: &str, length: usize, max: usize) -> Result<(), String> {
+    if length <= max { Ok(()) } else { Err(format!("body.{field}: {length}, more than the {max} allowed")) }
+}
+
+#[cfg(test)]
+mod tests;

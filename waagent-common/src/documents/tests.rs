@@ -1,0 +1,96 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+fn scratch() -> (tempfile::TempDir, Place) {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::new(dir.path());
+    fs::create_dir_all(place.lib("net")).unwrap();
+    (dir, place)
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint {
+        address: [168, 63, 129, 16].into(),
+        source: EndpointSource::Lease,
+        interface: Some("eth0".to_owned()),
+        option_245: None,
+    }
+}
+
+fn written() -> (tempfile::TempDir, Place) {
+    let (dir, place) = scratch();
+    let inputs = Inputs::new().digest("configuration", "abc");
+    write(&place, &endpoint(), &inputs, &Sandbox::unconfined()).unwrap();
+    (dir, place)
+}
+
+#[test]
+fn reads_what_was_written_and_writes_it_once() {
+    let (_dir, place) = written();
+    let read = Document::<Endpoint>::read(&place).unwrap();
+    assert_eq!(read.body, endpoint());
+    let inputs = Inputs::new().digest("configuration", "abc");
+    assert!(read.is_made_from(&inputs));
+    assert!(!read.is_made_from(&Inputs::new()));
+    assert_eq!(write(&place, &endpoint(), &inputs, &Sandbox::unconfined()).unwrap(), Written::Unchanged);
+    let mode = fs::metadata(path_of::<Endpoint>(&place)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o640);
+}
+
+#[test]
+fn a_missing_document_names_its_writer() {
+    let (_dir, place) = scratch();
+    let fault = Document::<Endpoint>::read(&place).unwrap_err();
+    assert_eq!(fault.exit, Exit::NoInput);
+    assert!(fault.text.contains("endpoint.json") && fault.text.contains("waagent-net"), "{fault}");
+    assert!(Document::<Endpoint>::read_if_there(&place).unwrap().is_none());
+}
+
+/// Damages the document in one way, and expects a refusal that leaves the file in place.
+fn refused(damage: impl Fn(&str) -> String, why: &str) {
+    let (_dir, place) = written();
+    let path = path_of::<Endpoint>(&place);
+    let damaged = damage(&fs::read_to_string(&path).unwrap());
+    fs::write(&path, &damaged).unwrap();
+    let fault = Document::<Endpoint>::read(&place).unwrap_err();
+    assert_eq!(fault.exit, Exit::Data);
+    assert!(fault.text.contains("endpoint.json") && fault.text.contains(why), "{fault}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
+}
+
+#[test]
+fn refuses_damaged_documents() {
+    refused(|text| text.replace("endpoint/1", "endpoint/2"), "schema 'waagent/endpoint/2'");
+    refused(|text| text.replace("\"address\"", "\"adress\""), "unknown field `adress`");
+    refused(|text| text.replace("168.63.129.16", "168.63.129.256"), "invalid IPv4 address");
+    refused(|text| text.get(..text.len() / 2).unwrap().to_owned(), "EOF");
+    refused(|text| text.replace("eth0", "an-interface-name-over-15"), "body.interface");
+    refused(|text| format!("{text}{}", " ".repeat(70 << 10)), "more than the 65536 allowed");
+}
+
+#[test]
+fn refuses_documents_that_others_may_write_or_that_are_links() {
+    let (_dir, place) = written();
+    let path = path_of::<Endpoint>(&place);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(Document::<Endpoint>::read(&place).unwrap_err().text.contains("others may write it"));
+    let elsewhere = place.lib("net/elsewhere.json");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::rename(&path, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+    assert!(Document::<Endpoint>::read(&place).unwrap_err().text.contains("symbolic link"));
+}
+
+#[test]
+fn refuses_a_document_of_another_owner() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let (_dir, place) = written();
+    let path = path_of::<Endpoint>(&place);
+    std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+    let fault = Document::<Endpoint>::read(&place).unwrap_err();
+    assert!(fault.text.contains("owner 65534 isn't waagent-net"), "{fault}");
+}

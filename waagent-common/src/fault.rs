@@ -1,0 +1,92 @@
+//! How a program ends: what it did, or what went wrong and what to do about it.
+
+use std::fmt;
+
+/// Exit statuses, by the numbers and names of `sysexits.h`, which `systemctl status` prints by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Wrong arguments.
+    Usage = 64,
+    /// A document, medium or package is damaged.
+    Data = 65,
+    /// An input that must be there isn't.
+    NoInput = 66,
+    /// The platform, or a service of this machine, doesn't answer.
+    Unavailable = 69,
+    /// A fault of our own.
+    Software = 70,
+    /// The kernel refused something that it should grant.
+    Os = 71,
+    /// An output can't be made.
+    CannotCreate = 73,
+    /// Reading or writing failed.
+    Io = 74,
+    /// Try again later: another run is at work, or something isn't there yet.
+    TryAgain = 75,
+    /// The platform's answer makes no sense.
+    Protocol = 76,
+    /// Sandbox, user or domain aren't what the policy declares.
+    NotPermitted = 77,
+    /// The configuration asks for what can't be done.
+    Config = 78,
+}
+
+impl Exit {
+    /// The number for `exit(3)`.
+    #[expect(clippy::as_conversions, reason = "an enum's discriminant, all below 256")]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// An error with the exit status it leads to, and a text for people: act, 'object', field, cause; remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The exit status.
+    pub exit: Exit,
+    /// Lower case, no full stop, foreign text escaped.
+    pub text: String,
+}
+
+impl Fault {
+    /// Any exit status.
+    pub fn new(exit: Exit, text: impl Into<String>) -> Self {
+        Self { exit, text: text.into() }
+    }
+
+    /// Damaged input: 65.
+    pub fn data(text: impl Into<String>) -> Self {
+        Self::new(Exit::Data, text)
+    }
+
+    /// Reading or writing failed: 74.
+    pub fn io(text: impl Into<String>) -> Self {
+        Self::new(Exit::Io, text)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Something was done; the text is the result line, past tense.
+    Done(String),
+    /// Inputs and state are as the last run left them; the text says what was looked at.
+    Unchanged(String),
+    /// What would change; printed on standard output, nothing was changed.
+    Planned(String),
+    /// The program has said all there is to say.
+    Said,
+}
+
+/// The exit status that an error asks for: that of the first [`Fault`] under its contexts, else 70.
+pub fn exit_of(error: &anyhow::Error) -> Exit {
+    error.chain().find_map(|cause| cause.downcast_ref::<Fault>()).map_or(Exit::Software, |fault| fault.exit)
+}

@@ -1,0 +1,68 @@
+//! Where the agent's files are: below `/`, or below the folder that `--root` names.
+
+use std::path::{Path, PathBuf};
+
+/// Trees that belong to the running system, not to the image: `--root` doesn't move them.
+const SYSTEM: &[&str] = &["/usr", "/lib", "/lib64", "/bin", "/sbin", "/dev", "/proc", "/sys"];
+
+/// The folder that all paths of the agent are below.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    root: PathBuf,
+}
+
+impl Place {
+    /// `/` for the running machine, another folder for a scratch copy.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+
+    /// Is this the running machine itself?
+    pub fn is_live(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// An absolute path of the agent, below the root.
+    ///
+    /// `/usr`, `/dev`, `/proc` and `/sys` stay what they are.
+    pub fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
+        let absolute = absolute.as_ref();
+        if self.is_live() || SYSTEM.iter().any(|tree| absolute.starts_with(tree)) {
+            return absolute.to_path_buf();
+        }
+        self.root.join(absolute.strip_prefix("/").unwrap_or(absolute))
+    }
+
+    /// A path below `/var/lib/waagent`.
+    pub fn lib(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.path(Path::new(LIB).join(below))
+    }
+
+    /// A path below `/run/waagent`.
+    pub fn run(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.path(Path::new(RUN).join(below))
+    }
+}
+
+/// The agent's state. Fixed: extensions and other tools hard-code it.
+pub const LIB: &str = "/var/lib/waagent";
+/// The agent's state until the next boot.
+pub const RUN: &str = "/run/waagent";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_the_agents_paths_and_leaves_the_systems() {
+        let place = Place::new(Path::new("/tmp/x"));
+        assert_eq!(place.lib("net/endpoint.json"), Path::new("/tmp/x/var/lib/waagent/net/endpoint.json"));
+        assert_eq!(place.path("/proc/self/status"), Path::new("/proc/self/status"));
+        assert_eq!(Place::new(Path::new("/")).run("net/lock"), Path::new("/run/waagent/net/lock"));
+    }
+}

@@ -1,0 +1,85 @@
+//! The frame of every program: arguments in, one result line and one exit status out.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::args::Common;
+use crate::config::{Config, SwitchKey};
+use crate::fault::{Exit, Fault, Outcome, exit_of};
+use crate::log;
+use crate::sandbox::{Policy, Sandbox};
+
+/// Runs a program: parses its arguments, answers `--policy`, and reports what `run` came to.
+///
+/// Usage errors end with 64 on standard error, help and version with 0 on standard output.
+pub fn main<A>(policy: &Policy, run: impl FnOnce(&A) -> Result<Outcome>) -> ExitCode
+where
+    A: Parser + AsRef<Common>,
+{
+    log::start(policy.program, policy.log_thread);
+    let args = match A::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    if args.as_ref().policy {
+        return ExitCode::from(match print(&policy.to_json()) {
+            Ok(()) => 0,
+            Err(_) => Exit::Io.code(),
+        });
+    }
+    report(run(&args))
+}
+
+/// One result line, one exit status.
+pub fn report(result: Result<Outcome>) -> ExitCode {
+    match result {
+        Ok(Outcome::Done(what)) => log::info(&what),
+        Ok(Outcome::Unchanged(what)) => log::info(&format!("nothing to do: {what}")),
+        Ok(Outcome::Planned(what)) => {
+            if print(&what).is_err() {
+                return ExitCode::from(Exit::Io.code());
+            }
+        }
+        Ok(Outcome::Said) => {}
+        Err(error) => {
+            log::error(&format!("{error:#}"));
+            return ExitCode::from(exit_of(&error).code());
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let (code, printed) = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (0, print(text.trim_end())),
+        _ => (Exit::Usage.code(), io::stderr().write_all(text.as_bytes())),
+    };
+    // A closed pipe on --help is no reason to fail differently.
+    ExitCode::from(if printed.is_ok() { code } else { Exit::Io.code() })
+}
+
+/// Prints a text and a newline on standard output; a closed pipe is an error, never a panic.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Reads the configuration, says what is odd in it, and refuses to go on below the declared sandbox if it says so.
+pub fn configure(policy: &Policy, args: &Common, sandbox: &Sandbox) -> Result<Config> {
+    let config = Config::load(&args.root, args.configuration_path.as_deref())
+        .map_err(|error| Fault::new(Exit::Config, error.to_string()))?;
+    log::set_verbose(config.switch(SwitchKey::LogsVerbose));
+    for warning in config.warnings() {
+        log::warning(&warning.to_string());
+    }
+    sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
+    log::verbose(&format!("{}: configuration {}", policy.program, config.digest_for(policy.program)));
+    Ok(config)
+}

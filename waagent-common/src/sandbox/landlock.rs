@@ -1,0 +1,128 @@
+use std::path::Path;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, NetPort,
+    PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope,
+};
+
+use super::{Connects, Policy};
+use crate::args::Common;
+
+/// What we ask for: the newest interface whose every part the policies describe. Older kernels enforce what they know.
+const ASKED: ABI = ABI::V6;
+
+/// What every program reads, whatever its job.
+const COMMON_READS: &[&str] = &[
+    "/etc/waagent.conf",
+    "/etc/waagent.conf.d",
+    "/usr/lib/waagent",
+    "/etc/passwd",
+    "/etc/group",
+    "/proc/self",
+    "/proc/cmdline",
+    "/dev/null",
+];
+
+/// What executing a dynamically linked program takes, besides the program.
+const TOOL_READS: &[&str] = &["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache"];
+const TOOL_LOADERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+
+/// Restricts the process, and says what is in force.
+pub(super) fn restrict(policy: &Policy, args: &Common, shortfalls: &mut Vec<String>) -> String {
+    match apply(policy, args) {
+        Ok(status) => match (status.ruleset, status.landlock) {
+            (RulesetStatus::NotEnforced, LandlockStatus::NotImplemented | LandlockStatus::NotEnabled) => {
+                "not offered by this kernel".to_owned()
+            }
+            (RulesetStatus::NotEnforced, _) => {
+                let text = "the kernel offers Landlock, but it isn't in force".to_owned();
+                shortfalls.push(text.clone());
+                text
+            }
+            (_, LandlockStatus::Available { effective_abi, .. }) => {
+                format!("enforced, ABI {}", abi_number(effective_abi.min(ASKED)))
+            }
+            _ => "enforced".to_owned(),
+        },
+        Err(error) => {
+            let text = format!("cannot enter Landlock: {error}");
+            shortfalls.push(text.clone());
+            text
+        }
+    }
+}
+
+#[expect(clippy::as_conversions, reason = "an enum's discriminant: its documented number")]
+fn abi_number(abi: ABI) -> i32 {
+    abi as i32
+}
+
+fn apply(policy: &Policy, args: &Common) -> Result<landlock::RestrictionStatus, RulesetError> {
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(ASKED))?
+        .scope(Scope::from_all(ASKED))?
+        .handle_access(AccessNet::BindTcp)?;
+    if !matches!(policy.connects, Connects::Anywhere(_)) {
+        rules = rules.handle_access(AccessNet::ConnectTcp)?;
+    }
+    let mut rules = rules.create()?;
+    if let Connects::Ports(ports) = policy.connects {
+        for (port, _) in ports {
+            rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+        }
+    }
+    paths(rules, policy, args)?.restrict_self()
+}
+
+fn paths(mut rules: RulesetCreated, policy: &Policy, args: &Common) -> Result<RulesetCreated, RulesetError> {
+    let place = args.place();
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let write = AccessFs::from_all(ASKED)
+        & !(AccessFs::Execute | AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::IoctlDev);
+    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+    let execute = AccessFs::Execute | AccessFs::ReadFile;
+
+    for path in COMMON_READS {
+        rules = add(rules, &place.path(path), read)?;
+    }
+    if let Some(configuration) = &args.configuration_path {
+        rules = add(rules, configuration, read)?;
+    }
+    for grant in policy.reads {
+        rules = add(rules, &place.path(grant.what), read)?;
+    }
+    for grant in policy.writes {
+        rules = add(rules, &place.path(grant.what), write)?;
+    }
+    for grant in policy.devices {
+        let node = if grant.what.starts_with('/') { grant.what } else { "/dev" };
+        rules = add(rules, Path::new(node), device)?;
+    }
+    for grant in policy.executes {
+        rules = add(rules, Path::new(grant.what), execute)?;
+    }
+    if !policy.executes.is_empty() {
+        for path in TOOL_READS {
+            rules = add(rules, Path::new(path), read)?;
+        }
+        for loader in TOOL_LOADERS {
+            rules = add(rules, Path::new(loader), execute)?;
+        }
+    }
+    Ok(rules)
+}
+
+/// A path that doesn't exist needs no rule: there is nothing to open.
+fn add(
+    rules: RulesetCreated,
+    path: &Path,
+    access: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, RulesetError> {
+    let (Ok(descriptor), Ok(meta)) = (PathFd::new(path), std::fs::metadata(path)) else {
+        return Ok(rules);
+    };
+    let access = if meta.is_dir() { access } else { access & AccessFs::from_file(ASKED) };
+    rules.add_rule(PathBeneath::new(descriptor, access))
+}

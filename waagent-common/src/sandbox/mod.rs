@@ -1,0 +1,127 @@
+//! A program's confinement: declared once, entered before the first byte of input, reported in every document.
+//!
+//! Order: the user is checked, then the SELinux domain, then capabilities go, then `no_new_privs`, Landlock and
+//! seccomp come. Each layer says what the kernel really granted; [`Sandbox::satisfies`] refuses to work below the
+//! declaration unless the administrator said that it may.
+
+use serde::{Deserialize, Serialize};
+
+use crate::args::Common;
+use crate::fault::{Exit, Fault};
+use crate::users::uid_of;
+
+mod capabilities;
+mod filter;
+mod landlock;
+mod policy;
+mod selinux;
+mod syscalls;
+
+pub use policy::{Connects, Grant, Ioctl, Policy, RunsAs, Syscalls, grant, ioctl, syscall};
+pub use syscalls::{
+    BASE, EVENTS, FILES, LOADER, NETWORK, PROCESSES, THREADS, TOOLS, name as syscall_name,
+    number as syscall_number,
+};
+
+/// What was enforced, as each document states it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxReport {
+    /// Effective user number.
+    pub uid: u32,
+    /// Permitted capabilities.
+    pub capabilities: Vec<String>,
+    /// Capabilities that a program it executes could get.
+    pub bounding: Vec<String>,
+    /// `no_new_privs` of prctl(2).
+    pub no_new_privs: bool,
+    /// `enforced, ABI 6`, or why not.
+    pub landlock: String,
+    /// `enforced, 84 system calls`, or why not.
+    pub seccomp: String,
+    /// The SELinux context, `disabled` where there is none.
+    pub selinux: String,
+}
+
+/// Proof that the program has confined itself, as far as the kernel let it.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    report: SandboxReport,
+    shortfalls: Vec<String>,
+}
+
+impl Policy {
+    /// Confines the calling process for good. Called with one thread, before any input is read.
+    pub fn enter(&self, args: &Common) -> Result<Sandbox, Fault> {
+        let place = args.place();
+        let uid = nix::unistd::geteuid().as_raw();
+        if let RunsAs::User(user) = self.runs_as
+            && place.is_live()
+            && uid_of(&place, user) != Some(uid)
+        {
+            let text = format!(
+                "cannot start: {} runs as user '{user}', not as uid {uid}; use 'systemctl start {}'",
+                self.program, self.program
+            );
+            return Err(Fault::new(Exit::NotPermitted, text));
+        }
+        let selinux = selinux::check(self.selinux)?;
+        let mut shortfalls = Vec::new();
+        capabilities::narrow(self.capabilities, &mut shortfalls);
+        if let Err(error) = nix::sys::prctl::set_no_new_privs() {
+            shortfalls.push(format!("cannot set no_new_privs: {error}"));
+        }
+        // The filter comes last and forbids asking: what the report says is read before it.
+        let mut report = SandboxReport {
+            uid,
+            capabilities: capabilities::permitted(),
+            bounding: capabilities::bounding(),
+            no_new_privs: nix::sys::prctl::get_no_new_privs().unwrap_or(false),
+            selinux,
+            ..SandboxReport::default()
+        };
+        report.landlock = landlock::restrict(self, args, &mut shortfalls);
+        report.seccomp = filter::install(self, &mut shortfalls);
+        Ok(Sandbox { report, shortfalls })
+    }
+}
+
+impl Sandbox {
+    /// What was enforced.
+    pub fn report(&self) -> &SandboxReport {
+        &self.report
+    }
+
+    /// What the policy declares and the kernel offers, but couldn't be entered.
+    pub fn shortfalls(&self) -> &[String] {
+        &self.shortfalls
+    }
+
+    /// `Sandbox.Required`: refuses (77) to work below the declaration where the kernel could give it.
+    pub fn satisfies(&self, required: bool) -> Result<(), Fault> {
+        let [first, ..] = self.shortfalls.as_slice() else { return Ok(()) };
+        if required {
+            let hint = "set Sandbox.Required=n in /etc/waagent.conf to work without it";
+            let text = format!("refusing to work: {first}; {hint}");
+            return Err(Fault::new(Exit::NotPermitted, text));
+        }
+        for shortfall in &self.shortfalls {
+            crate::log::warning(&format!("{shortfall}, ignoring since Sandbox.Required=n"));
+        }
+        Ok(())
+    }
+
+    /// For a program that is unconfined by its nature, and says so in its policy.
+    pub fn unconfined() -> Self {
+        let report = SandboxReport {
+            uid: nix::unistd::geteuid().as_raw(),
+            capabilities: capabilities::permitted(),
+            bounding: capabilities::bounding(),
+            no_new_privs: nix::sys::prctl::get_no_new_privs().unwrap_or(false),
+            landlock: "none: this program is unconfined".to_owned(),
+            seccomp: "none: this program is unconfined".to_owned(),
+            selinux: selinux::context(),
+        };
+        Self { report, shortfalls: Vec::new() }
+    }
+}

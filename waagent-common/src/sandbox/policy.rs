@@ -1,0 +1,113 @@
+use serde::Serialize;
+
+/// Everything that a program may do, each grant with its reason. Data: an auditor reads it, a test compares it with
+/// the unit and the SELinux module, the program enters it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Policy {
+    /// Name of the binary.
+    pub program: &'static str,
+    /// Two words that readers of waagent.log grep for, e.g. `ExtHandler ExtHandler`.
+    pub log_thread: &'static str,
+    /// Whose rights it has.
+    pub runs_as: RunsAs,
+    /// Supplementary groups.
+    pub groups: &'static [Grant],
+    /// SELinux type of its domain.
+    pub selinux: &'static str,
+    /// Capabilities, `CAP_...`.
+    pub capabilities: &'static [Grant],
+    /// Address families of sockets that it may open, `AF_...`.
+    pub families: &'static [Grant],
+    /// TCP ports that it may connect to.
+    pub connects: Connects,
+    /// Files and folders that it may read.
+    pub reads: &'static [Grant],
+    /// Files and folders that it may read, change and make files in.
+    pub writes: &'static [Grant],
+    /// Device nodes that it may open for reading and writing, or a class of them (`block-sd`).
+    pub devices: &'static [Grant],
+    /// Programs that it may execute, by absolute path.
+    pub executes: &'static [Grant],
+    /// Requests of ioctl(2).
+    pub ioctls: &'static [Ioctl],
+    /// System calls.
+    pub syscalls: &'static [Syscalls],
+}
+
+/// Whose rights a program has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunsAs {
+    /// A system user of its own.
+    User(&'static str),
+    /// uid 0.
+    Root,
+    /// Whoever started it.
+    Caller,
+}
+
+/// Which TCP connections a program may open.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connects {
+    /// None at all.
+    Nowhere,
+    /// To these ports.
+    Ports(&'static [(u16, &'static str)]),
+    /// To any port, for the reason given.
+    Anywhere(&'static str),
+}
+
+/// One thing that is allowed, and the step that needs it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Grant {
+    /// A path, capability, family ...
+    pub what: &'static str,
+    /// The step that needs it.
+    pub why: &'static str,
+}
+
+/// A grant.
+pub const fn grant(what: &'static str, why: &'static str) -> Grant {
+    Grant { what, why }
+}
+
+/// A request of ioctl(2).
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Ioctl {
+    /// Its name in the kernel's headers.
+    pub what: &'static str,
+    /// Its number.
+    pub request: u32,
+    /// The step that needs it.
+    pub why: &'static str,
+}
+
+/// An ioctl.
+pub const fn ioctl(what: &'static str, request: u32, why: &'static str) -> Ioctl {
+    Ioctl { what, request, why }
+}
+
+/// A group of system calls, or a single one.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Syscalls {
+    /// Name of the group or call.
+    pub what: &'static str,
+    /// Its calls.
+    pub calls: &'static [&'static str],
+    /// What they are for.
+    pub why: &'static str,
+}
+
+/// Single system calls.
+pub const fn syscall(calls: &'static [&'static str], why: &'static str) -> Syscalls {
+    Syscalls { what: "calls", calls, why }
+}
+
+impl Policy {
+    /// The declaration as JSON, as `--policy` prints it.
+    pub fn to_json(&self) -> String {
+        // Static data of plain types: serialising it can't fail.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}

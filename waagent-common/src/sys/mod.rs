@@ -1,0 +1,7 @@
+//! The only unsafe code of the agent: system calls and C functions that no well-kept crate wraps safely, each as small
+//! as it can be.
+#![expect(unsafe_code, reason = "each block states why it is sound; nowhere else in the agent is there any")]
+
+pub mod fd;
+pub mod sigsys;
+pub mod spawn;

@@ -1,0 +1,25 @@
+//! Points in time, as the documents and the log write them: UTC, RFC 3339.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+/// Now, in whole seconds: `2026-01-31T08:00:00Z`.
+pub fn now_seconds() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Now, with microseconds: `2026-01-31T08:00:00.123456Z`.
+pub fn now_micros() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+/// Seconds since 1970; 0 for a clock before it.
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Seconds since the machine was started, or zero where the kernel doesn't tell.
+pub fn uptime() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+}

@@ -1,0 +1,231 @@
+//! Executing a system tool: absolute path, built environment, bounded time and output.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::fault::{Exit, Fault};
+use crate::secret::Secret;
+use crate::text::shown;
+
+/// How much of each stream is kept, in bytes.
+const MAX_OUTPUT: usize = 64 << 10;
+
+/// A tool with its arguments.
+#[derive(Debug)]
+pub struct Tool {
+    program: &'static str,
+    arguments: Vec<String>,
+    input: Option<Secret<Vec<u8>>>,
+    limit: Duration,
+}
+
+/// What a tool said before it ended by itself.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Standard output, at most 64 KiB.
+    pub stdout: String,
+    /// Standard error, at most 64 KiB.
+    pub stderr: String,
+}
+
+impl Tool {
+    /// A tool by its absolute path, which the program's policy declares.
+    pub fn new(program: &'static str) -> Self {
+        Self { program, arguments: Vec::new(), input: None, limit: Duration::from_secs(60) }
+    }
+
+    /// One more argument. Never a secret: everybody can read it.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// More arguments.
+    #[must_use]
+    pub fn args<I: IntoIterator<Item = S>, S: Into<String>>(mut self, arguments: I) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Bytes for its standard input.
+    #[must_use]
+    pub fn input(mut self, bytes: Secret<Vec<u8>>) -> Self {
+        self.input = Some(bytes);
+        self
+    }
+
+    /// Another limit than 60 s; the tool is killed after it.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs it; a status other than 0 is an error that shows what the tool said.
+    pub fn run(self) -> Result<Output, Fault> {
+        let program = self.program;
+        let output = self.output()?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
+        Err(Fault::new(Exit::Os, format!("'{program}' failed ({}): {}", output.status, shown(said.trim()))))
+    }
+
+    /// Runs it, whatever its status.
+    pub fn output(self) -> Result<Output, Fault> {
+        let failed = |act: &str, error: io::Error| {
+            Fault::new(Exit::Os, format!("cannot {act} '{}': {error}", self.program))
+        };
+        let mut child = Command::new(self.program)
+            .args(&self.arguments)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C.UTF-8")
+            .current_dir("/")
+            .process_group(0)
+            .stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| failed("execute", e))?;
+        let input = self.input.as_ref().map_or(&[][..], |input| input.expose());
+        match converse(&mut child, input, Instant::now() + self.limit) {
+            Ok((stdout, stderr)) => {
+                let status = child.wait().map_err(|e| failed("wait for", e))?;
+                Ok(Output { status, stdout, stderr })
+            }
+            Err(error) => {
+                kill_group(&child);
+                // Killed: what is waited for is its end alone.
+                let _ended = child.wait();
+                Err(failed("talk to", error))
+            }
+        }
+    }
+}
+
+/// The tool and what it started: it has a process group of its own.
+fn kill_group(child: &Child) {
+    if let Ok(group) = i32::try_from(child.id()) {
+        // It may have ended meanwhile.
+        let _gone = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+}
+
+/// Feeds standard input and collects both outputs until they are closed, or the time is up.
+fn converse(child: &mut Child, input: &[u8], deadline: Instant) -> io::Result<(String, String)> {
+    let (mut stdin, mut stdout, mut stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut unsent = input;
+    for fd in
+        [stdin.as_ref().map(AsFd::as_fd), stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)]
+    {
+        fd.map_or(Ok(()), non_blocking)?;
+    }
+    while stdout.is_some() || stderr.is_some() {
+        wait(
+            stdin.as_ref().map(AsFd::as_fd),
+            stdout.as_ref().map(AsFd::as_fd),
+            stderr.as_ref().map(AsFd::as_fd),
+            deadline,
+        )?;
+        if let Some(pipe) = &mut stdin {
+            match pipe.write(unsent) {
+                Ok(sent) => unsent = unsent.get(sent..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // It doesn't want more: its status tells.
+                Err(_) => unsent = &[],
+            }
+        }
+        if unsent.is_empty() {
+            stdin = None;
+        }
+        take(&mut stdout, &mut out)?;
+        take(&mut stderr, &mut err)?;
+    }
+    Ok((String::from_utf8_lossy(&out).into_owned(), String::from_utf8_lossy(&err).into_owned()))
+}
+
+fn non_blocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+fn wait(
+    stdin: Option<BorrowedFd<'_>>,
+    stdout: Option<BorrowedFd<'_>>,
+    stderr: Option<BorrowedFd<'_>>,
+    deadline: Instant,
+) -> io::Result<()> {
+    let mut fds: Vec<PollFd<'_>> = stdin.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)).collect();
+    fds.extend(stdout.into_iter().chain(stderr).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+    let left = deadline.saturating_duration_since(Instant::now());
+    match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+        Ok(0) => Err(io::Error::new(io::ErrorKind::TimedOut, "its time was up, killed")),
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads what is there; a closed pipe becomes `None`, what is over the bound is dropped.
+fn take(pipe: &mut Option<impl Read>, kept: &mut Vec<u8>) -> io::Result<()> {
+    let Some(open) = pipe else { return Ok(()) };
+    let mut buffer = [0; 4096];
+    loop {
+        match open.read(&mut buffer) {
+            Ok(0) => {
+                *pipe = None;
+                return Ok(());
+            }
+            Ok(read) => {
+                let room = MAX_OUTPUT.saturating_sub(kept.len()).min(read);
+                kept.extend_from_slice(buffer.get(..room).unwrap_or_default());
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn feeds_and_collects() {
+        let output = Tool::new("/bin/cat").input(Secret::new(b"hello".to_vec())).run().unwrap();
+        assert_eq!(output.stdout, "hello");
+    }
+
+    #[test]
+    fn says_why_a_tool_failed() {
+        let fault = Tool::new("/bin/ls").arg("/no/such/file").run().unwrap_err();
+        assert!(fault.text.contains("/no/such/file"), "{fault}");
+    }
+
+    #[test]
+    fn kills_a_tool_whose_time_is_up() {
+        let fault = Tool::new("/bin/sleep").arg("60").limit(Duration::from_millis(50)).run().unwrap_err();
+        assert!(fault.text.contains("time was up"), "{fault}");
+    }
+
+    #[test]
+    fn keeps_no_more_than_the_bound() {
+        let output = Tool::new("/usr/bin/head").args(["-c", "200000", "/dev/zero"]).run().unwrap();
+        assert_eq!(output.stdout.len(), MAX_OUTPUT);
+    }
+}
