@@ -5,3 +5,4 @@
 pub mod fd;
 pub mod sigsys;
 pub mod spawn;
+pub mod wait;

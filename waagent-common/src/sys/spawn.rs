@@ -1,6 +1,7 @@
 //! Starting a program as somebody else, with exactly the rights that are named.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -32,6 +33,19 @@ pub fn dress(command: &mut Command, identity: Identity) {
     // SAFETY: the closure runs in the child of a single-threaded parent, so allocating there is sound; it makes only
     // system calls on the child's own credentials.
     unsafe { command.pre_exec(move || take_on(&identity)) };
+}
+
+/// Passes a socket to the child as descriptor 3, by the protocol of `sd_listen_fds(3)`; the child sets `LISTEN_PID`.
+pub fn pass_socket(command: &mut Command, socket: BorrowedFd<'_>) -> io::Result<()> {
+    let socket = socket.try_clone_to_owned()?;
+    // SAFETY: dup2 alone, on a descriptor that the closure owns; the copy survives exec, the original doesn't.
+    unsafe {
+        command.pre_exec(move || {
+            nix::unistd::dup2_raw(&socket, 3)?;
+            Ok(())
+        })
+    };
+    Ok(())
 }
 
 fn take_on(identity: &Identity) -> io::Result<()> {
