@@ -8,7 +8,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::args::Common;
-use crate::config::{Config, SwitchKey};
+use crate::config::{Config, Severity, SwitchKey};
 use crate::fault::{Exit, Fault, Outcome, exit_of};
 use crate::log;
 use crate::sandbox::{Policy, Sandbox};
@@ -77,7 +77,11 @@ pub fn configure(policy: &Policy, args: &Common, sandbox: &Sandbox) -> Result<Co
         .map_err(|error| Fault::new(Exit::Config, error.to_string()))?;
     log::set_verbose(config.switch(SwitchKey::LogsVerbose));
     for warning in config.warnings() {
-        log::warning(&warning.to_string());
+        match warning.severity {
+            Severity::Info => log::info(&warning.to_string()),
+            Severity::Warning => log::warning(&warning.to_string()),
+            Severity::Error => log::error(&warning.to_string()),
+        }
     }
     sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
     log::verbose(&format!("{}: configuration {}", policy.program, config.digest_for(policy.program)));

@@ -272,11 +272,11 @@ fn settle(
             return Err(ConfigError::Fixed(format!("cannot use {what}: {reason}; remove the line")));
         }
     };
-    if let (Some(reason), Some(value)) = (row.ignored(), &value) {
-        if used(Some(value), row.kind) != used(None, row.kind) {
-            let text = format!("{place}: {} has no effect: {reason}, ignoring", row.name);
-            warnings.of_key(Severity::Info, text);
-        }
+    if let (Some(reason), Some(value)) = (row.ignored(), &value)
+        && used(Some(value), row.kind) != used(None, row.kind)
+    {
+        let text = format!("{place}: {} has no effect: {reason}, ignoring", row.name);
+        warnings.of_key(Severity::Info, text);
     }
     Ok(value)
 }
@@ -285,12 +285,12 @@ fn settle(
 fn used(value: Option<&Value>, kind: Kind) -> String {
     match (value, kind) {
         (Some(Value::Switch(value)), _) => letter(*value).to_owned(),
-        (Some(Value::Integer(value)), _) => value.to_string(),
         (Some(Value::Text(value)), _) => quoted(value),
         (None, Kind::Switch { default, .. }) => letter(default).to_owned(),
-        (None, Kind::Integer { default, .. }) => default.to_string(),
         (None, Kind::Text { default, .. }) => quoted(default),
-        (None, Kind::OptionalInteger { default: Some(default), .. }) => default.to_string(),
+        (Some(Value::Integer(number)), _)
+        | (None, Kind::Integer { default: ref number, .. })
+        | (None, Kind::OptionalInteger { default: Some(ref number), .. }) => number.to_string(),
         (Some(Value::Nothing), _) | (None, Kind::OptionalInteger { .. } | Kind::OptionalText { .. }) => {
             "None".to_owned()
         }

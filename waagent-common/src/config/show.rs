@@ -41,9 +41,10 @@ fn listed() -> impl Iterator<Item = Key> {
 fn default(kind: Kind) -> String {
     match kind {
         Kind::Switch { default, .. } => if default { "True" } else { "False" }.to_owned(),
-        Kind::Integer { default, .. } => default.to_string(),
         Kind::Text { default, .. } => default.to_owned(),
-        Kind::OptionalInteger { default: Some(default), .. } => default.to_string(),
+        Kind::Integer { default, .. } | Kind::OptionalInteger { default: Some(default), .. } => {
+            default.to_string()
+        }
         Kind::OptionalInteger { .. } | Kind::OptionalText { .. } => "None".to_owned(),
     }
 }

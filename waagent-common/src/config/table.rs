@@ -69,8 +69,8 @@ pub enum Form {
     Path,
     /// The default and nothing else: the sandbox, the labels or other programs count on it. Anything else stops the agent.
     Fixed,
-    /// One of these words; another one is the default.
-    Word(&'static [&'static str]),
+    /// One of these words; another one is taken for the second field.
+    Word(&'static [&'static str], &'static str),
     /// One of these words; another one is a warning, and is kept for the program to report.
     Known(&'static [&'static str]),
     /// `[a-z0-9-]`, 1 to 16 characters.
@@ -169,8 +169,8 @@ pub const REMOVED: &[(&str, &str)] = &[
     ("Logs.File", "the log is always /var/log/waagent.log"),
     ("Network.Interface", "the interface is found by its driver"),
     ("OS.SshdConfigPath", "never read by any agent; see OS.SshDir"),
-    ("Provisioning.Enabled", "no effect since 2.2.45; use Provisioning.Agent=disabled"),
-    ("Provisioning.UseCloudInit", "no effect since 2.2.45; use Provisioning.Agent=cloud-init"),
+    ("Provisioning.Enabled", "removed in 2.2.45; use Provisioning.Agent=disabled"),
+    ("Provisioning.UseCloudInit", "removed in 2.2.45; use Provisioning.Agent=cloud-init"),
     ("RSA.KeyLength", "never read by any agent"),
     ("Role.ConfigurationConsumer", "roles are gone; the program is not run"),
     ("Role.StateConsumer", "roles are gone; the program is not run"),

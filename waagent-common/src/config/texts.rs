@@ -25,13 +25,13 @@ keys! {
     PidFile, "Pid.File", text("/var/run/waagent.pid", Form::Any), "", Ignored("it is always /run/waagent.pid"), "pid of the agent";
     PolicyPolicyFilePath, "Policy.PolicyFilePath", text("/etc/waagent_policy.json", Form::Path), "ext", Used,
         "the extension policy";
-    ProtocolEndpointDiscovery, "Protocol.EndpointDiscovery", text("dhcp", Form::Word(&["dhcp", "static"])), "net", Used,
+    ProtocolEndpointDiscovery, "Protocol.EndpointDiscovery", text("dhcp", Form::Word(&["dhcp", "static"], "static")), "net", Used,
         "how the platform's server is found: dhcp, or static for 168.63.129.16";
     ProvisioningAgent, "Provisioning.Agent",
         text("auto", Form::Known(&["auto", "waagent", "cloud-init", "disabled"])), "provision media", Used,
         "who provisions: auto, waagent, cloud-init, disabled";
     ProvisioningPasswordCryptId, "Provisioning.PasswordCryptId",
-        text("6", Form::Word(&["6", "5", "y", "gy", "2b", "7", "1", "2a"])), "provision", Used,
+        text("6", Form::Word(&["6", "5", "y", "gy", "2b", "7", "1", "2a"], "6")), "provision", Used,
         "method of password hashes, crypt(5); 1 and 2a only outside FIPS mode";
     ProvisioningSshHostKeyPairType, "Provisioning.SshHostKeyPairType", text("rsa", Form::KeyType), "provision", Used,
         "rsa, ecdsa, ed25519, or auto for all that ssh-keygen makes";

@@ -85,8 +85,10 @@ fn string(text: &str, default: &str, form: Form) -> Verdict {
         Form::Fixed => {
             Verdict::Fatal(format!("only {default} is possible: the sandbox and the labels are made for it"))
         }
-        Form::Word(words) if words.contains(&text) => Verdict::Good(kept()),
-        Form::Word(words) => Verdict::Bad(format!("write one of {}", words.join(", "))),
+        Form::Word(words, _) if words.contains(&text) => Verdict::Good(kept()),
+        Form::Word(words, otherwise) => {
+            Verdict::Changed(Value::Text(otherwise.to_owned()), format!("write one of {}", words.join(", ")))
+        }
         Form::Known(words) if words.contains(&text) => Verdict::Good(kept()),
         Form::Known(words) => Verdict::Changed(
             kept(),
