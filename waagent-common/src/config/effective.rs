@@ -288,9 +288,10 @@ fn used(value: Option<&Value>, kind: Kind) -> String {
         (Some(Value::Text(value)), _) => quoted(value),
         (None, Kind::Switch { default, .. }) => letter(default).to_owned(),
         (None, Kind::Text { default, .. }) => quoted(default),
-        (Some(Value::Integer(number)), _)
-        | (None, Kind::Integer { default: ref number, .. })
-        | (None, Kind::OptionalInteger { default: Some(ref number), .. }) => number.to_string(),
+        (Some(Value::Integer(number)), _) => number.to_string(),
+        (None, Kind::Integer { default, .. } | Kind::OptionalInteger { default: Some(default), .. }) => {
+            default.to_string()
+        }
         (Some(Value::Nothing), _) | (None, Kind::OptionalInteger { .. } | Kind::OptionalText { .. }) => {
             "None".to_owned()
         }
