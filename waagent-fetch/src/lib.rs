@@ -1,1 +1,6 @@
-//! All HTTP of the agent, and the dialer that opens its platform connections
+//! The modules of waagent-fetch and waagent-dial.
+#![forbid(unsafe_code)]
+
+pub mod dial;
+pub mod http;
+pub mod retry;

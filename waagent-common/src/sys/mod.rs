@@ -2,6 +2,7 @@
 //! as it can be.
 #![expect(unsafe_code, reason = "each block states why it is sound; nowhere else in the agent is there any")]
 
+pub mod accept;
 pub mod fd;
 pub mod sigsys;
 pub mod spawn;

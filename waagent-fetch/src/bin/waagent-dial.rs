@@ -1,2 +1,48 @@
-//! See the crate documentation.
-fn main() {}
+//! # waagent-dial
+//!
+//! Opens connections to the WireServer, the HostGAPlugin and IMDS, and passes them to waagent-fetch: the host firewall
+//! and Azure's guest proxy let only uid 0 open them, and the program that parses what comes back must not be uid 0.
+//!
+//! **Reads** its socket (descriptor 3, `/run/waagent/dial/dial.sock`: one byte per peer), `net/endpoint.json`,
+//! `/etc/waagent.conf`. **Writes** nothing.
+//!
+//! **Exit codes**: 0 never (it stays), 64 usage, 66 no socket was passed, 71 the kernel refused something, 77 sandbox.
+//!
+//! **Security**: who owns this process is uid 0 without a capability and can connect to ports 80 and 32526, read
+//! `net/`, and write nothing. No byte of the network reaches it: it passes sockets on and never reads from them.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use waagent_common::fault::Outcome;
+use waagent_common::notify::notify;
+use waagent_common::sys::fd::passed_socket;
+use waagent_common::users::uid_of;
+use waagent_common::{log, program};
+use waagent_fetch::dial::address::Addresses;
+use waagent_fetch::dial::args::Args;
+use waagent_fetch::dial::policy::POLICY;
+use waagent_fetch::dial::server::Server;
+use waagent_fetch::dial::socket;
+
+fn main() -> ExitCode {
+    program::main(&POLICY, run)
+}
+
+fn run(args: &Args) -> Result<Outcome> {
+    let passed = passed_socket();
+    let sandbox = POLICY.enter(&args.common)?;
+    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let place = args.common.place();
+    let listener = socket::check(passed)?;
+    let fetcher = uid_of(&place, "waagent-fetch");
+    if fetcher.is_none() {
+        log::warning("there is no user 'waagent-fetch'; sysusers.d/waagent.conf makes it, using root alone");
+    }
+    log::info("ready: connects to WireServer, HostGAPlugin and IMDS for waagent-fetch");
+    notify("READY=1");
+    let never = Server::new(listener, fetcher, Addresses::new(place, config.allowed_endpoints())).serve()?;
+    match never {}
+}

@@ -1,0 +1,149 @@
+//! Where a target is: the one document that the dialer reads, and the rule by which it believes it.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::fs::MetadataExt;
+
+use waagent_common::documents::{Body, Document, Endpoint};
+use waagent_common::log;
+use waagent_common::place::Place;
+
+use super::protocol::Target;
+
+/// The platform's server, the same in all public and sovereign clouds.
+pub const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+/// Instance metadata; no configuration moves it.
+pub const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+
+/// The addresses of the targets, as `net/endpoint.json` says now.
+#[derive(Debug)]
+pub struct Addresses {
+    place: Place,
+    allowed: Vec<Ipv4Addr>,
+    seen: Option<Stamp>,
+    wireserver: Option<Ipv4Addr>,
+}
+
+impl Addresses {
+    /// With `Protocol.AllowedEndpoints`, which may be empty.
+    pub fn new(place: Place, allowed: Vec<Ipv4Addr>) -> Self {
+        Self { place, allowed, seen: None, wireserver: Some(WIRESERVER) }
+    }
+
+    /// The address of a target; none where the document names one that isn't allowed.
+    ///
+    /// The document is read anew when its file has changed; a missing or damaged one means the well-known address.
+    pub fn of(&mut self, target: Target) -> Option<SocketAddrV4> {
+        let address = match target {
+            Target::Imds => Some(IMDS),
+            Target::WireServer | Target::HostGaPlugin => self.wireserver(),
+        };
+        address.map(|address| SocketAddrV4::new(address, target.port()))
+    }
+
+    fn wireserver(&mut self) -> Option<Ipv4Addr> {
+        let stamp = Stamp::of(&self.place);
+        if stamp != self.seen {
+            self.seen = stamp;
+            self.wireserver = self.read();
+        }
+        self.wireserver
+    }
+
+    fn read(&self) -> Option<Ipv4Addr> {
+        match Document::<Endpoint>::read_if_there(&self.place) {
+            Ok(None) => Some(WIRESERVER),
+            Ok(Some(document)) => self.believe(document.body.address),
+            Err(fault) => {
+                log::warning(&format!("{fault}, using {WIRESERVER}"));
+                Some(WIRESERVER)
+            }
+        }
+    }
+
+    fn believe(&self, address: Ipv4Addr) -> Option<Ipv4Addr> {
+        if address == WIRESERVER || self.allowed.contains(&address) {
+            return Some(address);
+        }
+        let path = self.place.path(Endpoint::PATH);
+        log::error(&format!(
+            "cannot use '{}': body.address: {address} isn't in Protocol.AllowedEndpoints; \
+             list it there and restart waagent-dial, or run 'systemctl start waagent-net'",
+            path.display()
+        ));
+        None
+    }
+}
+
+/// Tells one version of a file from the next: a rename brings another inode, or the same with another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(place: &Place) -> Option<Self> {
+        // What can't be looked at can't be read either: the same as a missing document.
+        let meta = fs::symlink_metadata(place.path(Endpoint::PATH)).ok()?;
+        Some(Self { device: meta.dev(), inode: meta.ino(), changed: (meta.ctime(), meta.ctime_nsec()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use waagent_common::documents::{EndpointSource, Inputs, write};
+    use waagent_common::sandbox::Sandbox;
+
+    use super::*;
+
+    const OTHER: Ipv4Addr = Ipv4Addr::new(10, 1, 2, 3);
+
+    fn put(root: &Path, address: Ipv4Addr) {
+        let place = Place::new(root);
+        fs::create_dir_all(place.lib("net")).unwrap();
+        let body = Endpoint { address, source: EndpointSource::Lease, interface: None, option_245: None };
+        write(&place, &body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+    }
+
+    #[test]
+    fn follows_the_document_from_version_to_version() {
+        let root = tempfile::tempdir().unwrap();
+        let mut addresses = Addresses::new(Place::new(root.path()), vec![OTHER]);
+        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(WIRESERVER, 80)));
+        put(root.path(), OTHER);
+        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(OTHER, 80)));
+        assert_eq!(addresses.of(Target::HostGaPlugin), Some(SocketAddrV4::new(OTHER, 32526)));
+        assert_eq!(addresses.of(Target::Imds), Some(SocketAddrV4::new(IMDS, 80)));
+        put(root.path(), WIRESERVER);
+        assert_eq!(addresses.of(Target::HostGaPlugin), Some(SocketAddrV4::new(WIRESERVER, 32526)));
+    }
+
+    #[test]
+    fn refuses_an_address_that_the_configuration_does_not_allow() {
+        // Demand A8: a false answer of a DHCP server.
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), OTHER);
+        let mut addresses = Addresses::new(Place::new(root.path()), Vec::new());
+        assert_eq!(addresses.of(Target::WireServer), None);
+        assert_eq!(addresses.of(Target::HostGaPlugin), None);
+        assert_eq!(addresses.of(Target::Imds), Some(SocketAddrV4::new(IMDS, 80)));
+    }
+
+    #[test]
+    fn takes_the_well_known_address_where_the_document_is_damaged_or_a_link() {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), OTHER);
+        let mut addresses = Addresses::new(Place::new(root.path()), vec![OTHER]);
+        let path = Place::new(root.path()).path(Endpoint::PATH);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "{").unwrap();
+        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(WIRESERVER, 80)));
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(WIRESERVER, 80)));
+    }
+}

@@ -1,0 +1,33 @@
+//! What waagent-dial may do.
+
+use waagent_common::sandbox::{BASE, Connects, Policy, RunsAs, grant, syscall};
+
+/// Opens connections to three named targets, and nothing else.
+pub const POLICY: Policy = Policy {
+    program: "waagent-dial",
+    log_thread: "ExtHandler ExtHandler",
+    runs_as: RunsAs::Root,
+    groups: &[grant("waagent", "address: net/endpoint.json belongs to waagent-net, group waagent")],
+    selinux: "waagent_dial_t",
+    capabilities: &[],
+    families: &[
+        grant("AF_INET", "connection: WireServer, HostGAPlugin and IMDS have IPv4 addresses alone"),
+        grant("AF_UNIX", "ready: the word to the service manager"),
+    ],
+    connects: Connects::Ports(&[
+        (80, "connection: WireServer and IMDS"),
+        (32526, "connection: HostGAPlugin"),
+    ]),
+    reads: &[grant("/var/lib/waagent/net", "address: endpoint.json, replaced by rename")],
+    writes: &[],
+    devices: &[],
+    executes: &[],
+    ioctls: &[],
+    syscalls: &[
+        BASE,
+        syscall(&["fstat", "getdents64", "newfstatat", "openat", "statx"], "configuration, address: reads"),
+        syscall(&["accept4", "recvfrom", "sendmsg"], "server: the peer, its byte, the answer"),
+        syscall(&["connect", "getsockopt", "socket"], "connection: opens it; who the peer is"),
+        syscall(&["sendto"], "ready: the word to the service manager"),
+    ],
+};
