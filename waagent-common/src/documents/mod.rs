@@ -22,24 +22,32 @@ use crate::users::uid_of;
 mod certificates;
 mod command;
 mod endpoint;
+mod extension_state;
 mod extension_status;
 mod glance;
 mod goal_state;
 mod media;
 mod package;
+mod plan;
+mod provision_journal;
 mod provision_status;
 mod transport;
+mod uris;
 
 pub use certificates::*;
 pub use command::*;
 pub use endpoint::*;
+pub use extension_state::*;
 pub use extension_status::*;
 pub use glance::*;
 pub use goal_state::*;
 pub use media::*;
 pub use package::*;
+pub use plan::*;
+pub use provision_journal::*;
 pub use provision_status::*;
 pub use transport::*;
+pub use uris::*;
 
 /// What a document holds, and the facts by which a reader knows it.
 pub trait Body: Serialize + DeserializeOwned + PartialEq {
