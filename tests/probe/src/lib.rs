@@ -134,6 +134,8 @@ impl<'a> Probe<'a> {
         match (self.run(act, true), self.run(act, false)) {
             (REFUSED, _) => Layer::Modes,
             (DONE, DONE) => Layer::Allowed,
+            // Landlock knows no sockets: where tools may run, the filter answers that the family isn't supported.
+            (DONE, REFUSED) if matches!(act, Act::Socket(_)) => Layer::Seccomp,
             (DONE, REFUSED) => Layer::Landlock,
             (DONE, STOPPED) => Layer::Seccomp,
             other => panic!("probe of {act:?} ended oddly: {other:?}"),

@@ -13,7 +13,8 @@ pub struct ProvisionStatus {
     pub state: ProvisionState,
     /// Text for the platform where it failed.
     pub description: String,
-    /// SMBIOS UUID of this VM, lower case; empty where the machine has none.
+    /// VM id as the platform knows it (lower case; the firmware's UUID, its first groups swapped on generation 1);
+    /// empty where the machine has none.
     pub vm_id: String,
     /// Fingerprint of the SSH host key, for the role properties.
     pub ssh_host_key_fingerprint: Option<String>,

@@ -41,6 +41,9 @@ fn build_and_apply(policy: &Policy) -> Result<usize> {
     // clone3 takes its flags by pointer, where no filter can look: "not implemented" makes libc use clone.
     let clone3 = number("clone3").map(|clone3| (clone3, Vec::new())).into_iter().collect();
     apply(clone3, SeccompAction::Allow, SeccompAction::Errno(38), arch)?;
+    if has(policy.syscalls, "tools") {
+        apply(foreign_sockets(policy)?, SeccompAction::Allow, SeccompAction::Errno(97), arch)?;
+    }
     apply(rules, SeccompAction::Trap, SeccompAction::Allow, arch)?;
     Ok(count)
 }
@@ -108,6 +111,18 @@ fn sockets(rules: &mut Rules, policy: &Policy) -> Result<()> {
         set(rules, "socketpair", vec![equals(0, 1)?]);
     }
     Ok(())
+}
+
+/// Tools ask for sockets that they can do without (name service, address order): families that aren't declared are
+/// "not supported" to them, as on a kernel that was built so (97), and to us.
+fn foreign_sockets(policy: &Policy) -> Result<Rules> {
+    let mut conditions = Vec::new();
+    for grant in policy.families {
+        let declared = family(grant.what).with_context(|| grant.what.to_owned())?;
+        conditions.push(SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, declared)?);
+    }
+    let rules = if conditions.is_empty() { Vec::new() } else { vec![SeccompRule::new(conditions)?] };
+    Ok(number("socket").map(|socket| (socket, rules)).into_iter().collect())
 }
 
 /// Numbers of linux/socket.h.

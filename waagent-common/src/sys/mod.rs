@@ -3,6 +3,8 @@
 #![expect(unsafe_code, reason = "each block states why it is sound; nowhere else in the agent is there any")]
 
 pub mod accept;
+#[cfg(feature = "crypt")]
+pub mod crypt;
 pub mod fd;
 pub mod sigsys;
 pub mod spawn;
