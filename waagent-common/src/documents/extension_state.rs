@@ -1,0 +1,218 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Body, CommandKind, bound};
+use crate::types::{HandlerName, HandlerVersion, Sha256};
+
+/// What the planner knows to be done: its memory across restarts.
+///
+/// Written and read by waagent-ext alone. Secrets: none; error texts of handlers, signatures cut.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtensionState {
+    /// The boot in which the round began.
+    pub boot_id: String,
+    /// The run of the chain in which the round began.
+    pub chain_id: String,
+    /// Commands written so far: part of the next one's id.
+    pub commands: u64,
+    /// The one command that may be at work.
+    pub command: Option<RunningCommand>,
+    /// Work on the newest goal state.
+    pub round: Option<Round>,
+    /// Every handler that we have touched.
+    pub handlers: Vec<HandlerRecord>,
+    /// `goalStateAggregateStatus` of the last goal state that was executed.
+    pub aggregate: Option<Value>,
+    /// Folders of removed handlers that couldn't be deleted.
+    pub left_over: Vec<String>,
+}
+
+/// Work on one goal state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Round {
+    /// Its id.
+    pub goal_state_id: String,
+    /// When the platform made it.
+    pub created_on: String,
+    /// Its number in the status.
+    pub svd_sequence_number: i64,
+    /// RFC 3339.
+    pub started_at: String,
+    /// Uptime at its start, in seconds: waiting for dependencies is counted from here.
+    pub started_uptime_s: u64,
+    /// Is all work over?
+    pub complete: bool,
+    /// One for each handler, in the order of work.
+    pub items: Vec<RoundItem>,
+}
+
+/// One handler of a round.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundItem {
+    /// Handler.
+    pub name: HandlerName,
+    /// How far it is.
+    pub state: ItemState,
+    /// Exit status of the old version's disable command, for the new version's environment.
+    pub disable_exit_code: Option<String>,
+    /// Exit status of the old version's uninstall command.
+    pub uninstall_exit_code: Option<String>,
+    /// What was odd, for the error text of a later failure.
+    pub note: Option<String>,
+}
+
+/// How far a handler of a round is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ItemState {
+    /// There are steps left.
+    Open,
+    /// All steps succeeded.
+    Done,
+    /// A step failed: no further one in this round.
+    Failed,
+    /// Not begun, since something it depends on failed.
+    Skipped,
+}
+
+/// A command that was handed to the runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunningCommand {
+    /// Names its documents.
+    pub id: String,
+    /// What it is for.
+    pub kind: CommandKind,
+    /// Handler.
+    pub name: HandlerName,
+    /// The version whose command it is.
+    pub version: HandlerVersion,
+    /// The goal state that asked for it.
+    pub goal_state_id: String,
+    /// When it was written, in milliseconds since 1970.
+    pub written_ms: u64,
+    /// The boot it belongs to.
+    pub boot_id: String,
+}
+
+/// A handler as we know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandlerRecord {
+    /// Handler; the spelling of the first goal state that named it.
+    pub name: HandlerName,
+    /// The version that is wanted or there.
+    pub version: HandlerVersion,
+    /// How far this version is.
+    pub state: HandlerState,
+    /// The version that it replaces, as long as that is there.
+    pub previous: Option<PreviousVersion>,
+    /// What the platform is told.
+    pub status: HandlerStatus,
+    /// Why the last round failed.
+    pub failure: Option<ExtensionFailure>,
+    /// Sequence number of the last enable command that succeeded.
+    pub sequence_number: Option<u32>,
+    /// Number of the next download.
+    pub attempt: u32,
+    /// The package that was unpacked.
+    pub package_sha256: Option<Sha256>,
+    /// When it was last enabled, in seconds since 1970.
+    pub enabled_at_s: Option<u64>,
+}
+
+/// How far a version of a handler is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HandlerState {
+    /// Nothing of it counts: what is in its folder is replaced.
+    NotInstalled,
+    /// Its package is in place; no command was run.
+    Unpacked,
+    /// The update command succeeded; the old version is still there.
+    Updated,
+    /// Installed, or disabled.
+    Installed,
+    /// Enabled.
+    Enabled,
+    /// The update command failed.
+    FailedUpgrade,
+    /// Uninstalled; the folder is still there.
+    Uninstalled,
+}
+
+/// The version that an update replaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviousVersion {
+    /// Version.
+    pub version: HandlerVersion,
+    /// How far it is.
+    pub state: HandlerState,
+}
+
+/// Status of a handler, as the platform is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandlerStatus {
+    /// `Ready`, `NotReady`, `Installing`.
+    pub status: HandlerReadiness,
+    /// 0, or an error number that the platform knows.
+    pub code: i32,
+    /// For people.
+    pub message: String,
+}
+
+/// The platform's words for a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HandlerReadiness {
+    /// Enabled.
+    Ready,
+    /// Not enabled, or failed.
+    NotReady,
+    /// At work.
+    Installing,
+    /// Its heartbeat is old.
+    Unresponsive,
+}
+
+/// An error of the agent or of a command, as the extension's own status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtensionFailure {
+    /// The settings that it belongs to.
+    pub sequence_number: Option<u32>,
+    /// Error number that the platform knows.
+    pub code: i32,
+    /// For people.
+    pub message: String,
+    /// `Install`, `Download` ...
+    pub operation: String,
+    /// A status file that is younger than this speaks for itself; in milliseconds since 1970. Absent: none does.
+    pub since_ms: Option<u64>,
+}
+
+impl Body for ExtensionState {
+    const NAME: &'static str = "extension-state";
+    const PATH: &'static str = "/var/lib/waagent/ext/state.json";
+    const PROGRAM: &'static str = "waagent-ext";
+    const WRITER: &'static str = "root";
+    const MAX_BYTES: u64 = 4 << 20;
+    const MODE: u32 = 0o600;
+
+    fn check(&self) -> Result<(), String> {
+        bound("boot_id", self.boot_id.len(), 64)?;
+        bound("chain_id", self.chain_id.len(), 64)?;
+        bound("handlers", self.handlers.len(), 512)?;
+        bound("left_over", self.left_over.len(), 1024)?;
+        bound("round.items", self.round.as_ref().map_or(0, |round| round.items.len()), 256)?;
+        self.handlers.iter().try_for_each(|record| {
+            bound("handlers[].status.message", record.status.message.len(), 16 << 10)?;
+            let failure = record.failure.as_ref().map_or(0, |failure| failure.message.len());
+            bound("handlers[].failure.message", failure, 16 << 10)
+        })
+    }
+}
