@@ -1,1 +1,7 @@
-//! The front command, and the supervisor for machines without systemd
+//! The front command `waagent`, and `waagent-supervise`, which plays PID 1 where systemd isn't.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod front;
+pub mod status;
+pub mod supervise;

@@ -1,0 +1,31 @@
+//! `waagent status`: the whole chain on one screen, from the documents alone.
+
+use anyhow::Result;
+use waagent_common::place::Place;
+use waagent_common::program::print;
+
+mod rows;
+mod screen;
+mod words;
+
+pub use rows::{Row, rows};
+
+/// Prints the screen, or the same as JSON. Exit status 0 when nothing has failed, 1 otherwise, 4 where the documents
+/// may not be read.
+pub fn show(place: &Place, json: bool) -> Result<u8> {
+    if std::fs::read_dir(place.lib("net")).is_err() && place.lib("").exists() {
+        return not_permitted(place);
+    }
+    let rows = rows(place);
+    print(&if json { serde_json::to_string_pretty(&rows)? } else { screen::render(&rows) })?;
+    Ok(u8::from(rows.iter().any(|row| row.failed)))
+}
+
+fn not_permitted(place: &Place) -> Result<u8> {
+    let text = format!(
+        "cannot read '{}': only root and members of group waagent may; run 'sudo waagent status'",
+        place.lib("").display()
+    );
+    print(&text)?;
+    Ok(4)
+}

@@ -1,0 +1,299 @@
+//! The order of a boot, and what happens after it.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use waagent_common::fault::Outcome;
+use waagent_common::place::RUN;
+
+use super::args::Args;
+use super::children::{Children, Finished, Start};
+use super::flags::{Commands, Flags};
+use super::journal::{brief, mib, say};
+use super::programs::Program;
+use super::triggers::{Triggers, folders};
+use super::{accounts, folders as tmpfiles, sockets};
+
+/// How long ended residents stay away (`RestartSec=` of their units).
+const RESTART: Duration = Duration::from_secs(5);
+const RESTART_DIALER: Duration = Duration::from_secs(1);
+/// What a program that was told to end may take for it.
+const STOP: Duration = Duration::from_secs(10);
+/// A boot, in order.
+const BOOT: &[Program] = &[
+    Program::Firewall,
+    Program::Media,
+    Program::Provision,
+    Program::Disk,
+    Program::Certs,
+    Program::Net,
+    Program::Dial,
+    Program::Fetch,
+    Program::Ext,
+];
+const NAME: &str = "waagent-supervise";
+
+/// Everything that PID 1 would hold.
+struct Chain<'a> {
+    args: &'a Args,
+    children: Children,
+    queue: VecDeque<Program>,
+    restarts: Vec<(Instant, Program)>,
+    triggers: Triggers,
+    flags: Flags,
+    commands: Commands,
+    dialer: OwnedFd,
+    notifications: UnixDatagram,
+    inotify: Inotify,
+    signals: SignalFd,
+}
+
+/// Runs the chain until a signal says stop.
+pub fn run(args: &Args) -> Result<Outcome> {
+    accounts::make(&args.sysusers).context("cannot make the accounts")?;
+    tmpfiles::make(&args.tmpfiles).context("cannot make the folders")?;
+    new_run_of_the_chain()?;
+    let mut chain = Chain::new(args)?;
+    while !chain.step()? {}
+    chain.stop()?;
+    chain.tell_costs()?;
+    Ok(Outcome::Said)
+}
+
+/// A new inode at `<run>/chain` tells waagent-ext that the chain was started anew, and not itself alone.
+fn new_run_of_the_chain() -> Result<()> {
+    let path = format!("{RUN}/chain");
+    match fs::remove_dir(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove '{path}'"));
+        }
+        _ => {}
+    }
+    fs::create_dir(&path).with_context(|| format!("cannot make '{path}'"))
+}
+
+impl<'a> Chain<'a> {
+    fn new(args: &'a Args) -> Result<Self> {
+        let (notifications, notify) = sockets::notifications()?;
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        let wanted = AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CREATE;
+        for folder in folders() {
+            inotify
+                .add_watch(&folder, wanted)
+                .with_context(|| format!("cannot watch '{}'", folder.display()))?;
+        }
+        let mut handled = SigSet::empty();
+        for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            handled.add(signal);
+        }
+        handled.thread_block()?;
+        Ok(Self {
+            args,
+            children: Children::new(&args.programs, &notify),
+            queue: BOOT.iter().copied().collect(),
+            restarts: Vec::new(),
+            triggers: Triggers::default(),
+            flags: Flags::default(),
+            commands: Commands::default(),
+            dialer: sockets::dialer()?,
+            notifications,
+            inotify,
+            signals: SignalFd::with_flags(&handled, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?,
+        })
+    }
+
+    /// Starts what is due, waits for what comes next, and says whether to stop.
+    fn step(&mut self) -> Result<bool> {
+        self.start_due()?;
+        self.wait()?;
+        self.children.pass_on_lines();
+        self.hear_residents();
+        self.forget_events();
+        let stop = self.told_to_stop();
+        for finished in self.children.finished() {
+            self.after(&finished)?;
+        }
+        Ok(stop)
+    }
+
+    /// One oneshot at a time, in order; residents and commands beside it.
+    fn start_due(&mut self) -> Result<()> {
+        self.flags_to_acts();
+        while !self.children.has_oneshot() {
+            let Some(program) = self.queue.pop_front() else { break };
+            self.start(program)?;
+        }
+        if !BOOT.iter().any(|program| self.queue.contains(program)) || self.queue.is_empty() {
+            for (program, file) in self.triggers.due() {
+                if !self.queue.contains(&program) && !self.children.is_running(program) {
+                    say(program.name(), &format!("  started, '{file}' has changed"));
+                    self.start(program)?;
+                }
+            }
+        }
+        let now = Instant::now();
+        let due: Vec<Program> = self.restarts.iter().filter(|(at, _)| *at <= now).map(|(_, p)| *p).collect();
+        self.restarts.retain(|(at, _)| *at > now);
+        for program in due {
+            self.start(program)?;
+        }
+        self.start_command()
+    }
+
+    fn start(&mut self, program: Program) -> Result<()> {
+        self.triggers.begins(program);
+        let mut start = Start::of(program);
+        let device = match program {
+            Program::Media => &self.args.media_device,
+            Program::Disk | Program::DiskFinish => &self.args.disk_device,
+            _ => &None,
+        };
+        if let Some(device) = device {
+            start.arguments = vec!["--device".to_owned(), device.display().to_string()];
+        }
+        if program == Program::Dial {
+            start.socket = Some(self.dialer.as_fd());
+        }
+        self.children.start(start)
+    }
+
+    /// The next command of a handler: one at a time in the whole machine.
+    fn start_command(&mut self) -> Result<()> {
+        if self.children.is_running(Program::Runner) {
+            return Ok(());
+        }
+        let Some((arguments, detail)) = self.commands.take() else { return Ok(()) };
+        self.children.start(Start { arguments, detail, ..Start::of(Program::Runner) })
+    }
+
+    fn flags_to_acts(&mut self) {
+        for program in self.flags.act(&mut self.commands) {
+            self.queue.push_front(program);
+        }
+    }
+
+    fn wait(&self) -> Result<()> {
+        let mut fds = vec![
+            PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.notifications.as_fd(), PollFlags::POLLIN),
+        ];
+        fds.extend(self.children.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
+        let timeout = self.restarts.iter().map(|(at, _)| at.saturating_duration_since(Instant::now())).min();
+        let timeout = timeout.map_or(PollTimeout::NONE, |left| {
+            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What residents say of themselves.
+    fn hear_residents(&self) {
+        let mut buffer = [0; 1024];
+        while let Ok(length) = self.notifications.recv(&mut buffer) {
+            let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
+            for line in text.lines().filter_map(|line| line.strip_prefix("STATUS=")) {
+                say("status", &format!("  {line}"));
+            }
+        }
+    }
+
+    /// The events only wake us: what is due is found by looking at the files.
+    fn forget_events(&self) {
+        while self.inotify.read_events().is_ok_and(|events| !events.is_empty()) {}
+    }
+
+    fn told_to_stop(&self) -> bool {
+        let mut stop = false;
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+            stop |= Signal::try_from(number).is_ok_and(|signal| signal != Signal::SIGCHLD);
+        }
+        stop
+    }
+
+    fn after(&mut self, finished: &Finished) -> Result<()> {
+        let program = finished.program;
+        if program.is_resident() {
+            let pause = if program == Program::Dial { RESTART_DIALER } else { RESTART };
+            say(program.name(), &format!("  comes again in {}", brief(pause)));
+            self.restarts.push((Instant::now() + pause, program));
+        }
+        if program == Program::Runner {
+            self.commands.ended(&finished.detail);
+        }
+        if finished.ended.code == Some(0) || matches!(program, Program::Runner | Program::Fetch) {
+            return Ok(());
+        }
+        self.report_failure(finished)
+    }
+
+    /// `OnFailure=` of the units: the platform hears of a crash.
+    fn report_failure(&mut self, finished: &Finished) -> Result<()> {
+        let unit = format!("{}.service", finished.program.name());
+        let (result, code, status) = match (finished.ended.code, finished.ended.signal) {
+            (Some(code), _) => ("exit-code", "exited", code),
+            (None, signal) => ("signal", "killed", signal.unwrap_or(0)),
+        };
+        let environment = vec![
+            ("MONITOR_SERVICE_RESULT", result.to_owned()),
+            ("MONITOR_EXIT_CODE", code.to_owned()),
+            ("MONITOR_EXIT_STATUS", status.to_string()),
+            ("MONITOR_UNIT", unit.clone()),
+        ];
+        let arguments = vec!["failed".to_owned(), unit];
+        self.children.start(Start { arguments, environment, ..Start::of(Program::FetchFailed) })
+    }
+
+    /// Residents end in reverse order; the commands of handlers are left alone.
+    fn stop(&mut self) -> Result<()> {
+        say(NAME, "stopping");
+        for program in BOOT.iter().rev().filter(|program| program.is_resident()) {
+            self.end(*program, Signal::SIGTERM, STOP)?;
+            self.end(*program, Signal::SIGKILL, STOP)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, program: Program, signal: Signal, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        self.children.signal(program, signal);
+        while self.children.is_running(program) && Instant::now() < deadline {
+            self.restarts.push((deadline, program));
+            self.wait()?;
+            self.restarts.clear();
+            self.children.pass_on_lines();
+            self.told_to_stop();
+            self.children.finished();
+        }
+        Ok(())
+    }
+
+    /// What everything has cost, for people on the terminal and for programs in a file.
+    fn tell_costs(&self) -> Result<()> {
+        for (program, cost) in self.children.costs() {
+            let (wall, cpu) = (Duration::from_millis(cost.wall_ms), Duration::from_micros(cost.cpu_us));
+            let text = format!(
+                "{} runs, {} in all, CPU {}, peak {}",
+                cost.runs,
+                brief(wall),
+                brief(cpu),
+                mib(cost.peak_memory)
+            );
+            say(program, &text);
+        }
+        fs::write(format!("{RUN}/costs.json"), serde_json::to_vec_pretty(self.children.costs())?)?;
+        Ok(())
+    }
+}

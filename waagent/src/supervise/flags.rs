@@ -1,0 +1,93 @@
+//! What the programs ask of PID 1: mounts, swap, the deployment's custom data, commands of handlers.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::path::Path;
+
+use waagent_common::place::{LIB, RUN};
+
+use super::journal::say;
+use super::programs::Program;
+
+/// Flags that were acted on.
+#[derive(Debug, Default)]
+pub struct Flags {
+    acted: BTreeSet<&'static str>,
+}
+
+impl Flags {
+    /// Acts on new flags, and says which programs are to run next because of that.
+    pub fn act(&mut self, commands: &mut Commands) -> Vec<Program> {
+        let next = Vec::new();
+        if self.is_new("provision/customdata") {
+            commands.custom_data();
+        }
+        next
+    }
+
+    fn is_new(&mut self, flag: &'static str) -> bool {
+        Path::new(RUN).join(flag).exists() && self.acted.insert(flag)
+    }
+}
+
+/// Commands of handlers, in the order of their appearance.
+#[derive(Debug, Default)]
+pub struct Commands {
+    started: BTreeSet<String>,
+    waiting: VecDeque<(Vec<String>, String)>,
+}
+
+impl Commands {
+    /// Arguments of the runner's next run, and what it is about.
+    pub fn take(&mut self) -> Option<(Vec<String>, String)> {
+        if self.waiting.is_empty() {
+            self.look();
+        }
+        self.waiting.pop_front()
+    }
+
+    /// The deployment's custom data is to be run.
+    pub fn custom_data(&mut self) {
+        self.waiting.push_back((vec!["--custom-data".to_owned()], CUSTOM_DATA.to_owned()));
+    }
+
+    /// A run is over: where it left no result, the runner's second call does.
+    pub fn ended(&mut self, detail: &str) {
+        let left = !detail.is_empty() && !detail.starts_with(AFTER) && detail != CUSTOM_DATA;
+        if left && !Self::has_ended(detail) {
+            self.waiting
+                .push_front((vec!["--ended".to_owned(), detail.to_owned()], format!("{AFTER}{detail}")));
+        }
+    }
+
+    fn has_ended(id: &str) -> bool {
+        let path = Path::new(LIB).join("ext/results").join(format!("{id}.result.json"));
+        // A result that can't be read is for the runner to replace.
+        fs::read_to_string(path)
+            .is_ok_and(|text| text.contains("\"exited\"") || text.contains("\"timed-out\""))
+    }
+
+    fn look(&mut self) {
+        let folder = Path::new(LIB).join("ext/commands");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                return say("waagent-supervise", &format!("cannot read '{}': {error}", folder.display()));
+            }
+        };
+        let mut ids: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+            .filter(|id| !id.starts_with('.') && !self.started.contains(id))
+            .filter(|id| !Path::new(LIB).join("ext/results").join(format!("{id}.result.json")).exists())
+            .collect();
+        ids.sort();
+        for id in ids {
+            self.started.insert(id.clone());
+            self.waiting.push_back((vec![id.clone()], id));
+        }
+    }
+}
+
+const AFTER: &str = "after ";
+const CUSTOM_DATA: &str = "custom data";

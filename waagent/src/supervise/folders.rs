@@ -1,0 +1,111 @@
+//! Folders, links and modes: `systemd-tmpfiles` where it is installed, else the same file read here.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use waagent_common::durable::read_bounded;
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::log;
+use waagent_common::place::Place;
+use waagent_common::tool::Tool;
+use waagent_common::users::{gid_of, uid_of};
+
+const TMPFILES: &str = "/usr/bin/systemd-tmpfiles";
+/// Largest table that is read, in bytes.
+const MAX: u64 = 64 << 10;
+
+/// Makes what is missing, and repairs owner and mode of what is there.
+pub fn make(table: &Path) -> Result<()> {
+    if Path::new(TMPFILES).exists() {
+        let tool = Tool::new(TMPFILES).arg("--create").arg(table.to_string_lossy());
+        let output = tool.limit(Duration::from_secs(30)).output()?;
+        // A file of sysfs that this machine hasn't, or may not change, fails its line alone; the programs say what
+        // they miss.
+        if !output.status.success() {
+            log::verbose(&format!("systemd-tmpfiles ended with {}: {}", output.status, output.stderr.trim()));
+        }
+        return Ok(());
+    }
+    let text = String::from_utf8(read_bounded(table, MAX)?).context("folders")?;
+    for (number, line) in text.lines().enumerate() {
+        make_line(line).with_context(|| format!("{}:{}", table.display(), number + 1))?;
+    }
+    Ok(())
+}
+
+fn make_line(line: &str) -> Result<()> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    match fields.as_slice() {
+        [] => Ok(()),
+        [first, ..] if first.starts_with('#') => Ok(()),
+        ["d", path, mode, user, group] => {
+            fs::create_dir_all(path).with_context(|| format!("cannot make '{path}'"))?;
+            dress(path, mode, user, group)
+        }
+        ["f", path, mode, user, group] => {
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .custom_flags(nix::libc::O_NOFOLLOW)
+                .open(path)
+                .with_context(|| format!("cannot make '{path}'"))?;
+            dress(path, mode, user, group)
+        }
+        ["z", path, mode, user, group] => {
+            // Sysfs of a machine without SMBIOS, or read-only in a container.
+            if let Err(error) = dress(path, mode, user, group) {
+                log::verbose(&format!("{error:#}, ignoring"));
+            }
+            Ok(())
+        }
+        ["L", path, "-", "-", "-", "-", target] => match symlink(target, path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            made => made.with_context(|| format!("cannot make link '{path}'")),
+        },
+        _ => Err(Fault::new(Exit::Config, "only d, f, L and z lines are understood").into()),
+    }
+}
+
+fn dress(path: &str, mode: &str, user: &str, group: &str) -> Result<()> {
+    let place = Place::new(Path::new("/"));
+    let missing = |what: &str, name: &str| format!("there is no {what} '{name}'");
+    let uid = uid_of(&place, user).with_context(|| missing("user", user))?;
+    let gid = gid_of(&place, group).with_context(|| missing("group", group))?;
+    let mode = u32::from_str_radix(mode, 8).context("mode")?;
+    std::os::unix::fs::lchown(path, Some(uid), Some(gid)).with_context(|| format!("cannot give '{path}'"))?;
+    fs::set_permissions(path, Permissions::from_mode(mode))
+        .with_context(|| format!("cannot set mode of '{path}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makes_folders_files_and_links() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        make_line(&format!("d {} 2750 root root", at("a/b"))).unwrap();
+        make_line(&format!("f {} 0640 root root", at("a/log"))).unwrap();
+        for _again in 0..2 {
+            make_line(&format!("L {} - - - - b/c", at("a/link"))).unwrap();
+        }
+        assert_eq!(fs::metadata(at("a/b")).unwrap().permissions().mode() & 0o7777, 0o2750);
+        assert_eq!(fs::read_link(at("a/link")).unwrap(), Path::new("b/c"));
+        make_line("# comment").unwrap();
+        make_line(&format!("z {} 0444 root root", at("none"))).unwrap();
+    }
+
+    #[test]
+    fn refuses_lines_it_does_not_know() {
+        assert!(format!("{:#}", make_line("R /tmp/x").unwrap_err()).contains("only d, f, L and z"));
+    }
+}
