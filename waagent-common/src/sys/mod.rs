@@ -6,6 +6,7 @@ pub mod accept;
 #[cfg(feature = "crypt")]
 pub mod crypt;
 pub mod fd;
+pub mod signals;
 pub mod sigsys;
 pub mod spawn;
 pub mod wait;
