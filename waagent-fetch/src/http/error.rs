@@ -1,0 +1,114 @@
+//! Why a request brought no answer.
+
+use std::fmt;
+use std::io;
+
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::text::shown;
+
+use crate::dial::client::DialError;
+
+/// Why a request brought no answer; an answer with a bad status is an answer.
+#[derive(Debug)]
+pub enum HttpError {
+    /// The request itself is wrong: bad URI, scheme or header. Never repeated.
+    Refused(String),
+    /// The dialer gave no socket.
+    Dial(String),
+    /// Name not found, no route, connection refused.
+    Connect(String),
+    /// Certificate, name or handshake. Never repeated.
+    Tls(String),
+    /// The time of the request, in seconds, is over.
+    Timeout(u64),
+    /// More bytes than allowed.
+    TooBig(u64),
+    /// Reset, truncation, or bytes that are no HTTP.
+    Broken(String),
+    /// The answer couldn't be stored.
+    Store(Fault),
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(why)
+            | Self::Dial(why)
+            | Self::Connect(why)
+            | Self::Tls(why)
+            | Self::Broken(why) => f.write_str(why),
+            Self::Timeout(seconds) => write!(f, "no complete answer within {seconds} s"),
+            Self::TooBig(limit) => write!(f, "an answer of more than the {limit} bytes allowed"),
+            Self::Store(fault) => f.write_str(&fault.text),
+        }
+    }
+}
+
+impl std::error::Error for HttpError {}
+
+impl HttpError {
+    /// Can the same request succeed a little later?
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Dial(_) | Self::Connect(_) | Self::Timeout(_) | Self::Broken(_))
+    }
+
+    /// Did the platform (or storage) not answer at all, as opposed to answering nonsense?
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Dial(_) | Self::Connect(_) | Self::Timeout(_))
+    }
+
+    /// The exit status of a run that this ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Dial(_) | Self::Connect(_) | Self::Timeout(_) | Self::Tls(_) => Exit::TryAgain,
+            Self::Refused(_) | Self::TooBig(_) | Self::Broken(_) => Exit::Protocol,
+            Self::Store(fault) => fault.exit,
+        }
+    }
+
+    /// What the library met, within `seconds`.
+    pub(super) fn of(error: ureq::Error, seconds: u64) -> Self {
+        match error {
+            ureq::Error::Timeout(_) => Self::Timeout(seconds),
+            ureq::Error::Io(error) => of_io(error, seconds),
+            ureq::Error::HostNotFound => Self::Connect("host name not found".to_owned()),
+            ureq::Error::ConnectionFailed => Self::Connect("connection failed".to_owned()),
+            ureq::Error::ConnectProxyFailed(why) => Self::Connect(format!("proxy: {}", shown(&why))),
+            ureq::Error::Tls(why) => Self::Tls(why.to_owned()),
+            ureq::Error::NativeTls(why) => Self::Tls(shown(&chain(&why))),
+            ureq::Error::BadUri(why) => Self::Refused(shown(&why)),
+            ureq::Error::Http(why) => Self::Refused(shown(&why.to_string())),
+            ureq::Error::Other(why) => match why.downcast::<DialError>() {
+                Ok(dial) => Self::Dial(dial.to_string()),
+                Err(why) => Self::Broken(shown(&why.to_string())),
+            },
+            error => Self::Broken(shown(&error.to_string())),
+        }
+    }
+}
+
+fn of_io(error: io::Error, seconds: u64) -> HttpError {
+    // The library wraps its own errors in those of a body's reader.
+    match error.downcast::<ureq::Error>() {
+        Ok(inner) => HttpError::of(inner, seconds),
+        Err(error) => match error.kind() {
+            io::ErrorKind::TimedOut => HttpError::Connect("connection timed out".to_owned()),
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable => HttpError::Connect(shown(&error.to_string())),
+            _ => HttpError::Broken(shown(&error.to_string())),
+        },
+    }
+}
+
+/// An error and what it comes from, in one line: OpenSSL tells the reason only in the second.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

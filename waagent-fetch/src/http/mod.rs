@@ -1,0 +1,200 @@
+//! The HTTP client: all that leaves or reaches this machine by HTTP passes here.
+//!
+//! Platform requests go over sockets of the dialer and are kept alive between rounds; storage requests open their own
+//! connection, by TLS, perhaps through a proxy, and leave nothing behind. Each call has a limit for time and bytes.
+//! Redirects are answers like any other. A status that isn't 2xx is an answer too: callers look at it.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http::{HeaderName, HeaderValue, Method, Request as HttpRequest, Uri};
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NativeTlsConnector};
+use ureq::{Agent, Body, Proxy};
+use waagent_common::AGENT_VERSION;
+use waagent_common::place::Place;
+
+mod body;
+mod connect;
+mod error;
+mod message;
+mod transport;
+mod uri;
+
+use body::{Bounded, ERROR_BODY, stored};
+
+pub use crate::dial::protocol::Target;
+pub use body::Stored;
+pub use error::HttpError;
+pub use message::{Request, Response, Verb};
+pub use uri::{PlatformUri, StorageUri, without_query};
+
+/// The client of both halves of the program.
+#[derive(Debug)]
+pub struct Client {
+    platform: Agent,
+    dialed: Arc<AtomicU64>,
+    endpoint: Ipv4Addr,
+}
+
+impl Client {
+    /// A client for the WireServer at `endpoint`, which is also what `Host` says.
+    pub fn new(place: &Place, endpoint: Ipv4Addr) -> Self {
+        let dialed = Arc::new(AtomicU64::new(0));
+        let connector = connect::DialConnector::new(place.clone(), Arc::clone(&dialed));
+        Self {
+            platform: Agent::with_parts(configuration(PLATFORM_TIME, None), connector, connect::NoResolver),
+            dialed,
+            endpoint,
+        }
+    }
+
+    /// The WireServer's address.
+    pub fn endpoint(&self) -> Ipv4Addr {
+        self.endpoint
+    }
+
+    /// Asks the platform. `path` is path and query.
+    ///
+    /// A connection that was kept and turns out to be closed is replaced once: that says nothing about the platform.
+    pub fn platform(&self, target: Target, path: &str, request: &Request<'_>) -> Result<Response, HttpError> {
+        let uri = match target {
+            Target::WireServer => format!("http://{}{path}", self.endpoint),
+            Target::HostGaPlugin => format!("http://{}:{}{path}", self.endpoint, target.port()),
+            Target::Imds => format!("http://{}{path}", connect::IMDS),
+        };
+        let before = self.dialed.load(Ordering::Relaxed);
+        match once(&self.platform, &uri, request) {
+            Err(HttpError::Broken(_)) if self.dialed.load(Ordering::Relaxed) == before => {
+                once(&self.platform, &uri, request)
+            }
+            answered => answered,
+        }
+    }
+
+    /// Asks storage over a connection of its own.
+    pub fn storage(
+        &self,
+        uri: &StorageUri,
+        request: &Request<'_>,
+        proxy: Option<&Proxy>,
+    ) -> Result<Response, HttpError> {
+        once(&storage_agent(request.timeout, proxy), uri.expose(), request)
+    }
+
+    /// Downloads a blob into a file from its beginning. Gives the status, and how many bytes were written (with a
+    /// status that isn't 2xx: none).
+    pub fn storage_to_file(
+        &self,
+        uri: &StorageUri,
+        request: &Request<'_>,
+        proxy: Option<&Proxy>,
+        file: &mut File,
+    ) -> Result<Stored, HttpError> {
+        stored(&storage_agent(request.timeout, proxy), uri.expose(), request, file)
+    }
+
+    /// Downloads what the HostGAPlugin gives into a file, like [`Client::storage_to_file`].
+    pub fn platform_to_file(
+        &self,
+        target: Target,
+        path: &str,
+        request: &Request<'_>,
+        file: &mut File,
+    ) -> Result<Stored, HttpError> {
+        let uri = format!("http://{}:{}{path}", self.endpoint, target.port());
+        stored(&self.platform, &uri, request, file)
+    }
+}
+
+fn once(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<Response, HttpError> {
+    let (head, body) = send(agent, uri, request)?.into_parts();
+    let (limit, cut) = if head.status.is_success() { (request.limit, false) } else { (ERROR_BODY, true) };
+    let body = Bounded { limit, cut }.read(body, request.timeout)?;
+    Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
+}
+
+fn send(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<ureq::http::Response<Body>, HttpError> {
+    let uri: Uri =
+        uri.parse().map_err(|error| HttpError::Refused(format!("'{}': {error}", without_query(uri))))?;
+    let failed = |error| HttpError::of(error, request.timeout.as_secs());
+    let answer = if request.method == Verb::Get {
+        let request =
+            agent.configure_request(dress(&uri, request, ())?).timeout_global(Some(request.timeout));
+        agent.run(request.build())
+    } else {
+        let body = request.body;
+        let request =
+            agent.configure_request(dress(&uri, request, body)?).timeout_global(Some(request.timeout));
+        agent.run(request.build())
+    }
+    .map_err(failed)?;
+    if answer.headers().len() > MAX_HEADERS {
+        return Err(HttpError::Broken(format!("more than {MAX_HEADERS} header lines")));
+    }
+    match answer.headers().get("content-encoding") {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(HttpError::Broken("a content encoding that wasn't asked for".to_owned()))
+        }
+        _ => Ok(answer),
+    }
+}
+
+fn dress<B>(uri: &Uri, request: &Request<'_>, body: B) -> Result<HttpRequest<B>, HttpError> {
+    let mut dressed = HttpRequest::new(body);
+    *dressed.uri_mut() = uri.clone();
+    *dressed.method_mut() = match request.method {
+        Verb::Get => Method::GET,
+        Verb::Post => Method::POST,
+        Verb::Put => Method::PUT,
+    };
+    for (name, value) in &request.headers {
+        // A hostile goal state must not be able to add headers by what it puts into one.
+        if !value.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+            return Err(HttpError::Refused(format!("header '{name}': a character that no header may have")));
+        }
+        let value = HeaderValue::from_str(value)
+            .map_err(|error| HttpError::Refused(format!("header '{name}': {error}")))?;
+        dressed.headers_mut().append(HeaderName::from_static(name), value);
+    }
+    Ok(dressed)
+}
+
+fn storage_agent(timeout: Duration, proxy: Option<&Proxy>) -> Agent {
+    let connector = ConnectProxyConnector::default()
+        .chain(connect::StorageConnector)
+        .chain(NativeTlsConnector::default());
+    Agent::with_parts(configuration(timeout, proxy), connector, DefaultResolver::default())
+}
+
+fn configuration(timeout: Duration, proxy: Option<&Proxy>) -> Config {
+    let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier);
+    Config::builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(proxy.cloned())
+        .tls_config(tls.build())
+        .user_agent(format!("WALinuxAgent/{AGENT_VERSION}"))
+        .accept("")
+        .accept_encoding("identity")
+        .max_response_header_size(HEADER_BYTES)
+        .input_buffer_size(HEADER_BYTES)
+        .output_buffer_size(16 << 10)
+        .max_idle_connections_per_host(1)
+        .timeout_global(Some(timeout))
+        .build()
+}
+
+/// Connect, headers and body of a request to the platform (certificates and packages ask for more).
+pub const PLATFORM_TIME: Duration = Duration::from_secs(30);
+/// The same for storage.
+pub const STORAGE_TIME: Duration = Duration::from_secs(60);
+/// Header lines and bytes of an answer.
+const MAX_HEADERS: usize = 100;
+const HEADER_BYTES: usize = 64 << 10;

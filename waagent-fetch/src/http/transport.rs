@@ -1,0 +1,91 @@
+//! One TCP connection as the HTTP library wants it.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv, send};
+use ureq::Error;
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
+
+/// A socket, whoever connected it. It is never switched to non-blocking mode (an `ioctl`): each call says so itself.
+#[derive(Debug)]
+pub struct SocketTransport {
+    socket: TcpStream,
+    buffers: LazyBuffers,
+}
+
+impl SocketTransport {
+    /// Takes over a connected socket.
+    pub fn new(socket: TcpStream, buffers: LazyBuffers) -> Self {
+        Self { socket, buffers }
+    }
+
+    fn wait(&self, events: PollFlags, timeout: NextTimeout) -> Result<(), Error> {
+        let mut fds = [PollFd::new(self.socket.as_fd(), events)];
+        let limit = timeout.not_zero().map_or(PollTimeout::NONE, |left| {
+            // Rounded up, so that the last millisecond isn't spent spinning.
+            PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
+        });
+        loop {
+            match poll(&mut fds, limit) {
+                Ok(0) => return Err(Error::Timeout(timeout.reason)),
+                // Signals end the process or are read from a descriptor; a stop and continue may land here.
+                Err(Errno::EINTR) => {}
+                polled => return polled.map(|_| ()).map_err(io_error),
+            }
+        }
+    }
+}
+
+impl Transport for SocketTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        let mut sent = 0;
+        while sent < amount {
+            let Some(rest) = self.buffers.output().get(sent..amount) else {
+                return Err(io_error(Errno::EINVAL));
+            };
+            match send(self.socket.as_raw_fd(), rest, flags) {
+                Ok(length) => sent += length,
+                Err(Errno::EAGAIN) => self.wait(PollFlags::POLLOUT, timeout.for_write())?,
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(io_error(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        loop {
+            self.wait(PollFlags::POLLIN, timeout.for_read())?;
+            let space = self.buffers.input_append_buf();
+            match recv(self.socket.as_raw_fd(), space, MsgFlags::MSG_DONTWAIT) {
+                Ok(length) => {
+                    self.buffers.input_appended(length);
+                    return Ok(length > 0);
+                }
+                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                Err(error) => return Err(io_error(error)),
+            }
+        }
+    }
+
+    /// Nothing to read means open: an end, an error or bytes that nobody asked for mean that it can't be used again.
+    fn is_open(&mut self) -> bool {
+        let mut byte = [0];
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
+        matches!(recv(self.socket.as_raw_fd(), &mut byte, flags), Err(Errno::EAGAIN))
+    }
+}
+
+fn io_error(error: Errno) -> Error {
+    Error::Io(io::Error::from(error))
+}
