@@ -86,6 +86,13 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// For a program that doesn't confine itself: refuses (77) to work in a foreign SELinux domain.
+    pub fn check_domain(&self) -> Result<(), Fault> {
+        selinux::check(self.selinux).map(|_context| ())
+    }
+}
+
 impl Sandbox {
     /// What was enforced.
     pub fn report(&self) -> &SandboxReport {

@@ -6,6 +6,9 @@ pub mod accept;
 #[cfg(feature = "crypt")]
 pub mod crypt;
 pub mod fd;
+#[cfg(feature = "pkcs12")]
+pub mod pkcs12;
+pub mod pidfd;
 pub mod signals;
 pub mod sigsys;
 pub mod spawn;
