@@ -1,7 +1,7 @@
 //! One connection: requests in, answers out, and on the way out the faults.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -31,40 +31,55 @@ fn try_serve(stream: TcpStream, peer: SocketAddr, door: &Door, leave: &Leave<'_>
         _ => opener::uid(peer, stream.local_addr()?),
     };
     let socket = stream.try_clone()?;
-    match &door.tls {
+    let end = match &door.tls {
         Some(tls) => {
             let Ok(mut stream) = tls.accept(stream) else { bail!("TLS handshake failed") };
-            exchange(&mut stream, socket, uid, door, leave)
+            let end = exchange(&mut stream, uid, door, leave);
+            if !matches!(end, End::Reset) {
+                // Says that no more comes; a client that has gone already doesn't mind.
+                drop(stream.shutdown());
+            }
+            end
         }
-        None => exchange(&mut { stream }, socket, uid, door, leave),
+        None => exchange(&mut { stream }, uid, door, leave),
+    };
+    // The handle in the list of connections would keep the socket open.
+    leave.forget_stream();
+    match end {
+        End::Reset => reset(&socket),
+        End::Next | End::Close => Ok(()),
     }
 }
 
-fn exchange(
+/// What ends badly is on record before the client sees the end.
+fn exchange(stream: &mut (impl Read + Write), uid: Option<u32>, door: &Door, leave: &Leave<'_>) -> End {
+    try_exchange(stream, uid, door, leave).unwrap_or_else(|error| {
+        door.shared.complain(door.listener, &format!("{error:#}"));
+        End::Close
+    })
+}
+
+fn try_exchange(
     stream: &mut (impl Read + Write),
-    socket: TcpStream,
     uid: Option<u32>,
     door: &Door,
     leave: &Leave<'_>,
-) -> Result<()> {
+) -> Result<End> {
     let mut reader = RequestReader::default();
     while let Some(request) = reader.next(stream)? {
         let (response, act) = door.shared.answer(door.listener, uid, &request);
         let mut sender = Sender { stream, leave, keep: request.keeps_alive() };
         match sender.send(&response, act.as_ref())? {
             End::Next if request.keeps_alive() => {}
-            End::Next | End::Close => break,
-            End::Reset => return reset(&socket, leave),
+            End::Next => return Ok(End::Close),
+            end => return Ok(end),
         }
     }
-    // The handle in the list of connections would keep the socket open.
-    leave.forget_stream();
-    Ok(socket.shutdown(Shutdown::Both)?)
+    Ok(End::Close)
 }
 
 /// Linger of 0 (socket(7)) makes the last close a reset.
-fn reset(socket: &TcpStream, leave: &Leave<'_>) -> Result<()> {
-    leave.forget_stream();
+fn reset(socket: &TcpStream) -> Result<()> {
     setsockopt(socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
     Ok(())
 }

@@ -100,9 +100,10 @@ fn one_settings(xml: &mut String, extension: &SealedExtension, settings: &Sealed
         ("RuntimeSettings", String::new())
     };
     if let Some(level) = spec.dependency_level {
-        let name = match extension.is_multi_config() {
-            true => format!(" name=\"{}\"", escape(&spec.name)),
-            false => String::new(),
+        let name = if extension.is_multi_config() {
+            format!(" name=\"{}\"", escape(&spec.name))
+        } else {
+            String::new()
         };
         push(xml, format_args!("<DependsOn dependencyLevel=\"{level}\"{name} />"));
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -204,7 +205,16 @@ impl Fabric {
     }
 }
 
-/// Host and port of blob URIs: the port follows the scheme.
+impl Drop for Fabric {
+    fn drop(&mut self) {
+        let platform = self.shared.lock();
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        drop(platform);
+        self.shared.changed.notify_all();
+    }
+}
+
+/// Host in blob URIs.
 fn storage_name(options: &Options, addresses: &Addresses) -> String {
     options.storage_host.clone().unwrap_or_else(|| addresses.storage_https.ip().to_string())
 }
@@ -216,6 +226,7 @@ pub struct Shared {
     /// Told after every request.
     pub changed: Condvar,
     state: Option<PathBuf>,
+    stopped: AtomicBool,
 }
 
 impl Shared {
@@ -226,15 +237,19 @@ impl Shared {
         storage_name: &str,
     ) -> Result<Arc<Self>> {
         let identities = identity::all(&scenario.certificate, options.state.as_deref())?;
-        let base = match scenario.storage.scheme {
-            Scheme::Http => format!("http://{storage_name}:{}", addresses.storage_http.port()),
-            Scheme::Https => format!("https://{storage_name}:{}", addresses.storage_https.port()),
-        };
+        let base =
+            match (scenario.storage.scheme, addresses.storage_http.port(), addresses.storage_https.port()) {
+                (Scheme::Http, 80, _) => format!("http://{storage_name}"),
+                (Scheme::Https, _, 443) => format!("https://{storage_name}"),
+                (Scheme::Http, port, _) => format!("http://{storage_name}:{port}"),
+                (Scheme::Https, _, port) => format!("https://{storage_name}:{port}"),
+            };
         let platform = Platform::new(scenario, addresses.wire_server.to_string(), base, identities)?;
         Ok(Arc::new(Self {
             platform: Mutex::new(platform),
             changed: Condvar::new(),
             state: options.state.clone(),
+            stopped: AtomicBool::new(false),
         }))
     }
 
@@ -290,11 +305,12 @@ impl Shared {
         moved
     }
 
-    /// Waits for a condition.
+    /// Waits for a condition; false: not met in time, or the fabric stops.
     pub fn wait(&self, until: &Until, timeout: Duration) -> bool {
-        let unmet = |platform: &mut Platform| !until.is_met(platform);
+        let unmet =
+            |platform: &mut Platform| !self.stopped.load(Ordering::Relaxed) && !until.is_met(platform);
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, unmet);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        until.is_met(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Writes `record.json`, by a temporary file.

@@ -8,13 +8,15 @@ impl Platform {
     pub fn goal_state_xml(&self) -> String {
         let spec = &self.scenario.goal_state;
         let goal = &self.goal;
-        let instances = match goal.polls > spec.without_role_instance || goal.number > 0 {
-            true => self.role_instance(),
-            false => String::new(),
+        let instances = if goal.polls > spec.without_role_instance || goal.number > 0 {
+            self.role_instance()
+        } else {
+            String::new()
         };
-        let remote = match goal.remote_users.is_empty() {
-            true => String::new(),
-            false => format!("<RemoteAccessInfo>{}</RemoteAccessInfo>", self.uri("comp=remoteaccessinfo")),
+        let remote = if goal.remote_users.is_empty() {
+            String::new()
+        } else {
+            format!("<RemoteAccessInfo>{}</RemoteAccessInfo>", self.uri("comp=remoteaccessinfo"))
         };
         format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<GoalState \
@@ -32,9 +34,10 @@ impl Platform {
 
     fn role_instance(&self) -> String {
         let config = |kind: &str| self.uri(&format!("comp=config&type={kind}"));
-        let certificates = match self.scenario.goal_state.without_certificates {
-            true => String::new(),
-            false => format!("<Certificates>{}</Certificates>", self.uri("comp=certificates")),
+        let certificates = if self.scenario.goal_state.without_certificates {
+            String::new()
+        } else {
+            format!("<Certificates>{}</Certificates>", self.uri("comp=certificates"))
         };
         format!(
             "<RoleInstance><InstanceId>{}</InstanceId><State>Started</State><Configuration>\

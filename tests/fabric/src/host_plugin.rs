@@ -72,10 +72,7 @@ impl Platform {
             return Response::empty(304).with("ETag", etag);
         }
         let response = Response::text(200, "application/json; charset=utf-8", text.clone());
-        match self.scenario.vm_settings.without_etag {
-            true => response,
-            false => response.with("ETag", etag),
-        }
+        if self.scenario.vm_settings.without_etag { response } else { response.with("ETag", etag) }
     }
 
     /// The host fetches for the agent; it has its own way to storage, where no fault lies.

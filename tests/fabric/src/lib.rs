@@ -19,6 +19,7 @@ pub mod host_plugin;
 pub mod http;
 pub mod identity;
 pub mod imds;
+pub mod load;
 pub mod media;
 pub mod opener;
 pub mod packages;

@@ -81,9 +81,8 @@ fn ssh(provision: &Provision, identities: &Identities) -> Result<String> {
         provision.public_key.iter().map(|key| public_key(key, identities)).collect::<Result<_>>()?;
     let pairs: String =
         provision.key_pair.iter().map(|pair| key_pair(pair, identities)).collect::<Result<_>>()?;
-    let list = |name: &str, content: String| match content.is_empty() {
-        true => content,
-        false => format!("\n        <{name}>{content}\n        </{name}>"),
+    let list = |name: &str, content: String| {
+        if content.is_empty() { content } else { format!("\n        <{name}>{content}\n        </{name}>") }
     };
     let content = list("PublicKeys", keys) + &list("KeyPairs", pairs);
     Ok(if content.is_empty() { content } else { format!("\n      <SSH>{content}\n      </SSH>") })

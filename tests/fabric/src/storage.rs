@@ -167,12 +167,12 @@ fn page_blob_length(request: &Request) -> Result<usize, Refusal> {
     }
     let text = request.header("x-ms-blob-content-length").unwrap_or_default();
     let length: usize = text.parse().map_err(|_| refuse(format!("x-ms-blob-content-length: '{text}'")))?;
-    match length % PAGE == 0 && length <= PAGE_BLOB_LIMIT {
-        true => Ok(length),
-        false => {
-            Err(refuse(format!("x-ms-blob-content-length: {length} isn't a multiple of 512 up to 64 MiB")))
-        }
+    if !length.is_multiple_of(PAGE) || length > PAGE_BLOB_LIMIT {
+        return Err(refuse(format!(
+            "x-ms-blob-content-length: {length} isn't a multiple of 512 up to 64 MiB"
+        )));
     }
+    Ok(length)
 }
 
 /// `bytes=<start>-<last>`: whole pages, as long as the body. Gives start and end.
@@ -181,7 +181,7 @@ fn page_range(text: &str, length: usize) -> Result<(usize, usize)> {
         text.strip_prefix("bytes=").and_then(|range| range.split_once('-')).context("no range")?;
     let (start, last): (usize, usize) = (start.parse()?, last.parse()?);
     let end = last.checked_add(1).context("too large")?;
-    ensure!(start % PAGE == 0 && end % PAGE == 0, "not aligned to 512");
+    ensure!(start.is_multiple_of(PAGE) && end.is_multiple_of(PAGE), "not aligned to 512");
     ensure!(
         start < end && end - start == length,
         "is {} bytes, the body {length}",

@@ -98,8 +98,9 @@ fn settings(settings: &SealedSettings, multi: bool) -> Value {
 
 fn depends_on(settings: &SealedSettings, multi: bool) -> Option<Value> {
     let level = settings.spec.dependency_level?;
-    Some(match multi {
-        true => json!({"name": settings.spec.name, "dependencyLevel": level, "DependsOnExtension": []}),
-        false => json!({"dependencyLevel": level, "DependsOnExtension": []}),
+    Some(if multi {
+        json!({"name": settings.spec.name, "dependencyLevel": level, "DependsOnExtension": []})
+    } else {
+        json!({"dependencyLevel": level, "DependsOnExtension": []})
     })
 }

@@ -52,7 +52,7 @@ impl Platform {
             Route::ExtensionsConfig => Response::xml(self.goal.extensions_config.clone()),
             Route::FullConfig => Response::xml("<FullConfig />".to_owned()),
             Route::Certificates => self.sealed(request, Self::certificates_xml),
-            Route::RemoteAccess => self.sealed(request, |platform, seal| platform.remote_access_xml(seal)),
+            Route::RemoteAccess => self.sealed(request, Self::remote_access_xml),
             _ => Response::refused(404, "WireServer has no such resource"),
         }
     }
@@ -103,21 +103,18 @@ impl Platform {
 
     /// Passwords are UTF-16, little endian, with a byte order mark.
     fn remote_access_xml(&self, seal: &Seal) -> anyhow::Result<String> {
-        let mut users = String::new();
-        for user in &self.goal.remote_users {
-            let password: Vec<u8> = "\u{feff}"
-                .encode_utf16()
-                .chain(user.password.encode_utf16())
-                .flat_map(u16::to_le_bytes)
-                .collect();
+        let users = self.goal.remote_users.iter().map(|user| {
+            let text = "\u{feff}".encode_utf16().chain(user.password.encode_utf16());
+            let password: Vec<u8> = text.flat_map(u16::to_le_bytes).collect();
             let sealed = STANDARD.encode(seal.envelope.seal(&seal.certificate, &password)?);
-            users.push_str(&format!(
+            Ok(format!(
                 "<User><Name>{}</Name><Password>{sealed}</Password><Expiration>{}</Expiration><Groups>\
                  <GroupName>Administrators</GroupName></Groups></User>",
                 escape(&user.name),
                 escape(&user.expiration)
-            ));
-        }
+            ))
+        });
+        let users = users.collect::<anyhow::Result<String>>()?;
         Ok(format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?><RemoteAccess><Version>1</Version><Incarnation>{}</Incarnation>\
              <Users>{users}</Users></RemoteAccess>",
