@@ -1,0 +1,48 @@
+# The agent's front door. `make demo` and `make test` install what they need (see tests/lib/packages).
+
+DESTDIR ?=
+PREFIX ?= /usr
+BINARIES ?= target/release
+PROGRAMS = waagent-certs waagent-dial waagent-disk waagent-ext waagent-ext-run waagent-fetch waagent-media \
+           waagent-net waagent-provision waagent-supervise
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+.PHONY: all build packages install demo check test bench clean
+
+all: build
+
+packages:
+	@tests/lib/packages
+
+build: packages
+	cargo build --release --locked --workspace --bins
+
+# Everything where a package would put it. INSTALL_ONLY=1: from BINARIES as they are, without building.
+install: $(if $(INSTALL_ONLY),,build)
+	install -d $(DESTDIR)$(PREFIX)/libexec/waagent $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/waagent.conf.d \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	install -m 0755 $(PROGRAMS:%=$(BINARIES)/%) $(DESTDIR)$(PREFIX)/libexec/waagent
+	install -m 0755 $(BINARIES)/waagent $(DESTDIR)$(PREFIX)/sbin/waagent
+	install -m 0644 systemd/waagent.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/waagent.conf
+	install -m 0644 systemd/waagent.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/waagent.conf
+	[ -e $(DESTDIR)/etc/waagent.conf ] || install -m 0644 config/waagent.conf $(DESTDIR)/etc/waagent.conf
+
+# The main job, end to end, on this machine: no Azure, nothing left behind. FAULTS=1: on a bad day.
+demo: build
+	@FAULTS=$(FAULTS) tests/lib/private-view $(CURDIR)/tests/demo/run
+
+# What one runs all day: format, lints, unit tests.
+check: packages
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace --lib --quiet
+
+# Everything.
+test: build
+	tests/run
+
+bench: build
+	tests/bench/run
+
+clean:
+	cargo clean

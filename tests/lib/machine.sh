@@ -1,0 +1,117 @@
+# Functions that make a "new VM" inside a private view (see private-view): addresses, provisioning medium, resource
+# disk, fabric, chain. Sourced by the demo, the chain tests and the bench.
+# shellcheck shell=bash
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+binaries=${BINARIES:-$repository/target/release}
+scenarios=$repository/tests/fabric/scenarios
+state=/tmp/fabric
+dvd=
+disk=
+fabric_pid=
+chain_pid=
+sshd_pid=
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+
+# The machine's network: loopback alone, with the platform's addresses on it.
+make_network() {
+    ip link set lo up
+    ip addr add 168.63.129.16/32 dev lo
+    ip addr add 169.254.169.254/32 dev lo
+}
+
+# Programs, accounts and folders at the places where a package puts them; nothing of an agent that is here already.
+install_agent() {
+    rm -rf /var/lib/waagent /etc/waagent.conf /etc/waagent.conf.d /var/log/waagent.log /var/log/azure
+    make --no-print-directory -s -C "$repository" install DESTDIR=/ BINARIES="$binaries" INSTALL_ONLY=1
+    cat > /etc/waagent.conf.d/50-demo.conf <<CONF
+ResourceDisk.Format=y
+ResourceDisk.EnableSwap=y
+ResourceDisk.SwapSizeMB=64
+Provisioning.Agent=waagent
+Provisioning.DecodeCustomData=y
+Provisioning.ExecuteCustomData=y
+CONF
+}
+
+# A DVD as Azure attaches it (UDF bridge), and a blank disk, as loop devices.
+make_devices() { # SCENARIO
+    "$binaries/waagent-fabric" media --scenario "$1" --state "$state" --out /tmp/dvd
+    genisoimage -quiet -udf -V rd_rdfe_stable.261121-0622 -o /tmp/dvd.iso /tmp/dvd
+    rm -rf /tmp/dvd
+    truncate -s 512M /tmp/resource.img
+    dvd=$(losetup --find --show --read-only /tmp/dvd.iso)
+    disk=$(losetup --find --show /tmp/resource.img)
+    chgrp cdrom "$dvd" 2>/dev/null || :
+}
+
+start_fabric() { # SCENARIO
+    # Blob storage has a certificate of a test authority; this view of the machine trusts it.
+    "$binaries/waagent-fabric" serve --scenario "$1" --state "$state" >/tmp/fabric.log 2>&1 &
+    fabric_pid=$!
+    "$binaries/waagent-fabric" wait --until polls=0 --timeout 10 >/dev/null
+    if [ -d /usr/local/share/ca-certificates ]; then
+        cp "$state/ca.pem" /usr/local/share/ca-certificates/waagent-fabric.crt
+        update-ca-certificates >/dev/null 2>&1
+    else
+        cp "$state/ca.pem" /etc/pki/ca-trust/source/anchors/waagent-fabric.pem
+        update-ca-trust
+    fi
+}
+
+start_chain() {
+    /usr/libexec/waagent/waagent-supervise --media-device "$dvd" --disk-device "$disk" "$@" &
+    chain_pid=$!
+}
+
+stop_chain() {
+    [ -n "$chain_pid" ] || return 0
+    kill -TERM "$chain_pid" 2>/dev/null || :
+    wait "$chain_pid" 2>/dev/null || :
+    chain_pid=
+}
+
+# A real sshd, with the host keys and the configuration that provisioning left.
+start_sshd() {
+    mkdir -p /run/sshd
+    /usr/sbin/sshd -D -E /tmp/sshd.log -o ListenAddress=127.0.0.1 &
+    sshd_pid=$!
+}
+
+wait_for() { # UNTIL TIMEOUT-SECONDS
+    "$binaries/waagent-fabric" wait --until "$1" --timeout "$2" >/dev/null
+}
+
+wait_for_file() { # FILE TENTHS-OF-A-SECOND
+    local left=$2
+    until [ -e "$1" ]; do
+        [ "$left" -gt 0 ] || return 1
+        left=$((left - 1))
+        sleep 0.1
+    done
+}
+
+login() { # COMMAND...
+    local key
+    key=$(ls "$state"/certs/ssh-login.key)
+    install -m 0600 "$key" /tmp/login.key
+    ssh -q -i /tmp/login.key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes \
+        -o ConnectTimeout=5 orchard@127.0.0.1 "$@"
+}
+
+# Leaves nothing behind that outlives the view: swap areas, loop devices, processes.
+tear_down() {
+    stop_chain
+    [ -z "$sshd_pid" ] || kill "$sshd_pid" 2>/dev/null || :
+    [ -z "$fabric_pid" ] || kill "$fabric_pid" 2>/dev/null || :
+    awk 'NR > 1 && $1 ~ "^/mnt/resource/" { print $1 }' /proc/swaps | xargs -r swapoff 2>/dev/null || :
+    umount /mnt/resource 2>/dev/null || umount -l /mnt/resource 2>/dev/null || :
+    local loop
+    for loop in $disk $dvd; do
+        partx -d "$loop" 2>/dev/null || :
+        losetup -d "$loop" 2>/dev/null || :
+    done
+    disk=
+    dvd=
+}
