@@ -1,1 +1,4 @@
-//! Reads the provisioning DVD and prepares the resource disk
+//! Reads the provisioning DVD and prepares the resource disk.
+#![forbid(unsafe_code)]
+
+pub mod medium;
