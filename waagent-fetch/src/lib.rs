@@ -3,4 +3,7 @@
 
 pub mod dial;
 pub mod http;
+pub mod packages;
+pub mod proxy;
 pub mod retry;
+pub mod xml;

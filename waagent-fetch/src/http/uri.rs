@@ -70,6 +70,21 @@ impl StorageUri {
         without_query(&self.0)
     }
 
+    /// Name or address of the host, without brackets and port.
+    pub fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        match authority.strip_prefix('[') {
+            Some(address) => address.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        }
+    }
+
+    /// Is it by TLS?
+    pub fn is_https(&self) -> bool {
+        self.0.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+    }
+
     /// The same blob with one more query parameter.
     #[must_use]
     pub fn with_query(&self, parameter: &str) -> Self {
