@@ -269,7 +269,10 @@ impl Shared {
         let guarded = matches!(listener, Listener::WireServer | Listener::HostPlugin);
         let refused = guarded && platform.scenario.require_uid0_opener && uid != Some(0);
         let mut response = match &act {
-            _ if refused => Response::refused(403, format!("opened by uid {uid:?}, not by uid 0")),
+            _ if refused => {
+                let opener = uid.map_or("an unknown uid".to_owned(), |uid| format!("uid {uid}"));
+                Response::refused(403, format!("opened by {opener}, not by uid 0"))
+            }
             Some(Act::ResetBefore) => Response::empty(0),
             Some(Act::Status { code, retry_after, text }) => failing(*code, *retry_after, text.as_deref()),
             _ => platform.answer(listener, route, request),
