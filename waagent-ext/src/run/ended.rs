@@ -1,0 +1,26 @@
+//! The result of a run that was killed before it could write one.
+
+use anyhow::Result;
+use waagent_common::documents::{CommandState, Inputs};
+use waagent_common::fault::Outcome;
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+
+use super::order;
+use super::result::Results;
+
+/// Called by whoever started the runner, after it: leaves a result where it left none.
+pub fn conclude(place: &Place, id: &str, sandbox: &Sandbox) -> Result<Outcome> {
+    // Made from the command's document where that can be read; the result is owed all the same.
+    let inputs =
+        order::read(place, id).map_or_else(|_| Inputs::new(), |order| Inputs::new().document(&order));
+    let results = Results::new(place, id, inputs, sandbox);
+    let over = results.read().is_some_and(|result| result.state != CommandState::Started);
+    if over {
+        return Ok(Outcome::Unchanged(format!("command {id} has its result")));
+    }
+    // From now on nobody begins it any more.
+    let _begun_before = results.claim()?;
+    results.interrupt("interrupted: the runner ended without a result")?;
+    Ok(Outcome::Done(format!("command {id} was interrupted")))
+}

@@ -1,0 +1,63 @@
+//! The command document, checked: it may ask for a command below its handler's folder, and nothing else.
+
+use std::path::Path;
+
+use waagent_common::documents::{Body, Command, CommandKind, Document};
+use waagent_common::fault::Fault;
+use waagent_common::place::Place;
+use waagent_common::text::shown;
+
+/// Reads the document of this id, and refuses what a planner of ours wouldn't write.
+pub fn read(place: &Place, id: &str) -> Result<Document<Command>, Fault> {
+    let path = place.path(Command::PATH).join(format!("{id}.json"));
+    let document = Document::<Command>::read_at(place, &path)?;
+    check(place, id, &document.body)
+        .map_err(|why| Fault::data(format!("cannot run '{}': {why}", path.display())))?;
+    Ok(document)
+}
+
+fn check(place: &Place, id: &str, command: &Command) -> Result<(), String> {
+    if command.id != id {
+        return Err(format!("body.id: '{}', not the file's name", shown(&command.id)));
+    }
+    if command.timeout_s == 0 {
+        return Err("body.timeout_s: 0".to_owned());
+    }
+    let bad = |c: char| c == '\0';
+    if command.command.contains(bad) || command.directory.contains(bad) {
+        return Err("body.command: holds a NUL".to_owned());
+    }
+    if let Some((name, _)) = command.environment.iter().find(|(name, value)| {
+        name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') || name.starts_with("LD_")
+    }) {
+        return Err(format!("body.environment: unfit variable '{}'", shown(name)));
+    }
+    match command.kind {
+        CommandKind::Remove => removable(place, command),
+        CommandKind::Services | CommandKind::CustomData => {
+            Err(format!("body.kind: {:?} isn't run from a document", command.kind))
+        }
+        _ => below_the_handler(place, command),
+    }
+}
+
+/// The folder is the handler's own, and the command begins in it.
+fn below_the_handler(place: &Place, command: &Command) -> Result<(), String> {
+    let handler = command.handler.as_ref().ok_or("body.handler: missing")?;
+    let folder = place.lib(format!("{}-{}", handler.name, handler.version));
+    if Path::new(&command.directory) != folder {
+        return Err(format!("body.directory: '{}' isn't the handler's folder", shown(&command.directory)));
+    }
+    if !command.command.starts_with(&format!("{}/", command.directory)) {
+        return Err(format!("body.command: '{}' isn't below the handler's folder", shown(&command.command)));
+    }
+    Ok(())
+}
+
+/// Only what the planner renamed for removal.
+fn removable(place: &Place, command: &Command) -> Result<(), String> {
+    let path = Path::new(&command.command);
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let trash = name.starts_with('.') && name.contains(".trash-") && path == place.lib(name);
+    if trash { Ok(()) } else { Err(format!("body.command: '{}' isn't removable", shown(&command.command))) }
+}
