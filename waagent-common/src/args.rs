@@ -8,13 +8,13 @@ use crate::place::Place;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
     /// Print what this program may do (its declared policy) as JSON, and exit
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub policy: bool,
     /// Read this configuration file instead of /etc/waagent.conf
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub configuration_path: Option<PathBuf>,
     /// Work below this folder instead of / (a scratch copy, for images and tests)
-    #[arg(long, value_name = "DIR", default_value = "/")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
 }
 

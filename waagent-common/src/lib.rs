@@ -1,10 +1,13 @@
 //! What every program of the agent needs: configuration, documents, sandbox, log.
 
 pub mod args;
+pub mod cloud_init;
 pub mod config;
+pub mod der;
 pub mod documents;
 pub mod durable;
 pub mod fault;
+pub mod instance;
 pub mod lock;
 pub mod log;
 pub mod notify;

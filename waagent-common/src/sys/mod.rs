@@ -3,12 +3,15 @@
 #![expect(unsafe_code, reason = "each block states why it is sound; nowhere else in the agent is there any")]
 
 pub mod accept;
+pub mod cdrom;
 #[cfg(feature = "crypt")]
 pub mod crypt;
+pub mod extents;
 pub mod fd;
+pub mod partition;
+pub mod pidfd;
 #[cfg(feature = "pkcs12")]
 pub mod pkcs12;
-pub mod pidfd;
 pub mod signals;
 pub mod sigsys;
 pub mod spawn;

@@ -1,0 +1,192 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Body, bound};
+
+/// What was found and done about the temporary disk.
+///
+/// Written by waagent-disk; read by people, waagent-logs, and by who plays PID 1 where systemd isn't: with the flag
+/// `<run>/disk/mount` it mounts `partition.node` (file system `filesystem`, options `mount_options`) at `mount_point`,
+/// then starts `waagent-disk resource --mounted`. Secrets: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceDisk {
+    /// What it came to.
+    pub state: DiskState,
+    /// Why, in a sentence for people.
+    pub reason: String,
+    /// Which half of the work this is the result of.
+    pub phase: DiskPhase,
+    /// The disk.
+    pub device: Option<DiskDevice>,
+    /// What the decision was made from.
+    pub evidence: Vec<String>,
+    /// The partition that is, or is to be, mounted.
+    pub partition: Option<DiskPartition>,
+    /// File system of that partition.
+    pub filesystem: Option<String>,
+    /// UUID of that file system.
+    pub uuid: Option<String>,
+    /// Where it is, or is to be, mounted.
+    pub mount_point: Option<String>,
+    /// Text for `mount -o`; none: no options.
+    pub mount_options: Option<String>,
+    /// Who looks after the disk instead of us.
+    pub managed_by: Option<String>,
+    /// The swap file; none where none is asked for.
+    pub swap: Option<SwapFile>,
+    /// Local NVMe disks, which are left alone.
+    pub nvme_local: Vec<NvmeDisk>,
+    /// Timeouts of SCSI disks.
+    pub scsi_timeout: Option<ScsiTimeout>,
+    /// What was got over.
+    pub warnings: Vec<DiskWarning>,
+}
+
+/// What it came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskState {
+    /// This size of machine has none.
+    Absent,
+    /// Somebody else looks after it, or nobody is to.
+    ManagedBy,
+    /// It is ready, and PID 1 is asked to mount it.
+    Prepared,
+    /// It is mounted.
+    Mounted,
+    /// It may hold data: left alone.
+    Foreign,
+    /// In use: left alone.
+    Busy,
+    /// Its file system is ours, and broken.
+    Damaged,
+    /// There are files where it would be mounted.
+    MountPointNotEmpty,
+    /// The program that makes the file system isn't installed.
+    ToolMissing,
+    /// Something went wrong.
+    Failed,
+}
+
+/// Which half of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskPhase {
+    /// Before PID 1 mounts.
+    Prepared,
+    /// After it.
+    Mounted,
+}
+
+/// A disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskDevice {
+    /// The kernel's name, `sdb`.
+    pub name: String,
+    /// Device number, first half.
+    pub major: u64,
+    /// Device number, second half.
+    pub minor: u64,
+    /// The vmbus channel that it hangs on; none for `--device`.
+    pub vmbus_id: Option<String>,
+    /// Its LUN there.
+    pub lun: Option<u64>,
+    /// Size in bytes.
+    pub size_bytes: u64,
+}
+
+/// A partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskPartition {
+    /// Its device node, `/dev/sdb1`.
+    pub node: String,
+    /// Device number, first half.
+    pub major: u64,
+    /// Device number, second half.
+    pub minor: u64,
+    /// Size in bytes.
+    pub size_bytes: u64,
+}
+
+/// The swap file on the resource disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwapFile {
+    /// `ready` (flag is set), `waiting` (for the mount), `in-use`, `too-large`, `untrusted`, `encryption-unsupported`,
+    /// `invalid-size`, `failed`.
+    pub state: String,
+    /// The file.
+    pub path: String,
+    /// Size in bytes.
+    pub size_bytes: u64,
+}
+
+/// A local NVMe disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NvmeDisk {
+    /// The kernel's name, `nvme1n1`.
+    pub name: String,
+    /// Model.
+    pub model: String,
+    /// Serial number.
+    pub serial: String,
+    /// Size in bytes.
+    pub size_bytes: u64,
+}
+
+/// Timeouts of SCSI disks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScsiTimeout {
+    /// Seconds, as configured.
+    pub value: u64,
+    /// Each disk and its timeout.
+    pub disks: Vec<DiskTimeout>,
+}
+
+/// Timeout of one disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskTimeout {
+    /// The kernel's name.
+    pub name: String,
+    /// Seconds in force.
+    pub seconds: u64,
+}
+
+/// What was got over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskWarning {
+    /// Short and stable.
+    pub code: String,
+    /// Sentence for people.
+    pub text: String,
+    /// Remedy.
+    pub what_to_do: String,
+}
+
+impl Body for ResourceDisk {
+    const NAME: &'static str = "resource-disk";
+    const PATH: &'static str = "/var/lib/waagent/disk/resource.json";
+    const PROGRAM: &'static str = "waagent-disk";
+    const WRITER: &'static str = "root";
+    const MAX_BYTES: u64 = 256 << 10;
+
+    fn check(&self) -> Result<(), String> {
+        let text = |field: &str, value: Option<&String>, max| bound(field, value.map_or(0, String::len), max);
+        bound("reason", self.reason.len(), 2048)?;
+        bound("evidence", self.evidence.len(), 64)?;
+        text("partition.node", self.partition.as_ref().map(|partition| &partition.node), 256)?;
+        text("filesystem", self.filesystem.as_ref(), 16)?;
+        text("mount_point", self.mount_point.as_ref(), 4096)?;
+        text("mount_options", self.mount_options.as_ref(), 4096)?;
+        text("swap.path", self.swap.as_ref().map(|swap| &swap.path), 4096)?;
+        bound("nvme_local", self.nvme_local.len(), 64)?;
+        bound("scsi_timeout.disks", self.scsi_timeout.as_ref().map_or(0, |scsi| scsi.disks.len()), 256)?;
+        bound("warnings", self.warnings.len(), 64)
+    }
+}
