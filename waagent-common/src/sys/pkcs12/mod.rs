@@ -1,0 +1,356 @@
+//! Opens a PKCS#12 key store (RFC 7292) bag by bag, by the system's libcrypto, with the empty password.
+//!
+//! `PKCS12_parse` won't do: it gives one key only, and nothing at all where the provider has no key derivation for the
+//! MAC, as in FIPS mode. The store is hostile: what work it asks for is bounded before libcrypto does any of it.
+
+use std::ffi::{CStr, c_long};
+use std::ptr::{self, NonNull};
+
+use openssl_sys::{
+    ASN1_INTEGER_get, CRYPTO_free, EVP_KDF_fetch, EVP_KDF_free, OBJ_obj2nid, OPENSSL_STACK, PKCS7,
+    PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free, PKCS12, PKCS12_free, X509_ALGOR, X509_free, d2i_PKCS12,
+    i2d_PKCS7, i2d_PKCS12, i2d_X509,
+};
+use zeroize::Zeroizing;
+
+mod ffi;
+mod iterations;
+mod owned;
+
+use self::ffi::{SafeBag, nid};
+use self::iterations::Budget;
+use self::owned::{Owned, elements, encoded, errors, forget_errors, free_bags, free_safes};
+use crate::der::{Der, tag};
+
+/// What was in a store.
+#[derive(Debug)]
+pub struct Store {
+    /// Whether its integrity is certain; if not, this provider can't tell.
+    pub is_verified: bool,
+    /// Keys and certificates, in order.
+    pub bags: Vec<Bag>,
+    /// What was left out.
+    pub notes: Vec<Note>,
+}
+
+/// A key or a certificate.
+pub enum Bag {
+    /// PKCS#8 PrivateKeyInfo, DER, zeroed when dropped.
+    Key(Zeroizing<Vec<u8>>),
+    /// A certificate.
+    Certificate {
+        /// X.509, DER.
+        der: Vec<u8>,
+        /// Its name in the store.
+        friendly_name: Option<String>,
+    },
+}
+
+/// Something that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// For people: which bag, and the cause.
+    pub text: String,
+    /// The provider doesn't have the algorithm.
+    pub is_unsupported: bool,
+}
+
+/// Why a store isn't opened at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not a PKCS#12 structure with contents.
+    #[error("it is no PKCS#12 store")]
+    Damaged,
+    /// The MAC doesn't fit the contents.
+    #[error("its MAC is wrong")]
+    WrongMac,
+    /// There is none, and this provider could check one.
+    #[error("it has no MAC")]
+    NoMac,
+    /// The MAC can't be computed.
+    #[error("its MAC can't be checked: {0}")]
+    MacAlgorithm(String),
+    /// More work than we do.
+    #[error("it asks for more than 1000000 iterations at once, or 4000000 in all")]
+    Iterations,
+    /// An algorithm whose cost isn't known.
+    #[error("it uses an algorithm that is not supported")]
+    Algorithm,
+    /// More than [`MOST_BAGS`].
+    #[error("it holds more than 64 bags")]
+    TooManyBags,
+    /// Deeper than [`DEEPEST`].
+    #[error("its safes are nested deeper than 4")]
+    TooDeep,
+}
+
+/// Opens a store. A bag that can't be opened is a note; what could exhaust the machine refuses the store.
+pub fn open(bytes: &[u8]) -> Result<Store, Refusal> {
+    let store = parse(bytes)?;
+    let mut budget = Budget::new();
+    let is_verified = verify(&store, &mut budget)?;
+    let mut walk = Walk { budget, seen: 0, bags: Vec::new(), notes: Vec::new() };
+    // SAFETY: `store` is a valid PKCS12 whose contents `parse` found to be there; the stack that comes back is ours.
+    let safes = unsafe { ffi::PKCS12_unpack_authsafes(store.as_ptr()) };
+    let safes = Owned::new(safes, free_safes).ok_or_else(|| {
+        forget_errors();
+        Refusal::Damaged
+    })?;
+    for safe in elements::<PKCS7>(safes.as_ptr()) {
+        walk.safe(safe)?;
+    }
+    Ok(Store { is_verified, bags: walk.bags, notes: walk.notes })
+}
+
+impl std::fmt::Debug for Bag {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(_) => formatter.write_str("Key(***)"),
+            Self::Certificate { friendly_name, .. } => write!(formatter, "Certificate({friendly_name:?})"),
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Owned<PKCS12>, Refusal> {
+    let length = c_long::try_from(bytes.len()).map_err(|_| Refusal::Damaged)?;
+    let mut at = bytes.as_ptr();
+    // SAFETY: `at` points to `length` readable bytes; the result is null or ours.
+    let store = unsafe { d2i_PKCS12(ptr::null_mut(), &raw mut at, length) };
+    forget_errors();
+    let store = Owned::new(store, PKCS12_free).ok_or(Refusal::Damaged)?;
+    // SAFETY: `store` is valid; the function writes as many bytes as it said.
+    let der = encoded(|out| unsafe { i2d_PKCS12(store.as_ptr(), out) });
+    // libcrypto before 3.0.13 trusted the contents to be there (CVE-2024-0727).
+    let has_contents = || {
+        let mut pfx = Der::new(&der).open(tag::SEQUENCE)?;
+        pfx.number()?;
+        contents(pfx.open(tag::SEQUENCE)?)
+    };
+    has_contents().map(|_| store).ok_or(Refusal::Damaged)
+}
+
+/// The contents of a ContentInfo, which the standard lets be absent.
+fn contents(mut info: Der<'_>) -> Option<Der<'_>> {
+    info.take(tag::OBJECT)?;
+    info.open(tag::CONTEXT_0)
+}
+
+/// Whether the MAC is right; false where this provider has no way to know.
+fn verify(store: &Owned<PKCS12>, budget: &mut Budget) -> Result<bool, Refusal> {
+    let can_tell = has_key_derivation();
+    // SAFETY: `store` is valid.
+    if unsafe { ffi::PKCS12_mac_present(store.as_ptr()) } == 0 {
+        return if can_tell { Err(Refusal::NoMac) } else { Ok(false) };
+    }
+    let (mut algorithm, mut iterations) = (ptr::null(), ptr::null());
+    // SAFETY: `store` is valid; what comes back is borrowed from it, or null.
+    unsafe {
+        ffi::PKCS12_get0_mac(
+            ptr::null_mut(),
+            &raw mut algorithm,
+            ptr::null_mut(),
+            &raw mut iterations,
+            store.as_ptr(),
+        );
+    }
+    // SAFETY: `iterations` is null or borrowed from `store`; absent means one (RFC 7292, MacData).
+    let rounds = if iterations.is_null() { 1 } else { unsafe { ASN1_INTEGER_get(iterations) } };
+    budget.spend(u64::try_from(rounds).map_err(|_| Refusal::Iterations)?)?;
+    if let Err(refusal @ Refusal::Iterations) = budget.spend_on(&algorithm_der(algorithm)) {
+        return Err(refusal); // PBMAC1 has its own count; that of a plain digest isn't one
+    }
+    forget_errors();
+    // SAFETY: `store` is valid and the password a C string; length 0 makes it empty rather than absent.
+    let verdict = unsafe { ffi::PKCS12_verify_mac(store.as_ptr(), PASSWORD.as_ptr(), 0) };
+    let cause = errors();
+    match (verdict, can_tell, cause.is_empty()) {
+        (1, ..) => Ok(true),
+        (_, false, false) => Ok(false),
+        (.., true) => Err(Refusal::WrongMac),
+        (.., false) => Err(Refusal::MacAlgorithm(cause)),
+    }
+}
+
+/// Whether the provider derives MAC keys as PKCS#12 does; FIPS providers don't.
+fn has_key_derivation() -> bool {
+    // SAFETY: constant C strings; the result is null or ours to free.
+    let found = unsafe { EVP_KDF_fetch(ptr::null_mut(), c"PKCS12KDF".as_ptr(), ptr::null()) };
+    let found = Owned::new(found, EVP_KDF_free).is_some();
+    forget_errors();
+    found
+}
+
+struct Walk {
+    budget: Budget,
+    seen: usize,
+    bags: Vec<Bag>,
+    notes: Vec<Note>,
+}
+
+impl Walk {
+    /// One of the store's safes: plain, or encrypted as a whole.
+    fn safe(&mut self, safe: NonNull<PKCS7>) -> Result<(), Refusal> {
+        // SAFETY: `safe` is an element of a live stack of PKCS7.
+        let der = encoded(|out| unsafe { i2d_PKCS7(safe.as_ptr(), out) });
+        // SAFETY: as above; each PKCS7 that was parsed has a type.
+        let kind = unsafe { OBJ_obj2nid(safe.as_ref().type_) };
+        let Some(mut contents) = Der::new(&der).open(tag::SEQUENCE).and_then(contents) else {
+            self.note("a safe", "it is empty");
+            return Ok(());
+        };
+        let unpacked = match kind {
+            // SAFETY: `safe` is a live PKCS7 of type data with contents.
+            nid::PKCS7_DATA => unsafe { ffi::PKCS12_unpack_p7data(safe.as_ptr()) },
+            nid::PKCS7_ENCRYPTED => match encryption(&mut contents) {
+                Some(algorithm) if self.afford("a safe", algorithm)? => {
+                    // SAFETY: `safe` is a live PKCS7 of type encryptedData with contents and algorithm.
+                    unsafe { ffi::PKCS12_unpack_p7encdata(safe.as_ptr(), PASSWORD.as_ptr(), 0) }
+                }
+                Some(_) => return Ok(()),
+                None => ptr::null_mut(),
+            },
+            _ => {
+                self.note("a safe", "it is neither plain nor encrypted by password");
+                return Ok(());
+            }
+        };
+        if let Some(bags) = Owned::new(unpacked, free_bags) {
+            return self.all(bags.as_ptr(), 1);
+        }
+        self.note_errors("a safe");
+        Ok(())
+    }
+
+    fn all(&mut self, bags: *const OPENSSL_STACK, depth: u32) -> Result<(), Refusal> {
+        if depth > DEEPEST {
+            return Err(Refusal::TooDeep);
+        }
+        for bag in elements::<SafeBag>(bags) {
+            self.seen += 1;
+            if self.seen > MOST_BAGS {
+                return Err(Refusal::TooManyBags);
+            }
+            self.bag(bag, depth)?;
+        }
+        Ok(())
+    }
+
+    fn bag(&mut self, bag: NonNull<SafeBag>, depth: u32) -> Result<(), Refusal> {
+        let which = format!("bag {}", self.seen);
+        // SAFETY: `bag` is an element of a live stack of bags, here and in the calls below.
+        match unsafe { ffi::PKCS12_SAFEBAG_get_nid(bag.as_ptr()) } {
+            nid::KEY_BAG => {
+                // SAFETY: a key bag; what comes back is borrowed from it, or null.
+                let key = unsafe { ffi::PKCS12_SAFEBAG_get0_p8inf(bag.as_ptr()) };
+                self.key(&which, key);
+            }
+            nid::SHROUDED_KEY_BAG => self.shrouded(&which, bag)?,
+            nid::CERTIFICATE_BAG => self.certificate(&which, bag),
+            nid::SAFE_CONTENTS_BAG => {
+                // SAFETY: a bag of bags; the stack is borrowed from it, or null, which holds nothing.
+                let inner = unsafe { ffi::PKCS12_SAFEBAG_get0_safes(bag.as_ptr()) };
+                self.all(inner, depth + 1)?;
+            }
+            _ => self.note(&which, "neither key nor certificate"),
+        }
+        Ok(())
+    }
+
+    fn shrouded(&mut self, which: &str, bag: NonNull<SafeBag>) -> Result<(), Refusal> {
+        // SAFETY: a live shrouded key bag; what comes back is borrowed from it, or null.
+        let sealed = unsafe { ffi::PKCS12_SAFEBAG_get0_pkcs8(bag.as_ptr()) };
+        let mut algorithm = ptr::null();
+        if !sealed.is_null() {
+            // SAFETY: `sealed` is valid; the algorithm is borrowed from it.
+            unsafe { ffi::X509_SIG_get0(sealed, &raw mut algorithm, ptr::null_mut()) };
+        }
+        if !self.afford(which, &algorithm_der(algorithm))? {
+            return Ok(());
+        }
+        // SAFETY: a live shrouded key bag; the result is null or ours, and freeing it zeroes the key.
+        let key = unsafe { ffi::PKCS12_decrypt_skey(bag.as_ptr(), PASSWORD.as_ptr(), 0) };
+        let key = Owned::new(key, PKCS8_PRIV_KEY_INFO_free);
+        self.key(which, key.as_ref().map_or(ptr::null(), |key| key.as_ptr().cast_const()));
+        Ok(())
+    }
+
+    fn key(&mut self, which: &str, key: *const PKCS8_PRIV_KEY_INFO) {
+        if key.is_null() {
+            return self.note_errors(which);
+        }
+        // SAFETY: `key` is live for this call.
+        let der = encoded(|out| unsafe { ffi::i2d_PKCS8_PRIV_KEY_INFO(key, out) });
+        self.bags.push(Bag::Key(der));
+    }
+
+    fn certificate(&mut self, which: &str, bag: NonNull<SafeBag>) {
+        // SAFETY: `bag` is a live certificate bag.
+        if unsafe { ffi::PKCS12_SAFEBAG_get_bag_nid(bag.as_ptr()) } != nid::X509_CERTIFICATE {
+            return self.note(which, "a certificate, but not X.509");
+        }
+        // SAFETY: as above; the result is null or ours.
+        let Some(certificate) = Owned::new(unsafe { ffi::PKCS12_SAFEBAG_get1_cert(bag.as_ptr()) }, X509_free)
+        else {
+            return self.note_errors(which);
+        };
+        // SAFETY: `certificate` is valid.
+        let der = encoded(|out| unsafe { i2d_X509(certificate.as_ptr(), out) });
+        self.bags.push(Bag::Certificate { der: der.to_vec(), friendly_name: friendly_name(bag) });
+    }
+
+    /// Whether this algorithm may be run; an unknown one is a note, a costly one refuses the store.
+    fn afford(&mut self, which: &str, algorithm: &[u8]) -> Result<bool, Refusal> {
+        match self.budget.spend_on(algorithm) {
+            Ok(()) => Ok(true),
+            Err(Refusal::Algorithm) => {
+                self.note(which, "its encryption is not supported");
+                Ok(false)
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn note(&mut self, which: &str, why: &str) {
+        if self.notes.len() < MOST_BAGS {
+            let is_unsupported = why.contains("unsupported");
+            self.notes.push(Note { text: format!("{which}: {why}"), is_unsupported });
+        }
+    }
+
+    fn note_errors(&mut self, which: &str) {
+        let why = errors();
+        self.note(which, if why.is_empty() { "it is damaged" } else { &why });
+    }
+}
+
+/// The AlgorithmIdentifier of an encrypted safe, DER with its header.
+fn encryption<'a>(contents: &mut Der<'a>) -> Option<&'a [u8]> {
+    let mut data = contents.open(tag::SEQUENCE)?;
+    data.number()?;
+    let mut info = data.open(tag::SEQUENCE)?;
+    info.take(tag::OBJECT)?;
+    info.whole(tag::SEQUENCE)
+}
+
+fn algorithm_der(algorithm: *const X509_ALGOR) -> Zeroizing<Vec<u8>> {
+    if algorithm.is_null() {
+        return Zeroizing::default();
+    }
+    // SAFETY: callers pass an algorithm that is borrowed from a live structure.
+    encoded(|out| unsafe { ffi::i2d_X509_ALGOR(algorithm, out) })
+}
+
+fn friendly_name(bag: NonNull<SafeBag>) -> Option<String> {
+    // SAFETY: a live bag; the result is null or a C string that is ours to free.
+    let name = NonNull::new(unsafe { ffi::PKCS12_get_friendlyname(bag.as_ptr()) })?;
+    // SAFETY: `name` is a C string and is copied before it is freed.
+    let copy = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
+    // SAFETY: libcrypto allocated it; nothing points to it any more.
+    unsafe { CRYPTO_free(name.as_ptr().cast(), c"".as_ptr(), 0) };
+    Some(copy)
+}
+
+/// Empty, which is another password than none.
+const PASSWORD: &CStr = c"";
+const MOST_BAGS: usize = 64;
+const DEEPEST: u32 = 4;
