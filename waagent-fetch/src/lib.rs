@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dial;
+pub mod goal_state;
 pub mod http;
 pub mod packages;
 pub mod proxy;

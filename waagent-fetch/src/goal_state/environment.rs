@@ -1,0 +1,63 @@
+//! HostingEnvironmentConfig and SharedConfig: names of this machine. `Setting` values are never read: they can hold
+//! account keys.
+
+use std::net::Ipv4Addr;
+
+use waagent_common::documents::{OwnInstance, RdmaAddress};
+use waagent_common::text::cut;
+use waagent_common::types::Thumbprint;
+
+use crate::xml::{self, Element, XmlError};
+
+/// What is used of the hosting environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostingEnvironment {
+    /// Name of the VM.
+    pub vm_name: Option<String>,
+    /// Thumbprint of the tenant's certificate.
+    pub tenant_certificate: Option<Thumbprint>,
+}
+
+/// Parses HostingEnvironmentConfig.
+pub fn hosting(bytes: &[u8]) -> Result<HostingEnvironment, XmlError> {
+    let root = xml::parse(bytes, "HostingEnvironmentConfig")?;
+    let instance = root.at("Incarnation").and_then(|element| text(element, "instance"));
+    let tenant = root.at("StoredCertificates").and_then(|list| {
+        list.all("StoredCertificate").find(|one| {
+            // Hosts prefix the name by what it is stored for.
+            one.attribute("name").is_some_and(|name| name.ends_with("TenantEncryptionCert"))
+        })
+    });
+    let thumbprint = tenant
+        .and_then(|certificate| certificate.attribute("certificateId"))
+        .and_then(|id| id.strip_prefix("sha1:"))
+        .and_then(|hex| Thumbprint::try_from(hex.to_ascii_uppercase()).ok());
+    Ok(HostingEnvironment {
+        vm_name: instance.map(|name| name.strip_prefix('_').unwrap_or(&name).to_owned()),
+        tenant_certificate: thumbprint,
+    })
+}
+
+/// Parses SharedConfig: the entry of this machine, if there is one.
+pub fn shared(bytes: &[u8]) -> Result<Option<OwnInstance>, XmlError> {
+    let root = xml::parse(bytes, "SharedConfig")?;
+    let own = root.at("Incarnation").and_then(|incarnation| incarnation.attribute("instance"));
+    let Some(instances) = root.at("Instances") else { return Ok(None) };
+    let found =
+        instances.all("Instance").find(|one| one.attribute("id").is_some() && one.attribute("id") == own);
+    Ok(found.map(|instance| OwnInstance {
+        address: text(instance, "address").filter(|address| address.parse::<Ipv4Addr>().is_ok()),
+        rdma: rdma(instance),
+    }))
+}
+
+fn rdma(instance: &Element) -> Vec<RdmaAddress> {
+    match (text(instance, "rdmaMacAddress"), text(instance, "rdmaIPv4Address")) {
+        (Some(mac), Some(ipv4)) => vec![RdmaAddress { mac, ipv4 }],
+        _ => Vec::new(),
+    }
+}
+
+fn text(element: &Element, attribute: &str) -> Option<String> {
+    element.attribute(attribute).filter(|text| !text.is_empty()).map(|text| cut(text, 128).to_owned())
+}

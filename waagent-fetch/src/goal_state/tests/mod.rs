@@ -1,0 +1,3 @@
+mod extensions_config;
+mod vm_settings;
+mod wire;
