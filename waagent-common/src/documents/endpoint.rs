@@ -36,6 +36,21 @@ pub enum EndpointSource {
     Default,
 }
 
+impl Endpoint {
+    /// The platform's server in all public and sovereign clouds.
+    pub const WELL_KNOWN: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+
+    /// May this address be the platform's server? The well-known one may; another one if `Protocol.AllowedEndpoints`
+    /// lists it, and it is an address that another machine can have.
+    pub fn may_be(address: Ipv4Addr, allowed: &[Ipv4Addr]) -> bool {
+        let odd = address.is_loopback()
+            || address.is_multicast()
+            || address.is_broadcast()
+            || address.is_unspecified();
+        address == Self::WELL_KNOWN || (allowed.contains(&address) && !odd)
+    }
+}
+
 impl Body for Endpoint {
     const NAME: &'static str = "endpoint";
     const PATH: &'static str = "/var/lib/waagent/net/endpoint.json";

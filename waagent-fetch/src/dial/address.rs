@@ -10,8 +10,6 @@ use waagent_common::place::Place;
 
 use super::protocol::Target;
 
-/// The platform's server, the same in all public and sovereign clouds.
-pub const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// Instance metadata; no configuration moves it.
 pub const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
@@ -27,7 +25,7 @@ pub struct Addresses {
 impl Addresses {
     /// With `Protocol.AllowedEndpoints`, which may be empty.
     pub fn new(place: Place, allowed: Vec<Ipv4Addr>) -> Self {
-        Self { place, allowed, seen: None, wireserver: Some(WIRESERVER) }
+        Self { place, allowed, seen: None, wireserver: Some(Endpoint::WELL_KNOWN) }
     }
 
     /// The address of a target; none where the document names one that isn't allowed.
@@ -52,17 +50,17 @@ impl Addresses {
 
     fn read(&self) -> Option<Ipv4Addr> {
         match Document::<Endpoint>::read_if_there(&self.place) {
-            Ok(None) => Some(WIRESERVER),
+            Ok(None) => Some(Endpoint::WELL_KNOWN),
             Ok(Some(document)) => self.believe(document.body.address),
             Err(fault) => {
-                log::warning(&format!("{fault}, using {WIRESERVER}"));
-                Some(WIRESERVER)
+                log::warning(&format!("{fault}, using {}", Endpoint::WELL_KNOWN));
+                Some(Endpoint::WELL_KNOWN)
             }
         }
     }
 
     fn believe(&self, address: Ipv4Addr) -> Option<Ipv4Addr> {
-        if address == WIRESERVER || self.allowed.contains(&address) {
+        if Endpoint::may_be(address, &self.allowed) {
             return Some(address);
         }
         let path = self.place.path(Endpoint::PATH);
@@ -113,13 +111,13 @@ mod tests {
     fn follows_the_document_from_version_to_version() {
         let root = tempfile::tempdir().unwrap();
         let mut addresses = Addresses::new(Place::new(root.path()), vec![OTHER]);
-        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(WIRESERVER, 80)));
+        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
         put(root.path(), OTHER);
         assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(OTHER, 80)));
         assert_eq!(addresses.of(Target::HostGaPlugin), Some(SocketAddrV4::new(OTHER, 32526)));
         assert_eq!(addresses.of(Target::Imds), Some(SocketAddrV4::new(IMDS, 80)));
-        put(root.path(), WIRESERVER);
-        assert_eq!(addresses.of(Target::HostGaPlugin), Some(SocketAddrV4::new(WIRESERVER, 32526)));
+        put(root.path(), Endpoint::WELL_KNOWN);
+        assert_eq!(addresses.of(Target::HostGaPlugin), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 32526)));
     }
 
     #[test]
@@ -141,9 +139,9 @@ mod tests {
         let path = Place::new(root.path()).path(Endpoint::PATH);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "{").unwrap();
-        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(WIRESERVER, 80)));
+        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(WIRESERVER, 80)));
+        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
     }
 }
