@@ -21,12 +21,15 @@ use crate::users::uid_of;
 
 mod certificates;
 mod command;
+mod cursor;
 mod endpoint;
 mod extension_state;
 mod extension_status;
+mod fetch_status;
 mod firewall;
 mod glance;
 mod goal_state;
+mod health;
 mod media;
 mod package;
 mod plan;
@@ -38,12 +41,15 @@ mod uris;
 
 pub use certificates::*;
 pub use command::*;
+pub use cursor::*;
 pub use endpoint::*;
 pub use extension_state::*;
 pub use extension_status::*;
+pub use fetch_status::*;
 pub use firewall::*;
 pub use glance::*;
 pub use goal_state::*;
+pub use health::*;
 pub use media::*;
 pub use package::*;
 pub use plan::*;
@@ -260,12 +266,41 @@ fn render<T: Body>(path: &Path, body: &T, inputs: &Inputs, sandbox: &Sandbox) ->
         sandbox: sandbox.report().clone(),
         body,
     };
-    let mut bytes = serde_json::to_vec_pretty(&envelope).map_err(|e| refuse(&e.to_string()))?;
-    bytes.push(b'\n');
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > T::MAX_BYTES) {
-        return Err(refuse(&format!("{} bytes, more than the {} allowed", bytes.len(), T::MAX_BYTES)));
+    // Indentation multiplies what foreign settings nest deeply: where it is too much, it is left out.
+    let rendered = bounded::<T>(|room| serde_json::to_writer_pretty(room, &envelope))
+        .or_else(|_| bounded::<T>(|room| serde_json::to_writer(room, &envelope)));
+    rendered.map_err(|error| {
+        if error.is_io() {
+            return refuse(&format!("more than the {} bytes allowed", T::MAX_BYTES));
+        }
+        refuse(&error.to_string())
+    })
+}
+
+fn bounded<T: Body>(render: impl FnOnce(&mut Room) -> serde_json::Result<()>) -> serde_json::Result<Vec<u8>> {
+    let left = usize::try_from(T::MAX_BYTES).unwrap_or(usize::MAX);
+    let mut room = Room { bytes: Vec::new(), left: left.saturating_sub(1) };
+    render(&mut room)?;
+    room.bytes.push(b'\n');
+    Ok(room.bytes)
+}
+
+/// Memory up to a document's bound.
+struct Room {
+    bytes: Vec<u8>,
+    left: usize,
+}
+
+impl std::io::Write for Room {
+    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
+        self.left = self.left.checked_sub(more.len()).ok_or(std::io::ErrorKind::OutOfMemory)?;
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
     }
-    Ok(bytes)
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// SHA-256 in lower-case hexadecimal.

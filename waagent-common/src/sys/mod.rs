@@ -8,6 +8,7 @@ pub mod cdrom;
 pub mod crypt;
 pub mod extents;
 pub mod fd;
+pub mod heap;
 pub mod partition;
 pub mod pidfd;
 #[cfg(feature = "pkcs12")]

@@ -1,0 +1,29 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Body, bound};
+
+/// What the fetcher remembers between its runs and nobody else needs.
+///
+/// Written and read by waagent-fetch. Secrets: none; mode 0600 since it is nobody else's affair.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cursor {
+    /// When the last goal state by Fast Track was made, in the form of `goal-state.created_on`. While it is there, an
+    /// older goal state of the WireServer isn't run.
+    pub fast_track_created_on: Option<String>,
+    /// `direct` or `host-ga-plugin`: the channel that worked last for packages.
+    pub download_channel: Option<String>,
+}
+
+impl Body for Cursor {
+    const NAME: &'static str = "cursor";
+    const PATH: &'static str = "/var/lib/waagent/fetch/cursor.json";
+    const PROGRAM: &'static str = "waagent-fetch";
+    const WRITER: &'static str = "waagent-fetch";
+    const MODE: u32 = 0o600;
+
+    fn check(&self) -> Result<(), String> {
+        bound("fast_track_created_on", self.fast_track_created_on.as_ref().map_or(0, String::len), 40)?;
+        bound("download_channel", self.download_channel.as_ref().map_or(0, String::len), 32)
+    }
+}

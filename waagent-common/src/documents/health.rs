@@ -1,0 +1,49 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Body, bound};
+
+/// What the platform was told about this machine's provisioning, and what it answered.
+///
+/// Written by waagent-fetch; read by people and waagent-logs. Secrets: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// `Provisioning`, `Ready` or `ProvisioningFailed`.
+    pub state: String,
+    /// Text that went with it.
+    pub description: String,
+    /// The VM that it was said about.
+    pub vm_id: String,
+    /// When the platform took it, or when it was tried first.
+    pub at: String,
+    /// Status of the platform's answer; absent where there was none.
+    pub http_status: Option<u16>,
+    /// Why the platform doesn't know it yet; it is sent again.
+    pub unsent: Option<String>,
+    /// Fingerprint of the host key that the platform was told, and what it answered.
+    pub role_properties: Option<RoleProperties>,
+}
+
+/// The host key as the platform was told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleProperties {
+    /// Value that was sent.
+    pub fingerprint: String,
+    /// `accepted`, or why not.
+    pub result: String,
+}
+
+impl Body for Health {
+    const NAME: &'static str = "health";
+    const PATH: &'static str = "/var/lib/waagent/fetch/health.json";
+    const PROGRAM: &'static str = "waagent-fetch";
+    const WRITER: &'static str = "waagent-fetch";
+
+    fn check(&self) -> Result<(), String> {
+        bound("state", self.state.len(), 32)?;
+        bound("description", self.description.len(), 4096)?;
+        bound("vm_id", self.vm_id.len(), 64)?;
+        bound("unsent", self.unsent.as_ref().map_or(0, String::len), 1024)
+    }
+}
