@@ -58,7 +58,8 @@ impl Attempts {
         }
     }
 
-    fn is_late(self, response: &Response) -> bool {
+    /// Does the status say that the same request may succeed later?
+    pub fn is_late(self, response: &Response) -> bool {
         match response.status {
             205 | 206 | 403 | 429 | 500..=504 | 507 => true,
             400 => self.bad_request_is_late && !is_stale(response),
@@ -76,7 +77,7 @@ pub fn is_stale(response: &Response) -> bool {
 }
 
 /// 1, 2, 3, 5, 8 s, less or more by a fifth, at most 15 s. `chance` is 0 to 40: percent above 80.
-fn delay(made: u32, chance: u32) -> Duration {
+pub fn delay(made: u32, chance: u32) -> Duration {
     let (mut delay, mut next) = (1_u32, 2_u32);
     for _ in 1..made.min(8) {
         (delay, next) = (next, delay + next);

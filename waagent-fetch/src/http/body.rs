@@ -53,7 +53,7 @@ impl Bounded {
 }
 
 /// Sends a request, and writes the body of a success into a file.
-pub(super) fn stored(
+pub(crate) fn stored(
     agent: &Agent,
     uri: &str,
     request: &Request<'_>,

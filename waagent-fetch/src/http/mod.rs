@@ -26,10 +26,11 @@ mod message;
 mod transport;
 mod uri;
 
-use body::{Bounded, ERROR_BODY, stored};
+use body::{Bounded, ERROR_BODY};
 
 pub use crate::dial::protocol::Target;
 pub use body::Stored;
+pub(crate) use body::stored;
 pub use error::HttpError;
 pub use message::{Request, Response, Verb};
 pub use uri::{PlatformUri, StorageUri, without_query};
@@ -112,7 +113,7 @@ impl Client {
     }
 }
 
-fn once(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<Response, HttpError> {
+pub(crate) fn once(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<Response, HttpError> {
     let (head, body) = send(agent, uri, request)?.into_parts();
     let (limit, cut) = if head.status.is_success() { (request.limit, false) } else { (ERROR_BODY, true) };
     let body = Bounded { limit, cut }.read(body, request.timeout)?;
@@ -165,7 +166,7 @@ fn dress<B>(uri: &Uri, request: &Request<'_>, body: B) -> Result<HttpRequest<B>,
     Ok(dressed)
 }
 
-fn storage_agent(timeout: Duration, proxy: Option<&Proxy>) -> Agent {
+pub(crate) fn storage_agent(timeout: Duration, proxy: Option<&Proxy>) -> Agent {
     let connector = ConnectProxyConnector::default()
         .chain(connect::StorageConnector)
         .chain(NativeTlsConnector::default());

@@ -1,0 +1,172 @@
+//! Several places and two channels: all of them are tried before any of them is asked again.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::http::{HttpError, Response, StorageUri};
+use crate::retry::{ARTIFACT, DEFAULT, Pause, delay, is_stale};
+use crate::storage::failure;
+
+/// A way to a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// From storage itself, perhaps through a proxy.
+    Direct,
+    /// The host gets it for us.
+    HostGaPlugin,
+}
+
+impl Channel {
+    /// As documents say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::HostGaPlugin => "host-ga-plugin",
+        }
+    }
+
+    /// The one that a document names; directly where it names none.
+    pub fn named(name: Option<&str>) -> Self {
+        if name == Some(Self::HostGaPlugin.name()) { Self::HostGaPlugin } else { Self::Direct }
+    }
+
+    fn other(self) -> Self {
+        if self == Self::Direct { Self::HostGaPlugin } else { Self::Direct }
+    }
+}
+
+/// Why one attempt, or all of them, brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// For people: names the place, without its query.
+    pub text: String,
+    /// What may help.
+    pub cure: Cure,
+}
+
+/// What may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cure {
+    /// Nothing: not this place by this channel.
+    None,
+    /// The same again, after this time where the host said so.
+    Later(Option<Duration>),
+    /// The newest goal state: the host knows this machine by other ids now.
+    NewGoalState,
+    /// The next run of this program: this one is to end.
+    NextRun,
+}
+
+impl Failure {
+    /// This place by this channel is no good.
+    pub fn lasting(uri: &StorageUri, channel: Channel, why: impl fmt::Display) -> Self {
+        let text = failure(uri, &HttpError::Broken(format!("{why} ({})", by(channel))));
+        Self { text, cure: Cure::None }
+    }
+
+    /// What an exchange without an answer means.
+    pub fn of_error(uri: &StorageUri, channel: Channel, error: &HttpError) -> Self {
+        let cure = if error.is_retryable() { Cure::Later(None) } else { Cure::None };
+        Self { text: format!("{} ({})", failure(uri, error), by(channel)), cure }
+    }
+
+    /// What an answer means that isn't a success.
+    pub fn of_answer(uri: &StorageUri, channel: Channel, response: &Response) -> Self {
+        let attempts = if channel == Channel::Direct { DEFAULT } else { ARTIFACT };
+        let cure = match channel {
+            Channel::HostGaPlugin if is_stale(response) => Cure::NewGoalState,
+            _ if attempts.is_late(response) => Cure::Later(response.retry_after()),
+            _ => Cure::None,
+        };
+        let why = match (response.status, response.header("location")) {
+            (300..=399, Some(to)) => {
+                format!("status {}: it leads to {}, redirects aren't followed", response.status, host_of(to))
+            }
+            _ => response.shown(),
+        };
+        Self { cure, ..Self::lasting(uri, channel, why) }
+    }
+}
+
+/// How the search begins: the order is part of the input, so that tests need no chance.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// Which of the places is first: spreads the load over them.
+    pub index: usize,
+    /// Which channel is first at each place.
+    pub channel: Channel,
+    /// When to give up.
+    pub deadline: Instant,
+}
+
+/// Tries each place by both channels, then those again that may do better later, six times in all.
+///
+/// `Err` is the last failure, or the one that asks for another goal state.
+pub fn search<T>(
+    places: &[StorageUri],
+    start: Start,
+    clock: &mut dyn Pause,
+    mut attempt: impl FnMut(&StorageUri, Channel) -> Result<T, Failure>,
+) -> Result<(T, StorageUri, Channel), Failure> {
+    let channels = [start.channel, start.channel.other()];
+    let turned = places.iter().cycle().skip(start.index).take(places.len());
+    let mut left: Vec<(&StorageUri, Channel)> =
+        turned.flat_map(|place| channels.into_iter().map(move |channel| (place, channel))).collect();
+    let mut last = Failure { text: "there is no URI".to_owned(), cure: Cure::None };
+    let mut stale = None;
+    for made in 1..=DEFAULT.attempts {
+        let mut wait = None;
+        for (place, channel) in std::mem::take(&mut left) {
+            if Instant::now() >= start.deadline {
+                return Err(stale.unwrap_or_else(|| Failure { cure: Cure::None, ..out_of_time(&last) }));
+            }
+            match attempt(place, channel) {
+                Ok(got) => return Ok((got, place.clone(), channel)),
+                Err(failure) => {
+                    match failure.cure {
+                        Cure::Later(asked) => {
+                            left.push((place, channel));
+                            wait = wait.max(asked);
+                        }
+                        Cure::NewGoalState => stale = Some(failure.clone()),
+                        Cure::NextRun => return Err(failure),
+                        Cure::None => {}
+                    }
+                    last = failure;
+                }
+            }
+        }
+        // A host that knows us no more is a quick cure: waiting for the other channel isn't.
+        if let Some(stale) = stale {
+            return Err(stale);
+        }
+        if left.is_empty() || made == DEFAULT.attempts {
+            break;
+        }
+        let wait = wait.unwrap_or_else(|| delay(made, clock.random(41)));
+        if !clock.pause(wait) {
+            return Err(Failure { cure: Cure::NextRun, ..last });
+        }
+    }
+    Err(Failure { cure: Cure::None, ..last })
+}
+
+fn out_of_time(last: &Failure) -> Failure {
+    Failure { text: format!("no time left; {}", last.text), cure: Cure::None }
+}
+
+fn by(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Direct => "directly",
+        Channel::HostGaPlugin => "by the host's plugin",
+    }
+}
+
+/// The host that a `Location` names; nothing else of it is shown.
+fn host_of(location: &str) -> String {
+    let rest = location.split_once("://").map_or(location, |(_, rest)| rest);
+    waagent_common::text::shown(rest.split(['/', '?', '#']).next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

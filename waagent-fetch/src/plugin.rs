@@ -1,0 +1,127 @@
+//! HostGAPlugin's verbs for blobs: the host fetches and writes them for us.
+
+use std::fs::File;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use crate::http::{Client, HttpError, Request, Response, StorageUri, Stored, Target};
+use crate::storage::{Put, empty};
+
+/// By which the host knows which machine asks: of the most recent goal state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostIds {
+    /// `ContainerId`.
+    pub container_id: String,
+    /// `ConfigName`.
+    pub config_name: String,
+}
+
+/// The plugin, as one piece of work sees it.
+#[derive(Debug)]
+pub struct Plugin<'a> {
+    client: &'a Client,
+    ids: &'a HostIds,
+    /// Did the goal state come by Fast Track? The host then checks URIs against its artifacts blob.
+    fast_track: bool,
+    available: bool,
+}
+
+impl<'a> Plugin<'a> {
+    /// Nothing is asked yet.
+    pub fn new(client: &'a Client, ids: &'a HostIds, fast_track: bool) -> Self {
+        Self { client, ids, fast_track, available: false }
+    }
+
+    /// Gets a blob into memory.
+    pub fn artifact(&mut self, uri: &StorageUri, request: Request<'_>) -> Result<Response, HttpError> {
+        self.is_there()?.map_or_else(
+            || self.client.platform(Target::HostGaPlugin, ARTIFACT, &self.of_artifact(uri, None, request)),
+            Ok,
+        )
+    }
+
+    /// Gets a package into a file; `manifest` is the one that named it.
+    pub fn download(
+        &mut self,
+        uri: &StorageUri,
+        manifest: &StorageUri,
+        request: Request<'_>,
+        file: &mut File,
+    ) -> Result<Stored, HttpError> {
+        if let Some(response) = self.is_there()? {
+            return Ok(Stored { response, size: 0 });
+        }
+        empty(file)?;
+        let request = self.of_artifact(uri, Some(manifest), request);
+        self.client.platform_to_file(Target::HostGaPlugin, ARTIFACT, &request, file)
+    }
+
+    /// Lets the host send one request of a blob's upload.
+    pub fn put(&mut self, put: &Put, text: &[u8]) -> Result<Response, HttpError> {
+        if let Some(response) = self.is_there()? {
+            return Ok(response);
+        }
+        let bytes = text.get(put.bytes.clone()).unwrap_or_default();
+        let mut headers: Vec<_> = put.headers.iter().map(|(name, value)| pair(name, value)).collect();
+        headers.push(pair("Content-Length", &bytes.len().to_string()));
+        let mut body = Map::new();
+        if !bytes.is_empty() {
+            body.insert("content".to_owned(), STANDARD.encode(bytes).into());
+        }
+        body.insert("headers".to_owned(), headers.into());
+        body.insert("requestUri".to_owned(), put.uri.expose().into());
+        let body = serde_json::to_vec(&body).map_err(|error| HttpError::Refused(error.to_string()))?;
+        let request = self.dress(Request::put(&body)).header("content-type", "application/json");
+        self.client.platform(Target::HostGaPlugin, "/status", &request)
+    }
+
+    /// Asks once which versions there are. Gives an answer that says why the plugin can't be used.
+    fn is_there(&mut self) -> Result<Option<Response>, HttpError> {
+        if self.available {
+            return Ok(None);
+        }
+        let request = Request::get().header("x-ms-containerid", self.ids.container_id.clone());
+        let response = self.client.platform(Target::HostGaPlugin, "/versions", &request)?;
+        if !response.is_success() {
+            return Ok(Some(response));
+        }
+        let speaks_ours = response.body.windows(API.len()).any(|part| part == API.as_bytes());
+        if !speaks_ours {
+            return Err(HttpError::Refused(format!("the host's plugin doesn't offer version {API}")));
+        }
+        self.available = true;
+        Ok(None)
+    }
+
+    fn of_artifact<'b>(
+        &self,
+        uri: &StorageUri,
+        manifest: Option<&StorageUri>,
+        request: Request<'b>,
+    ) -> Request<'b> {
+        let mut request = self.dress(request).header("x-ms-artifact-location", uri.expose());
+        if let Some(manifest) = manifest {
+            request = request.header("x-ms-artifact-manifest-location", manifest.expose());
+        }
+        if self.fast_track {
+            request = request.header("x-ms-verify-from-artifacts-blob", "true");
+        }
+        request
+    }
+
+    fn dress<'b>(&self, request: Request<'b>) -> Request<'b> {
+        request
+            .header("x-ms-version", API)
+            .header("x-ms-containerid", self.ids.container_id.clone())
+            .header("x-ms-host-config-name", self.ids.config_name.clone())
+    }
+}
+
+fn pair(name: &str, value: &str) -> Value {
+    json!({ "headerName": name, "headerValue": value })
+}
+
+const API: &str = "2015-09-01";
+const ARTIFACT: &str = "/extensionArtifact";
