@@ -1,2 +1,58 @@
-//! See the crate documentation.
-fn main() {}
+//! Reads the provisioning DVD.
+//!
+//! **Does**: finds the DVD that the platform attached, by its content, and reads `ovf-env.xml` from it in user space
+//! (UDF, ISO 9660 with Joliet and Rock Ridge): no mount, no kernel module. When provisioning has recorded its success,
+//! it removes the copy and opens the tray.
+//!
+//! **Reads**: the drive; `<lib>/provisioned`; `<lib>/provision/status.json` and the flag `<run>/provision/release`;
+//! what tells whether cloud-init is at work.
+//!
+//! **Writes**: `<run>/media/ovf-env.xml` and `CustomData.bin` (0640, group `waagent-media`), `<run>/media/media.json`;
+//! the flag `<run>/media/mount` for a FAT medium, which PID 1 mounts at `/mnt/cdrom/secure`.
+//!
+//! **Exit codes**: 0 read, released, absent or nothing to do; 65 the medium is damaged, or there are two; 66 `--device`
+//! isn't there; 73 the copy can't be written; 75 another run is at work; 77 sandbox; 78 configuration.
+//!
+//! **Security**: who owns this process has the medium's content (password, custom data) and can hand a forged one to
+//! waagent-provision, as who owns the medium can. He has no capability, no network, no key, no other document to write.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use waagent_common::documents::Inputs;
+use waagent_common::fault::Outcome;
+use waagent_common::lock::Lock;
+use waagent_common::program;
+use waagent_disk::media::args::Args;
+use waagent_disk::media::policy::POLICY;
+use waagent_disk::media::standing::{Standing, standing};
+use waagent_disk::media::{keep, release, wait};
+
+fn main() -> ExitCode {
+    program::main(&POLICY, run)
+}
+
+fn run(args: &Args) -> Result<Outcome> {
+    let named = args.open()?;
+    let sandbox = POLICY.enter(&args.common)?;
+    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let place = args.common.place();
+    let _one_at_a_time = Lock::take(&place, "media")?;
+    if release::is_due(&place)? {
+        return Ok(release::release(&place, named.as_ref(), &sandbox)?);
+    }
+    let inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-media"));
+    let wait = match standing(&place, &config)? {
+        Standing::Nothing(why) => return Ok(Outcome::Unchanged(why)),
+        Standing::CloudInit => return Ok(keep::left_to_cloud_init(&place, &inputs, &sandbox)?),
+        Standing::Disabled => {
+            return Ok(keep::absent(&place, "Provisioning.Agent=disabled", &inputs, &sandbox)?);
+        }
+        Standing::Wanted { wait } => wait,
+    };
+    match wait::for_medium(&place, named.as_ref(), wait) {
+        Ok(found) => Ok(keep::found(&place, &found, &inputs, &sandbox)?),
+        Err(missing) => Ok(keep::missing(&place, missing, &inputs, &sandbox)?),
+    }
+}

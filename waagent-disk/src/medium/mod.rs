@@ -110,10 +110,14 @@ pub fn open<R: Read + Seek>(source: R) -> Result<Content<R>, Fault> {
 }
 
 impl<R: Read + Seek> Medium<R> {
-    /// The file of this name, in whatever case: ISO 9660 alone knows capitals only.
+    /// The file of this name, or what becomes of it in ISO 9660 alone, which knows capitals, digits and `_` only.
     pub fn find(&self, name: &str) -> Option<&Entry> {
-        let exact = self.files.iter().find(|entry| entry.name == name);
-        exact.or_else(|| self.files.iter().find(|entry| entry.name.eq_ignore_ascii_case(name)))
+        let plain = name.replace('-', "_");
+        let is_meant = |entry: &&Entry| {
+            entry.name.eq_ignore_ascii_case(name)
+                || (self.file_system == FileSystem::Iso9660 && entry.name.eq_ignore_ascii_case(&plain))
+        };
+        self.files.iter().find(|entry| entry.name == name).or_else(|| self.files.iter().find(is_meant))
     }
 
     /// A file's bytes, at most `max`.

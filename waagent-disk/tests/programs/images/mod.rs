@@ -1,6 +1,4 @@
 //! Media for tests, made by the tools that make them in the world.
-#![allow(dead_code, reason = "each test file uses what it needs")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +14,7 @@ pub fn content(folder: &Path) -> PathBuf {
     let content = folder.join("content");
     fs::create_dir_all(content.join("sub")).unwrap();
     fs::write(content.join("ovf-env.xml"), OVF).unwrap();
-    fs::write(content.join("CustomData.bin"), [7; 70_000]).unwrap();
+    fs::write(content.join("CustomData.bin"), vec![7; 70_000]).unwrap();
     fs::write(content.join("sub/ovf-env.xml"), "not this one").unwrap();
     content
 }

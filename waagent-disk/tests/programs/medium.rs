@@ -3,10 +3,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use images::udf::{self, Form};
+use crate::images::{self, udf, udf::Form};
 use waagent_disk::medium::{Content, FileSystem, Medium, open};
-
-mod images;
 
 fn medium(path: &Path) -> Medium<File> {
     match open(File::open(path).unwrap()).unwrap() {
@@ -29,7 +27,7 @@ fn reads_udf_as_azure_writes_it() {
     assert_eq!(medium(&path).label, "rd_rdfe_stable.261121-0622");
     assert_eq!(medium(&path).files.len(), 2);
     assert_eq!(read(&path, "ovf-env.xml"), images::OVF.as_bytes());
-    assert_eq!(read(&path, "customdata.BIN"), [7; 70_000]);
+    assert_eq!(read(&path, "customdata.BIN"), vec![7; 70_000]);
 }
 
 #[test]

@@ -1,0 +1,134 @@
+//! The copies for waagent-provision, and the document about them.
+
+use waagent_common::documents::{Document, Inputs, Media, MediaFile, MediaState, Written, sha256, write};
+use waagent_common::durable;
+use waagent_common::fault::{Exit, Fault, Outcome};
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+use waagent_common::text::cut;
+use waagent_common::types::Sha256;
+
+use super::find::{Found, Missing};
+
+/// The file that everything is about.
+pub const OVF: &str = "ovf-env.xml";
+/// Its largest size, in bytes: real ones have below 200 KiB.
+pub const MAX_OVF: u64 = 1 << 20;
+/// Custom data as a file of its own.
+pub const CUSTOM_DATA: &str = "CustomData.bin";
+/// What System Center Virtual Machine Manager puts beside.
+pub const SCVMM: &str = "linuxosconfiguration.xml";
+/// Asks PID 1 to mount a medium that isn't read here.
+const MOUNT_FLAG: &str = "media/mount";
+/// Readable by the group, which is waagent-provision.
+const MODE: u32 = 0o640;
+
+/// Writes the copies, then the document that vouches for them.
+pub fn found(place: &Place, found: &Found, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+    let folder = place.run("media");
+    let mut files = Vec::new();
+    if let Some(data) = &found.custom_data {
+        durable::write(&folder.join(CUSTOM_DATA), data.expose(), MODE)?;
+        let (size, sha256) = describe(data.expose())?;
+        files.push(MediaFile { name: CUSTOM_DATA.to_owned(), size, sha256 });
+    }
+    durable::write(&folder.join(OVF), found.ovf.expose(), MODE)?;
+    let (size, sha256) = describe(found.ovf.expose())?;
+    let media = Media {
+        state: MediaState::Read,
+        device: Some(found.device.display().to_string()),
+        file_system: Some(found.file_system.clone()),
+        label: Some(found.label.clone()),
+        size: Some(size),
+        sha256: Some(sha256),
+        files,
+        scvmm: found.scvmm,
+        ..nothing(MediaState::Read, None)
+    };
+    write(place, &media, inputs, sandbox)?;
+    durable::remove(&place.run(MOUNT_FLAG))?;
+    let device = found.device.display();
+    Ok(Outcome::Done(format!("read {OVF} ({size} bytes) from '{device}' ({})", found.file_system)))
+}
+
+/// Says in the document why there is no copy. A missing medium is no failure; one that makes no sense is.
+pub fn missing(place: &Place, why: Missing, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+    if let Missing::Fat(why) = &why {
+        durable::write(&place.run(MOUNT_FLAG), format!("{why}\n").as_bytes(), 0o644)?;
+    }
+    let (reason, refused) = match why {
+        Missing::Nothing(why) | Missing::Silent(why) | Missing::Fat(why) => (why, None),
+        Missing::Refused(fault) => (fault.text.clone(), Some(fault)),
+    };
+    let said = absent(place, &reason, inputs, sandbox)?;
+    refused.map_or(Ok(said), Err)
+}
+
+/// No medium, for this reason.
+pub fn absent(place: &Place, reason: &str, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+    leave(
+        place,
+        &nothing(MediaState::Absent, Some(reason)),
+        inputs,
+        sandbox,
+        &format!("no provisioning medium: {reason}"),
+    )
+}
+
+/// cloud-init reads the medium.
+pub fn left_to_cloud_init(place: &Place, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+    let media = nothing(MediaState::LeftToCloudInit, Some("cloud-init provisions this machine"));
+    leave(place, &media, inputs, sandbox, "left the medium to cloud-init")
+}
+
+/// Without a copy, a document that speaks of one would lie: the document goes first.
+fn leave(
+    place: &Place,
+    media: &Media,
+    inputs: &Inputs,
+    sandbox: &Sandbox,
+    said: &str,
+) -> Result<Outcome, Fault> {
+    match write(place, media, inputs, sandbox)? {
+        Written::Changed => Ok(Outcome::Done(said.to_owned())),
+        Written::Unchanged => Ok(Outcome::Unchanged(said.to_owned())),
+    }
+}
+
+/// The document after the copies are gone; what was read stays on record.
+pub fn released(place: &Place, sandbox: &Sandbox) -> Result<(), Fault> {
+    let before = match Document::<Media>::read_if_there(place) {
+        Ok(before) => before,
+        Err(fault) if fault.exit == Exit::Data => None,
+        Err(fault) => return Err(fault),
+    };
+    let (mut media, inputs) = before.map_or_else(
+        || (nothing(MediaState::Released, None), Inputs::new()),
+        |before| {
+            let inputs = before.inputs.iter().fold(Inputs::new(), |all, (name, sum)| all.digest(name, sum));
+            (before.body, inputs)
+        },
+    );
+    media.state = MediaState::Released;
+    media.reason = None;
+    write(place, &media, &inputs, sandbox).map(|_| ())
+}
+
+fn nothing(state: MediaState, reason: Option<&str>) -> Media {
+    Media {
+        state,
+        reason: reason.map(|reason| cut(reason, 1024).to_owned()),
+        device: None,
+        file_system: None,
+        label: None,
+        size: None,
+        sha256: None,
+        files: Vec::new(),
+        scvmm: false,
+    }
+}
+
+fn describe(bytes: &[u8]) -> Result<(u64, Sha256), Fault> {
+    let sum = Sha256::try_from(sha256(bytes)).map_err(|_| Fault::new(Exit::Software, "no digest"))?;
+    Ok((u64::try_from(bytes.len()).unwrap_or(u64::MAX), sum))
+}

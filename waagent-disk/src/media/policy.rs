@@ -1,0 +1,45 @@
+//! What `waagent-media` may do, and why.
+
+use waagent_common::sandbox::{BASE, Connects, EVENTS, FILES, Policy, RunsAs, grant, ioctl};
+use waagent_common::sys::cdrom::{CDROM_LOCKDOOR, CDROMEJECT};
+
+/// It parses a medium that anybody may have put in: so it has no right that is worth having but reading that medium.
+pub const POLICY: Policy = Policy {
+    program: "waagent-media",
+    log_thread: "Daemon Daemon",
+    runs_as: RunsAs::User("waagent-media"),
+    groups: &[
+        grant("cdrom", "find: the drive's device node"),
+        grant("waagent", "standing: walks through /var/lib/waagent to the marker and the status"),
+    ],
+    selinux: "waagent_media_t",
+    capabilities: &[],
+    families: &[],
+    connects: Connects::Nowhere,
+    reads: &[
+        grant("/etc/cloud", "standing: is cloud-init switched off?"),
+        grant("/etc/systemd/system", "standing: is cloud-init enabled?"),
+        grant("/mnt/cdrom/secure", "find: a medium that PID 1 had to mount"),
+        grant("/run/cloud-init", "standing: is cloud-init enabled?"),
+        grant("/run/systemd", "standing: is cloud-init enabled?"),
+        grant("/run/waagent/provision", "release: provisioning's flag"),
+        grant("/sys/block", "find: which block devices are drives"),
+        grant("/sys/bus", "find: is this Hyper-V?"),
+        grant("/sys/class/dmi/id", "standing: this machine's identity"),
+        grant("/sys/devices", "find: what /sys/block and /sys/class link to"),
+        grant("/usr/lib/systemd/system", "standing: is cloud-init installed?"),
+        grant("/var/lib/waagent/provision", "release: has provisioning succeeded?"),
+        grant("/var/lib/waagent/provisioned", "standing: the marker, and whose it is"),
+    ],
+    writes: &[grant("/run/waagent/media", "keep: the copy, its document, the lock")],
+    devices: &[grant(
+        "block-sr",
+        "find, release: reading the medium, opening the tray; opened for reading only",
+    )],
+    executes: &[],
+    ioctls: &[
+        ioctl("CDROMEJECT", CDROMEJECT, "release: opens the tray"),
+        ioctl("CDROM_LOCKDOOR", CDROM_LOCKDOOR, "release: unlocks it before"),
+    ],
+    syscalls: &[BASE, EVENTS, FILES],
+};

@@ -1,0 +1,97 @@
+//! After provisioning: the copies go, the tray opens.
+
+use std::fs::OpenOptions;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use waagent_common::documents::{Document, Media, MediaState, ProvisionState, ProvisionStatus};
+use waagent_common::durable;
+use waagent_common::fault::{Fault, Outcome};
+use waagent_common::log;
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+use waagent_common::sys::cdrom;
+
+use super::args::Named;
+use super::keep::{self, CUSTOM_DATA, OVF};
+
+/// Set by waagent-provision when it has finished and the copy is still there.
+const FLAG: &str = "provision/release";
+
+/// Has provisioning asked for the release, and recorded durably that it has succeeded?
+///
+/// The record is what counts: a medium that is ejected before can't be read again after a crash.
+pub fn is_due(place: &Place) -> Result<bool, Fault> {
+    if !place.run(FLAG).exists() {
+        return Ok(false);
+    }
+    let status = Document::<ProvisionStatus>::read_if_there(place)?;
+    Ok(status.is_some_and(|status| status.body.state == ProvisionState::Ready))
+}
+
+/// Removes the copies, opens the tray, says so.
+pub fn release(place: &Place, named: Option<&Named>, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+    let media = Document::<Media>::read_if_there(place).ok().flatten();
+    let folder = place.run("media");
+    let had_ovf = durable::remove(&folder.join(OVF))?;
+    let had_data = durable::remove(&folder.join(CUSTOM_DATA))?;
+    let state = media.as_ref().map(|media| media.body.state);
+    if !had_ovf && !had_data && state == Some(MediaState::Released) {
+        return Ok(Outcome::Unchanged("the medium is released".to_owned()));
+    }
+    let device = media.and_then(|media| media.body.device);
+    let ejected = match (named, &device) {
+        (Some(named), _) => eject(&named.path, named.file.as_fd()),
+        (None, Some(device)) => open_and_eject(Path::new(device)),
+        (None, None) => Ejected::No("no medium was read".to_owned()),
+    };
+    keep::released(place, sandbox)?;
+    Ok(Outcome::Done(format!("removed the copy of {OVF}; {}", ejected.text())))
+}
+
+enum Ejected {
+    Yes(String),
+    No(String),
+}
+
+impl Ejected {
+    fn text(&self) -> String {
+        match self {
+            Self::Yes(device) => format!("ejected '{device}'"),
+            Self::No(why) => why.clone(),
+        }
+    }
+}
+
+/// Opened so that it also works with an empty drive.
+fn open_and_eject(device: &Path) -> Ejected {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    match OpenOptions::new().read(true).custom_flags(flags.bits()).open(device) {
+        Ok(file) => eject(device, file.as_fd()),
+        Err(error) => not_ejected(device, &error),
+    }
+}
+
+/// Only a drive has a tray; whatever goes wrong with it is a note, since provisioning has succeeded.
+fn eject(device: &Path, file: std::os::fd::BorrowedFd<'_>) -> Ejected {
+    match cdrom::eject(file) {
+        Ok(()) => Ejected::Yes(device.display().to_string()),
+        Err(error)
+            if matches!(
+                Errno::from_raw(error.raw_os_error().unwrap_or(0)),
+                Errno::ENOTTY | Errno::EINVAL | Errno::ENOTSUP
+            ) =>
+        {
+            Ejected::No(format!("'{}' has no tray", device.display()))
+        }
+        Err(error) => not_ejected(device, &error),
+    }
+}
+
+fn not_ejected(device: &Path, error: &std::io::Error) -> Ejected {
+    log::warning(&format!("cannot eject '{}': {error}, ignoring", device.display()));
+    Ejected::No("the medium stays in its drive".to_owned())
+}
