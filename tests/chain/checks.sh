@@ -38,7 +38,7 @@ run_as() {
     local program=$1 user=root group=root groups=waagent capabilities=
     shift
     case $program in
-    waagent-net) user=waagent-net group=waagent-net capabilities=net_admin,net_raw ;;
+    waagent-net) user=waagent-net group=waagent-net capabilities=net_admin ;;
     waagent-media) user=waagent-media group=waagent-media groups=waagent,cdrom ;;
     waagent-certs | waagent-fetch) user=$program group=$program ;;
     waagent-disk) capabilities=sys_admin ;;

@@ -8,6 +8,7 @@ scenarios=$repository/tests/fabric/scenarios
 state=/tmp/fabric
 dvd=
 disk=
+loops=
 fabric_pid=
 chain_pid=
 sshd_pid=
@@ -41,9 +42,15 @@ make_devices() { # SCENARIO
     genisoimage -quiet -udf -V rd_rdfe_stable.261121-0622 -o /tmp/dvd.iso /tmp/dvd
     rm -rf /tmp/dvd
     truncate -s 512M /tmp/resource.img
-    dvd=$(losetup --find --show --read-only /tmp/dvd.iso)
+    local loop
+    loop=$(losetup --find --show --read-only /tmp/dvd.iso)
     disk=$(losetup --find --show /tmp/resource.img)
-    chgrp cdrom "$dvd" 2>/dev/null || :
+    loops="$loop $disk"
+    # A node of its own for the DVD, with the group that udev gives drives: the real node stays as it is.
+    dvd=/run/dvd
+    mknod -m 0660 "$dvd" b "$((0x$(stat -c %t "$loop")))" "$((0x$(stat -c %T "$loop")))"
+    groupadd --force --system cdrom
+    chgrp cdrom "$dvd"
 }
 
 start_fabric() { # SCENARIO
@@ -108,10 +115,9 @@ tear_down() {
     awk 'NR > 1 && $1 ~ "^/mnt/resource/" { print $1 }' /proc/swaps | xargs -r swapoff 2>/dev/null || :
     umount /mnt/resource 2>/dev/null || umount -l /mnt/resource 2>/dev/null || :
     local loop
-    for loop in $disk $dvd; do
+    for loop in $loops; do
         partx -d "$loop" 2>/dev/null || :
         losetup -d "$loop" 2>/dev/null || :
     done
-    disk=
-    dvd=
+    loops=
 }

@@ -21,7 +21,12 @@ pub fn pack(identities: &[&Identity], kind: PfxKind) -> Result<Vec<u8>> {
         let single = single(identity, kind).with_context(|| format!("cannot pack '{}'", identity.name))?;
         safes.extend_from_slice(authenticated_safe(&single)?);
     }
-    let safe = element(SEQUENCE, &safes);
+    wrap(&safes, kind)
+}
+
+/// Puts any safes (ContentInfos, one after the other) under one MAC. DER.
+pub fn wrap(safes: &[u8], kind: PfxKind) -> Result<Vec<u8>> {
+    let safe = element(SEQUENCE, safes);
     let content = sequence(&[&object(DATA)?, &element(CONTEXT_0, &element(OCTETS, &safe))]);
     Ok(sequence(&[&small_integer(3), &content, &mac_data(&safe, kind)?]))
 }

@@ -1,7 +1,7 @@
 //! Starting a program as somebody else, with exactly the rights that are named.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -41,7 +41,8 @@ pub fn pass_socket(command: &mut Command, socket: BorrowedFd<'_>) -> io::Result<
     // SAFETY: dup2 alone, on a descriptor that the closure owns; the copy survives exec, the original doesn't.
     unsafe {
         command.pre_exec(move || {
-            nix::unistd::dup2_raw(&socket, 3)?;
+            // Not to be closed when its owner goes out of scope: it is the child's.
+            let _kept: RawFd = nix::unistd::dup2_raw(&socket, 3)?.into_raw_fd();
             Ok(())
         })
     };

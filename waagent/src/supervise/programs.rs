@@ -49,7 +49,7 @@ struct Rights {
     capabilities: Option<&'static [&'static str]>,
 }
 
-const NET_CAPABILITIES: &[&str] = &["CAP_NET_ADMIN", "CAP_NET_RAW"];
+const NET_CAPABILITIES: &[&str] = &["CAP_NET_ADMIN"];
 const PROVISION_CAPABILITIES: &[&str] = &[
     "CAP_AUDIT_WRITE",
     "CAP_CHOWN",
