@@ -1,1 +1,12 @@
-//! Unseals the certificates that the platform sends
+//! The steps of waagent-certs, for its `main`, its tests and the fuzz targets.
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod envelope;
+pub mod install;
+pub mod machine;
+pub mod pair;
+pub mod pairing;
+pub mod policy;
+pub mod transport;
+pub mod unseal;

@@ -1,2 +1,47 @@
-//! See the crate documentation.
-fn main() {}
+//! Makes the transport key pair and unseals certificates: the only program that touches a private key.
+//!
+//! **Does**: makes the RSA pair that the platform seals to, if there is none, or it is damaged, of another machine, or
+//! ends soon. Opens what the platform sealed, and puts each certificate and key where extensions look for them.
+//!
+//! **Reads**: `fetch/certificates.json`, the machine id, the VM id, the FIPS switch, its own folder.
+//!
+//! **Writes**: `certs/TransportPrivate*.pem` (0400), `certs/TransportCert*.pem`, `certs/<thumbprint>.prv` (0400) and
+//! `.crt` (0444), `certs/transport.json` and `certs/certificates.json`, which hold public parts only.
+//!
+//! **Exit codes**: 0 done, unchanged or planned, also where something couldn't be unsealed: the document says what and
+//! why, and the machine goes on; 64 usage; 65 a damaged document; 73 a file can't be written; 75 another run is at work;
+//! 77 sandbox not as declared; 78 configuration.
+//!
+//! **Security**: whoever owns this process has the keys that the platform sent to this machine. He has no capability,
+//! no socket, nothing to execute, and can write nothing but this program's folder.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use waagent_certs::args::Args;
+use waagent_certs::machine::Machine;
+use waagent_certs::policy::POLICY;
+use waagent_certs::{transport, unseal};
+use waagent_common::fault::Outcome;
+use waagent_common::lock::Lock;
+use waagent_common::program;
+
+fn main() -> ExitCode {
+    program::main(&POLICY, run)
+}
+
+fn run(args: &Args) -> Result<Outcome> {
+    let sandbox = POLICY.enter(&args.common)?;
+    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let place = args.common.place();
+    let machine = Machine::look(&place, &config)?;
+    if args.plan {
+        let pair = transport::plan(&place, &machine)?;
+        return Ok(Outcome::Planned(format!("{pair}\n{}", unseal::plan(&place, &machine, args.force)?)));
+    }
+    let _held = Lock::take(&place, "certs")?;
+    let pair = transport::ensure(&place, &machine, &sandbox)?;
+    let unsealed = unseal::unseal(&place, &machine, args.force, &sandbox)?;
+    Ok(pair.and(&unsealed).into_outcome())
+}

@@ -110,6 +110,16 @@ impl Body for Certificates {
 
     fn check(&self) -> Result<(), String> {
         bound("certificates", self.certificates.len(), 64)?;
+        for row in &self.certificates {
+            bound("certificates.subject", row.subject.len(), 1024)?;
+            bound("certificates.issuer", row.issuer.len(), 1024)?;
+            bound("certificates.not_after", row.not_after.len(), 40)?;
+            bound("certificates.friendly_name", row.friendly_name.as_ref().map_or(0, String::len), 1024)?;
+            bound("certificates.key_type", row.key_type.len(), 64)?;
+        }
+        for error in &self.errors {
+            bound("errors", error.len(), 2048)?;
+        }
         bound("errors", self.errors.len(), 128)?;
         bound("needs", self.needs.as_ref().map_or(0, String::len), 32)
     }

@@ -1,0 +1,164 @@
+//! Keeps the transport pair: makes one where there is none that will do.
+
+use std::fs;
+
+use anyhow::Result;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
+use waagent_common::documents::{self, Document, Inputs, Transport, sha256};
+use waagent_common::durable;
+use waagent_common::fault::{Fault, Outcome};
+use waagent_common::log;
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+
+use crate::machine::Machine;
+use crate::pair::{Pair, files, generation_of};
+
+/// What a step came to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Whether anything was written.
+    pub is_changed: bool,
+    /// In a sentence.
+    pub text: String,
+}
+
+impl Step {
+    /// Both steps together.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        Self {
+            is_changed: self.is_changed || other.is_changed,
+            text: format!("{}; {}", self.text, other.text),
+        }
+    }
+
+    /// The program's result.
+    pub fn into_outcome(self) -> Outcome {
+        if self.is_changed { Outcome::Done(self.text) } else { Outcome::Unchanged(self.text) }
+    }
+}
+
+/// Makes a pair if the one there won't do.
+pub fn ensure(place: &Place, machine: &Machine, sandbox: &Sandbox) -> Result<Step> {
+    let known = known(place);
+    let Some(reason) = reason(place, machine, known.as_ref()) else {
+        let generation = known.map_or(1, |document| document.body.generation);
+        remove_old(place, generation)?;
+        return Ok(Step { is_changed: false, text: format!("transport pair {generation} holds") });
+    };
+    let generation = next_generation(place, known.as_ref());
+    let pair = Pair::make(machine.now)?;
+    pair.write(place, generation)?;
+    let body = body(&pair, machine.now, generation)?;
+    documents::write(place, &body, &inputs(machine, &pair)?, sandbox)?;
+    // The document names the new pair now; the one before stays, since an answer in flight may be sealed to it.
+    remove_old(place, generation)?;
+    log::info(&format!("made transport pair {generation}, valid until {}: {reason}", body.not_after));
+    Ok(Step { is_changed: true, text: format!("made transport pair {generation}: {reason}") })
+}
+
+/// What [`ensure`] would do.
+pub fn plan(place: &Place, machine: &Machine) -> Result<String> {
+    let known = known(place);
+    Ok(match reason(place, machine, known.as_ref()) {
+        Some(reason) => {
+            format!("would make transport pair {}: {reason}", next_generation(place, known.as_ref()))
+        }
+        None => format!("would keep transport pair {}", known.map_or(1, |document| document.body.generation)),
+    })
+}
+
+/// The pairs that an answer may be sealed to: the current one, then the one before.
+pub fn pairs(place: &Place) -> Vec<Pair> {
+    let Some(document) = known(place) else { return Vec::new() };
+    let generation = document.body.generation;
+    [Some(generation), generation.checked_sub(1).filter(|before| *before > 0)]
+        .into_iter()
+        .flatten()
+        .filter_map(|generation| Pair::read(place, generation))
+        .collect()
+}
+
+/// Our own document; a damaged one is as good as none, since the pair can be made anew at any time.
+fn known(place: &Place) -> Option<Document<Transport>> {
+    match Document::read_if_there(place) {
+        Ok(document) => document,
+        Err(fault) => {
+            log::warning(&format!("{fault}, ignoring"));
+            None
+        }
+    }
+}
+
+/// Why a new pair is needed.
+fn reason(place: &Place, machine: &Machine, known: Option<&Document<Transport>>) -> Option<String> {
+    let Some(document) = known else { return Some("there is none".to_owned()) };
+    let now = [("machine id", "machine-id", &machine.machine_id), ("VM id", "vm-id", &machine.vm_id)];
+    for (name, input, digest) in now {
+        // An id that can't be read now says nothing about the machine.
+        if digest.as_ref().is_some_and(|digest| document.inputs.get(input) != Some(digest)) {
+            return Some(format!("the {name} is another one"));
+        }
+    }
+    let Some(pair) = Pair::read(place, document.body.generation) else {
+        return Some(format!(
+            "'{}' is missing, damaged or open to others",
+            files(place, document.body.generation).0.display()
+        ));
+    };
+    if pair.thumbprint().ok().as_ref() != Some(&document.body.thumbprint) {
+        return Some("the certificate is not the one of the document".to_owned());
+    }
+    match document.body.not_after.parse::<Timestamp>() {
+        Ok(end) if end - SignedDuration::from_hours(24 * RENEW_DAYS) > machine.now => None,
+        _ => Some(format!("it ends on {}", document.body.not_after)),
+    }
+}
+
+/// Above all that were there, so that a pair that the document doesn't name is never taken for another.
+fn next_generation(place: &Place, known: Option<&Document<Transport>>) -> u32 {
+    let named = known.map_or(0, |document| document.body.generation);
+    let found = generations(place).into_iter().max().unwrap_or(0);
+    named.max(found).saturating_add(1)
+}
+
+fn generations(place: &Place) -> Vec<u32> {
+    // A folder that can't be listed can't be written either, and that error has the better text.
+    let Ok(entries) = fs::read_dir(place.lib("certs")) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| generation_of(entry.file_name().to_str()?)).collect()
+}
+
+fn remove_old(place: &Place, current: u32) -> Result<(), Fault> {
+    for generation in generations(place).into_iter().filter(|found| *found != current && found + 1 != current)
+    {
+        let (private, public) = files(place, generation);
+        durable::remove(&private)?;
+        durable::remove(&public)?;
+    }
+    Ok(())
+}
+
+fn body(pair: &Pair, now: Timestamp, generation: u32) -> Result<Transport> {
+    let end = now + SignedDuration::from_hours(24 * 730);
+    Ok(Transport {
+        certificate_der_base64: STANDARD.encode(pair.certificate.to_der()?),
+        thumbprint: pair.thumbprint()?,
+        not_after: Timestamp::from_second(end.as_second())?.to_string(),
+        generation,
+    })
+}
+
+fn inputs(machine: &Machine, pair: &Pair) -> Result<Inputs> {
+    let or_absent = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "absent".to_owned());
+    Ok(Inputs::new()
+        .digest("configuration", &machine.configuration)
+        .digest("key-pair", &sha256(&pair.certificate.to_der()?))
+        .digest("machine-id", &or_absent(&machine.machine_id))
+        .digest("vm-id", &or_absent(&machine.vm_id)))
+}
+
+/// Days before its end at which a pair is replaced.
+const RENEW_DAYS: i64 = 30;

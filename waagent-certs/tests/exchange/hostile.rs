@@ -1,0 +1,245 @@
+//! Hostile sealed data: each gives an error that says what is wrong, exit 0 (the machine goes on), and loses nothing.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::scratch::{Scratch, identity, said};
+use openssl::nid::Nid;
+use openssl::pkcs12::Pkcs12;
+use waagent_fabric::cms::{ContentCipher, Envelope, RecipientName, Wrapping};
+use waagent_fabric::der::{CONTEXT_0, OCTETS, SEQUENCE, element, object, sequence, small_integer};
+use waagent_fabric::identity::Identity;
+use waagent_fabric::pfx::{pack, wrap};
+use waagent_fabric::scenario::PfxKind;
+
+/// A scratch root where a good certificate is installed already.
+fn installed() -> (Scratch, Identity) {
+    let scratch = Scratch::new();
+    scratch.succeed(&[]);
+    let good = identity("good", true);
+    scratch.send("AES128_CBC", &pack(&[&good], PfxKind::TripleDes).unwrap());
+    scratch.succeed(&[]);
+    (scratch, good)
+}
+
+/// The run ends with 0, the document has one error with this text, and the good files are still there.
+fn is_refused(scratch: &Scratch, good: &Identity, part: &str, needs: Option<&str>) {
+    let start = Instant::now();
+    scratch.succeed(&[]);
+    assert!(start.elapsed() < Duration::from_secs(20), "took too long: {part}");
+    let body = scratch.certificates().body;
+    assert_eq!(body.errors.len(), 1, "{:?}", body.errors);
+    assert!(body.errors[0].contains(part), "'{part}' isn't in '{}'", body.errors[0]);
+    assert_eq!(body.needs.as_deref(), needs, "{part}");
+    assert_eq!(body.certificates.len(), 0);
+    for end in ["crt", "prv"] {
+        assert!(scratch.certs().join(format!("{}.{end}", good.thumbprint().unwrap())).exists());
+    }
+    assert!(scratch.succeed(&[]).contains("nothing to do"), "{part}: the second run changed something");
+}
+
+#[test]
+fn envelopes_that_are_damaged_foreign_or_of_another_form_are_refused() {
+    let (scratch, good) = installed();
+    let store = pack(&[&good], PfxKind::TripleDes).unwrap();
+    let envelope = Envelope::for_transport("AES128_CBC").unwrap();
+    let sealed = envelope.seal(&scratch.recipient(), &store).unwrap();
+    let again = Some("DES_EDE3_CBC");
+
+    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&sealed[..sealed.len() / 2]));
+    is_refused(&scratch, &good, "it is no CMS", again);
+    scratch.leave("AES128_CBC", "not base64 at all!");
+    is_refused(&scratch, &good, "body.data_base64 is no base64", again);
+    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&[0x5a; 4096]));
+    is_refused(&scratch, &good, "it is no CMS", again);
+    scratch.leave("DES_EDE3_CBC", &openssl::base64::encode_block(&[0x5a; 4096]));
+    is_refused(&scratch, &good, "it is no CMS", None);
+
+    let stranger = envelope.seal(&good.certificate, &store).unwrap();
+    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&stranger));
+    is_refused(&scratch, &good, "it is sealed to another transport key", None);
+
+    let mut flipped = sealed.clone();
+    let last = flipped.len() - 20;
+    flipped[last] ^= 1;
+    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&flipped));
+    scratch.succeed(&[]);
+    let error = scratch.certificates().body.errors.join("");
+    assert!(
+        error.contains("could not be unsealed") || error.contains("is refused: its MAC is wrong"),
+        "{error}"
+    );
+
+    let by_name = Envelope {
+        wrapping: Wrapping::Pkcs1,
+        cipher: ContentCipher::Aes128,
+        recipient: RecipientName::IssuerAndSerial,
+    };
+    let sealed = by_name.seal(&scratch.recipient(), &store).unwrap();
+    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&sealed));
+    is_refused(&scratch, &good, "no enveloped data for one recipient by key identifier", again);
+}
+
+#[test]
+fn stores_that_are_damaged_or_would_exhaust_the_machine_are_refused() {
+    let (scratch, good) = installed();
+    let send = |store: &[u8]| scratch.send("DES_EDE3_CBC", store);
+    let store = pack(&[&good], PfxKind::TripleDes).unwrap();
+
+    send(&store[..store.len() - 40]);
+    is_refused(&scratch, &good, "it could not be unsealed", None);
+    send(b"not a store");
+    is_refused(&scratch, &good, "it could not be unsealed", None);
+    let mut wrong = store.clone();
+    let at = wrong.len() - 30;
+    wrong[at] ^= 1;
+    send(&wrong);
+    is_refused(&scratch, &good, "is refused: its MAC is wrong", None);
+
+    send(&bomb(&good, 2000, 1_000_001));
+    is_refused(&scratch, &good, "more than 1000000 iterations", None);
+    send(&bomb(&good, 1_000_001, 2000));
+    is_refused(&scratch, &good, "more than 1000000 iterations", None);
+
+    send(&nested(&good, 6));
+    is_refused(&scratch, &good, "nested deeper than 4", None);
+    let bag = certificate_bag(&good);
+    send(&plain(&bag.repeat(65)));
+    is_refused(&scratch, &good, "more than 64 bags", None);
+    send(&without_mac(&bag));
+    is_refused(&scratch, &good, "it has no MAC", None);
+    send(&without_contents());
+    is_refused(&scratch, &good, "it is no PKCS#12 store", None);
+}
+
+#[test]
+fn the_twins_within_the_limits_are_opened() {
+    let (scratch, good) = installed();
+    for store in [nested(&good, 4), plain(&certificate_bag(&good).repeat(64)), bomb(&good, 100_000, 100_000)]
+    {
+        scratch.send("DES_EDE3_CBC", &store);
+        scratch.succeed(&[]);
+        assert_eq!(scratch.certificates().body.errors, [""; 0]);
+        assert_eq!(scratch.certificates().body.certificates.len(), 1);
+    }
+}
+
+#[test]
+fn one_bad_bag_does_not_spoil_the_others() {
+    let (scratch, good) = installed();
+    let broken = bag(
+        CERTIFICATE_BAG,
+        &sequence(&[&object(X509).unwrap(), &element(CONTEXT_0, &element(OCTETS, b"x"))]),
+    );
+    scratch.send("DES_EDE3_CBC", &plain(&[broken, certificate_bag(&good)].concat()));
+    scratch.succeed(&[]);
+    let body = scratch.certificates().body;
+    assert_eq!((body.certificates.len(), body.errors.len()), (1, 1), "{:?}", body.errors);
+    assert!(body.errors[0].starts_with("bag 1: "), "{:?}", body.errors);
+}
+
+#[test]
+fn a_key_without_certificate_is_left_out_and_said() {
+    let (scratch, good) = installed();
+    let lonely = identity("lonely", true);
+    let key = bag(KEY_BAG, &lonely.key.private_key_to_pkcs8().unwrap());
+    scratch.send("DES_EDE3_CBC", &plain(&[key, certificate_bag(&good)].concat()));
+    scratch.succeed(&[]);
+    let body = scratch.certificates().body;
+    assert_eq!(body.errors, ["a private key (rsa-2048) has no certificate, left out"]);
+    assert_eq!(body.certificates.len(), 1);
+    assert!(!body.certificates[0].has_private_key, "its own key wasn't in this store");
+}
+
+/// RC2 is what the default provider lacks here, as a FIPS provider lacks 3DES.
+#[test]
+fn an_algorithm_that_the_provider_lacks_is_named_with_the_remedy_and_the_run_ends_well() {
+    let (scratch, good) = installed();
+    let folder = scratch.root.path();
+    std::fs::write(folder.join("c.pem"), good.certificate.to_pem().unwrap()).unwrap();
+    std::fs::write(folder.join("k.pem"), good.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    let made = Command::new("openssl")
+        .args([
+            "pkcs12", "-export", "-legacy", "-in", "c.pem", "-inkey", "k.pem", "-out", "s.pfx", "-passout",
+            "pass:",
+        ])
+        .args(["-certpbe", "PBE-SHA1-RC2-40", "-keypbe", "PBE-SHA1-3DES", "-macalg", "sha1"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    scratch.send("DES_EDE3_CBC", &std::fs::read(folder.join("s.pfx")).unwrap());
+    scratch.succeed(&[]);
+    let body = scratch.certificates().body;
+    let errors = body.errors.join("\n");
+    assert!(errors.contains("unsupported"), "{errors}");
+    assert!(errors.contains("additionalCapabilities.enableFips1403Encryption"), "{errors}");
+    assert_eq!(body.needs, None);
+}
+
+#[test]
+fn a_damaged_document_is_refused_and_left_in_place() {
+    let (scratch, _good) = installed();
+    let before = scratch.snapshot();
+    let path = scratch.place.lib("fetch/certificates.json");
+    std::fs::write(&path, "{\"schema\": \"waagent/sealed-certificates/2\"}").unwrap();
+    let output = scratch.run(&[]);
+    assert_eq!(output.status.code(), Some(65), "{}", said(&output));
+    assert!(said(&output).contains("fetch/certificates.json'"), "{}", said(&output));
+    assert!(scratch.snapshot() == before);
+    assert!(path.exists());
+}
+
+/// A store of one pair with these iterations.
+fn bomb(identity: &Identity, key: u32, mac: u32) -> Vec<u8> {
+    let mut builder = Pkcs12::builder();
+    builder.name("bomb").cert(&identity.certificate).pkey(&identity.key);
+    builder.key_algorithm(Nid::AES_256_CBC).cert_algorithm(Nid::AES_256_CBC).key_iter(key).mac_iter(mac);
+    builder.build2("").unwrap().to_der().unwrap()
+}
+
+/// A certificate in so many safes, each in the one before.
+fn nested(identity: &Identity, depth: usize) -> Vec<u8> {
+    let innermost = certificate_bag(identity);
+    let bags = (1..depth).fold(innermost, |inner, _| bag(SAFE_CONTENTS_BAG, &element(SEQUENCE, &inner)));
+    plain(&bags)
+}
+
+/// These bags in one safe that isn't encrypted, under a right MAC.
+fn plain(bags: &[u8]) -> Vec<u8> {
+    wrap(&safe(bags), PfxKind::TripleDes).unwrap()
+}
+
+fn safe(bags: &[u8]) -> Vec<u8> {
+    let contents = element(OCTETS, &element(SEQUENCE, bags));
+    sequence(&[&object(DATA).unwrap(), &element(CONTEXT_0, &contents)])
+}
+
+fn without_mac(bags: &[u8]) -> Vec<u8> {
+    let safes = element(SEQUENCE, &safe(bags));
+    let contents = sequence(&[&object(DATA).unwrap(), &element(CONTEXT_0, &element(OCTETS, &safes))]);
+    sequence(&[&small_integer(3), &contents])
+}
+
+/// CVE-2024-0727: the contents may be absent by the grammar.
+fn without_contents() -> Vec<u8> {
+    sequence(&[&small_integer(3), &sequence(&[&object(DATA).unwrap()])])
+}
+
+fn certificate_bag(identity: &Identity) -> Vec<u8> {
+    let der = element(OCTETS, &identity.certificate.to_der().unwrap());
+    bag(CERTIFICATE_BAG, &sequence(&[&object(X509).unwrap(), &element(CONTEXT_0, &der)]))
+}
+
+fn bag(kind: &str, value: &[u8]) -> Vec<u8> {
+    sequence(&[&object(kind).unwrap(), &element(CONTEXT_0, value)])
+}
+
+/// id-data
+const DATA: &str = "1.2.840.113549.1.7.1";
+/// x509Certificate
+const X509: &str = "1.2.840.113549.1.9.22.1";
+/// RFC 7292, bag types
+const KEY_BAG: &str = "1.2.840.113549.1.12.10.1.1";
+const CERTIFICATE_BAG: &str = "1.2.840.113549.1.12.10.1.3";
+const SAFE_CONTENTS_BAG: &str = "1.2.840.113549.1.12.10.1.6";
