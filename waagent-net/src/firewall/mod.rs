@@ -84,7 +84,7 @@ pub fn plan(address: Ipv4Addr, enabled: bool) -> std::result::Result<Vec<String>
         return Ok(Vec::new());
     }
     let mut lines = Vec::new();
-    if found.table {
+    if found.table.is_some() {
         lines.push(format!("delete table ip {TABLE}"));
         lines.extend(shown(&found).iter().map(|rule| format!("# was: {rule}")));
     }
@@ -109,7 +109,7 @@ fn bring_about(wanted: Option<&[Chain]>) -> std::result::Result<(Found, bool), F
     if found.is(wanted) {
         return Ok((found, false));
     }
-    if found.table && wanted.is_some() {
+    if found.table.is_some() && wanted.is_some() {
         let rules = shown(&found).join("; ");
         log::warning(&format!("table 'ip {TABLE}' isn't as it should be ({rules}), using our own rules"));
     }

@@ -19,8 +19,8 @@ use crate::netlink::socket::Socket;
 /// What is in force under our table's name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Is there a table of that name at all?
-    pub table: bool,
+    /// Flags of the table of that name, if there is one.
+    pub table: Option<u32>,
     /// Its chains, in the kernel's order.
     pub chains: Vec<FoundChain>,
     /// Its rules, chain by chain, in order.
@@ -51,9 +51,9 @@ impl Found {
     /// Reads what is there.
     pub fn read() -> nix::Result<Self> {
         let socket = Socket::open(SockProtocol::NetlinkNetFilter)?;
-        let mut found =
-            Self { table: names(&socket, IPV4)?.iter().any(|name| name == TABLE), ..Self::default() };
-        if found.table {
+        let table = names(&socket, IPV4)?.into_iter().find(|(name, _)| name == TABLE);
+        let mut found = Self { table: table.map(|(_, flags)| flags), ..Self::default() };
+        if found.table.is_some() {
             found.chains = chains(&socket)?;
             found.rules = rules(&socket, TABLE)?;
         }
@@ -62,7 +62,7 @@ impl Found {
 
     /// Is exactly this in force, nothing less and nothing more?
     pub fn is(&self, wanted: Option<&[Chain]>) -> bool {
-        let Some(wanted) = wanted else { return !self.table };
+        let Some(wanted) = wanted else { return self.table.is_none() };
         let chains = wanted.iter().map(|chain| FoundChain {
             name: chain.name.to_owned(),
             hook: Some((chain.hook, PRIORITY)),
@@ -70,7 +70,8 @@ impl Found {
             kind: Some("filter".to_owned()),
         });
         let rules = wanted.iter().flat_map(|chain| chain.rules.iter().map(|rule| (chain.name, rule)));
-        self.table
+        // A table with the flag `dormant` does nothing.
+        self.table == Some(0)
             && self.chains.iter().eq(chains.collect::<Vec<_>>().iter())
             && self.rules.iter().map(|rule| (rule.chain.as_str(), &rule.expressions)).eq(rules)
     }
@@ -113,7 +114,7 @@ pub fn foreign(address: Ipv4Addr) -> nix::Result<Vec<String>> {
     let socket = Socket::open(SockProtocol::NetlinkNetFilter)?;
     let mut foreign = Vec::new();
     for (family, word) in FAMILIES {
-        for name in names(&socket, family)? {
+        for (name, _) in names(&socket, family)? {
             if (family, name.as_str()) != (IPV4, TABLE) {
                 foreign.push(format!("table {word} {}", one_line(&name, 64)));
             }
@@ -131,9 +132,15 @@ pub fn foreign(address: Ipv4Addr) -> nix::Result<Vec<String>> {
     Ok(foreign)
 }
 
-fn names(socket: &Socket, family: u8) -> nix::Result<Vec<String>> {
+/// Names and flags of a family's tables.
+fn names(socket: &Socket, family: u8) -> nix::Result<Vec<(String, u32)>> {
     let tables = dump(socket, GET_TABLE, NEW_TABLE, family, &Attributes::new())?;
-    tables.iter().map(|table| Ok(text(&parse(table)?, TABLE_NAME).unwrap_or_default())).collect()
+    let table = |table: &Vec<u8>| {
+        let attributes = parse(table)?;
+        let name = text(&attributes, TABLE_NAME).unwrap_or_default();
+        Ok((name, number(&attributes, TABLE_FLAGS).unwrap_or(0)))
+    };
+    tables.iter().map(table).collect()
 }
 
 fn chains(socket: &Socket) -> nix::Result<Vec<FoundChain>> {
@@ -252,6 +259,7 @@ const GET_CHAIN: u8 = 4;
 const NEW_RULE: u8 = 6;
 const GET_RULE: u8 = 7;
 const TABLE_NAME: u16 = 1;
+const TABLE_FLAGS: u16 = 2;
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
 const CHAIN_HOOK: u16 = 4;
