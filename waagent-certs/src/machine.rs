@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use waagent_common::config::Config;
+use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::sha256;
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
+use waagent_common::log;
 use waagent_common::place::Place;
 
 /// What is so about this machine now.
@@ -28,11 +29,18 @@ impl Machine {
     /// Looks.
     pub fn look(place: &Place, config: &Config) -> Result<Self, Fault> {
         let fips = fact(Path::new("/proc/sys/crypto/fips_enabled"))?;
+        let is_fips = fips.as_deref() == Some("1");
+        if config.switch(SwitchKey::OsEnableFips) != is_fips {
+            let mode = if is_fips { "is" } else { "is not" };
+            log::warning(&format!(
+                "OS.EnableFIPS disagrees with the kernel, which {mode} in FIPS mode, using the kernel's"
+            ));
+        }
         Ok(Self {
             configuration: config.digest_for("waagent-certs"),
             machine_id: fact(&place.path("/etc/machine-id"))?.map(|id| sha256(id.as_bytes())),
             vm_id: fact(&place.path("/sys/class/dmi/id/product_uuid"))?.map(|id| sha256(id.as_bytes())),
-            is_fips: fips.as_deref() == Some("1"),
+            is_fips,
             now: Timestamp::now(),
         })
     }

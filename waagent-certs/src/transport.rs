@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use waagent_common::documents::{self, Document, Inputs, Transport, sha256};
 use waagent_common::durable;
-use waagent_common::fault::{Fault, Outcome};
+use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::log;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
@@ -43,7 +43,7 @@ impl Step {
 
 /// Makes a pair if the one there won't do.
 pub fn ensure(place: &Place, machine: &Machine, sandbox: &Sandbox) -> Result<Step> {
-    let known = known(place);
+    let known = known(place)?;
     let Some(reason) = reason(place, machine, known.as_ref()) else {
         let generation = known.map_or(1, |document| document.body.generation);
         remove_old(place, generation)?;
@@ -56,13 +56,13 @@ pub fn ensure(place: &Place, machine: &Machine, sandbox: &Sandbox) -> Result<Ste
     documents::write(place, &body, &inputs(machine, &pair)?, sandbox)?;
     // The document names the new pair now; the one before stays, since an answer in flight may be sealed to it.
     remove_old(place, generation)?;
-    log::info(&format!("made transport pair {generation}, valid until {}: {reason}", body.not_after));
-    Ok(Step { is_changed: true, text: format!("made transport pair {generation}: {reason}") })
+    let text = format!("made transport pair {generation}: {reason}; it is valid until {}", body.not_after);
+    Ok(Step { is_changed: true, text })
 }
 
 /// What [`ensure`] would do.
 pub fn plan(place: &Place, machine: &Machine) -> Result<String> {
-    let known = known(place);
+    let known = known(place)?;
     Ok(match reason(place, machine, known.as_ref()) {
         Some(reason) => {
             format!("would make transport pair {}: {reason}", next_generation(place, known.as_ref()))
@@ -72,24 +72,26 @@ pub fn plan(place: &Place, machine: &Machine) -> Result<String> {
 }
 
 /// The pairs that an answer may be sealed to: the current one, then the one before.
-pub fn pairs(place: &Place) -> Vec<Pair> {
-    let Some(document) = known(place) else { return Vec::new() };
+pub fn pairs(place: &Place) -> Result<Vec<Pair>, Fault> {
+    let Some(document) = known(place)? else { return Ok(Vec::new()) };
     let generation = document.body.generation;
-    [Some(generation), generation.checked_sub(1).filter(|before| *before > 0)]
+    let before = generation.checked_sub(1).filter(|before| *before > 0);
+    Ok([Some(generation), before]
         .into_iter()
         .flatten()
-        .filter_map(|generation| Pair::read(place, generation))
-        .collect()
+        .filter_map(|number| Pair::read(place, number))
+        .collect())
 }
 
-/// Our own document; a damaged one is as good as none, since the pair can be made anew at any time.
-fn known(place: &Place) -> Option<Document<Transport>> {
+/// Our own document. A damaged one is as good as none, since a pair can be made at any time; one that can't be read is
+/// an error: a new pair wouldn't cure that.
+fn known(place: &Place) -> Result<Option<Document<Transport>>, Fault> {
     match Document::read_if_there(place) {
-        Ok(document) => document,
-        Err(fault) => {
+        Err(fault) if fault.exit == Exit::Data => {
             log::warning(&format!("{fault}, ignoring"));
-            None
+            Ok(None)
         }
+        read => read,
     }
 }
 

@@ -15,6 +15,7 @@ use waagent_common::text::shown;
 use crate::envelope::{self, Refusal};
 use crate::install::{install, is_in_place, row};
 use crate::machine::Machine;
+use crate::pair::Pair;
 use crate::pairing::{self, Contents};
 use crate::transport::{Step, pairs};
 
@@ -44,7 +45,7 @@ pub fn plan(place: &Place, machine: &Machine, is_forced: bool) -> Result<String>
     if !is_forced && is_done(place, machine, &sealed) {
         return Ok("would unseal nothing: all certificates are in place".to_owned());
     }
-    let opened = open(place, machine, &sealed.body);
+    let opened = open(&pairs(place)?, machine, &sealed.body);
     let line = |row: &CertificateRow| {
         let key = if row.has_private_key { "with key" } else { "without key" };
         format!("would install {} {key}, {}", row.thumbprint, row.subject)
@@ -70,7 +71,7 @@ fn once(
     if !is_forced && is_done(place, machine, sealed) {
         return Ok(Step { is_changed: false, text: "all certificates are in place".to_owned() });
     }
-    let Opened { contents, needs } = open(place, machine, &sealed.body);
+    let Opened { contents, needs } = open(&pairs(place)?, machine, &sealed.body);
     let Contents { entries, mac, mut errors } = contents;
     let (mut rows, mut failure, mut is_changed) = (Vec::new(), None, false);
     for entry in &entries {
@@ -109,7 +110,7 @@ fn inputs(machine: &Machine, sealed: &Document<SealedCertificates>) -> Inputs {
 }
 
 /// Opens both layers. What can't be opened is an error in the document: the goal state goes on without it.
-fn open(place: &Place, machine: &Machine, sealed: &SealedCertificates) -> Opened {
+fn open(pairs: &[Pair], machine: &Machine, sealed: &SealedCertificates) -> Opened {
     let nothing = |errors: Vec<String>, needs| Opened {
         contents: Contents { entries: Vec::new(), mac: MacState::None, errors },
         needs,
@@ -137,7 +138,7 @@ fn open(place: &Place, machine: &Machine, sealed: &SealedCertificates) -> Opened
     if der.len() > LARGEST {
         return failed("it is over 4 MiB");
     }
-    let store = match envelope::open(&der, &pairs(place), machine.is_fips) {
+    let store = match envelope::open(&der, pairs, machine.is_fips) {
         Ok(store) => store,
         // Another cipher would be sealed to the same other key.
         Err(refusal @ Refusal::OtherKey) => return Opened { needs: None, ..failed(&refusal.to_string()) },

@@ -168,13 +168,22 @@ fn an_algorithm_that_the_provider_lacks_is_named_with_the_remedy_and_the_run_end
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", said(&made));
-    scratch.send("DES_EDE3_CBC", &std::fs::read(folder.join("s.pfx")).unwrap());
+    let store = std::fs::read(folder.join("s.pfx")).unwrap();
+    scratch.send("DES_EDE3_CBC", &store);
     scratch.succeed(&[]);
     let body = scratch.certificates().body;
     let errors = body.errors.join("\n");
     assert!(errors.contains("unsupported"), "{errors}");
     assert!(errors.contains("additionalCapabilities.enableFips1403Encryption"), "{errors}");
     assert_eq!(body.needs, None);
+
+    // With a provider that has it, loaded from inside the sandbox by the system's configuration, it opens.
+    let configuration = folder.join("etc/ssl/openssl.cnf");
+    std::fs::write(&configuration, LEGACY).unwrap();
+    let output = scratch.command(&[]).env("OPENSSL_CONF", &configuration).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(scratch.certificates().body.errors, [""; 0]);
+    assert_eq!(scratch.certificates().body.certificates.len(), 1);
 }
 
 #[test]
@@ -191,7 +200,7 @@ fn a_damaged_document_is_refused_and_left_in_place() {
 }
 
 /// A store of one pair with these iterations.
-fn bomb(identity: &Identity, key: u32, mac: u32) -> Vec<u8> {
+pub fn bomb(identity: &Identity, key: u32, mac: u32) -> Vec<u8> {
     let mut builder = Pkcs12::builder();
     builder.name("bomb").cert(&identity.certificate).pkey(&identity.key);
     builder.key_algorithm(Nid::AES_256_CBC).cert_algorithm(Nid::AES_256_CBC).key_iter(key).mac_iter(mac);
@@ -235,6 +244,8 @@ fn bag(kind: &str, value: &[u8]) -> Vec<u8> {
     sequence(&[&object(kind).unwrap(), &element(CONTEXT_0, value)])
 }
 
+const LEGACY: &str =
+    "openssl_conf = init\n[init]\nproviders = list\n[list]\ndefault = on\nlegacy = on\n[on]\nactivate = 1\n";
 /// id-data
 const DATA: &str = "1.2.840.113549.1.7.1";
 /// x509Certificate

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::scratch::{Scratch, identity, read};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use openssl::pkey::PKey;
 use openssl::x509::X509;
 use waagent_common::documents::{CertificateState, MacState};
@@ -197,6 +198,30 @@ fn no_private_key_is_in_a_document_or_a_log() {
         assert_eq!(text.contains(needle), name.ends_with("prv"), "{name}");
     }
     assert!(!said.contains(needle));
+}
+
+/// systemd drops a change that comes while the unit runs, so the program itself must see it.
+#[test]
+fn an_answer_that_comes_while_it_runs_is_unsealed_before_it_ends() {
+    let scratch = Scratch::new();
+    scratch.succeed(&[]);
+    let (slow, late) = (identity("slow", true), identity("late", true));
+    scratch.send("AES128_CBC", &pack(&[&late], PfxKind::TripleDes).unwrap());
+    let (path, aside) = (scratch.place.lib("fetch/certificates.json"), scratch.place.lib("fetch/.next"));
+    fs::rename(&path, &aside).unwrap();
+    // A key that takes its time: the answer is replaced as soon as it has been read.
+    scratch.send("AES128_CBC", &crate::hostile::bomb(&slow, 900_000, 2000));
+    let watch = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
+    watch.add_watch(&path, AddWatchFlags::IN_CLOSE_NOWRITE).unwrap();
+    let child = scratch.command(&[]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    watch.read_events().unwrap();
+    fs::rename(&aside, &path).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    is_installed(&scratch, &slow);
+    is_installed(&scratch, &late);
+    let rows = scratch.certificates().body.certificates;
+    assert_eq!(rows.iter().map(|row| row.subject.as_str()).collect::<Vec<_>>(), ["CN=late"]);
 }
 
 #[test]
