@@ -65,6 +65,11 @@ impl Environment {
 }
 
 impl Proxies {
+    /// The configuration and the environment of this process.
+    pub fn of(config: &Config) -> Self {
+        Self::new(config, &Environment::of_this_process())
+    }
+
     /// `HttpProxy.Host` wins over the environment; `no_proxy` holds for both.
     pub fn new(config: &Config, environment: &Environment) -> Self {
         let no_proxy = environment.none.as_deref().map(exceptions).unwrap_or_default();

@@ -68,7 +68,7 @@ mod tests {
     fn takes_whole_zips_with_and_without_a_comment() {
         assert_eq!(checked(&zip(&[7; 100], 60, 40, b"", b"")), Ok(()));
         assert_eq!(checked(&zip(b"", 0, 0, b"PK\x05\x06 in a comment of its own", b"")), Ok(()));
-        assert_eq!(checked(&zip(&[7; 70_000], 1, 2, &[b'c'; 65_535], b"")), Ok(()));
+        assert_eq!(checked(&zip(&vec![7; 70_000], 1, 2, &vec![b'c'; 65_535], b"")), Ok(()));
         assert_eq!(checked(&zip(&[7; 100], u32::MAX, u32::MAX, b"", b"")), Ok(()));
     }
 

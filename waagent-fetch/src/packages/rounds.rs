@@ -58,6 +58,12 @@ pub enum Cure {
 }
 
 impl Failure {
+    /// The same, with what was to be got.
+    #[must_use]
+    pub fn of(self, what: &str) -> Self {
+        Self { text: format!("{what}. Last error: {}", self.text), cure: self.cure }
+    }
+
     /// This place by this channel is no good.
     pub fn lasting(uri: &StorageUri, channel: Channel, why: impl fmt::Display) -> Self {
         let text = failure(uri, &HttpError::Broken(format!("{why} ({})", by(channel))));
@@ -95,13 +101,16 @@ pub struct Start {
     pub index: usize,
     /// Which channel is first at each place.
     pub channel: Channel,
+    /// How often each place is tried at most.
+    pub rounds: u32,
     /// When to give up.
     pub deadline: Instant,
 }
 
-/// Tries each place by both channels, then those again that may do better later, six times in all.
+/// Tries each place by both channels, then those again that may do better later.
 ///
-/// `Err` is the last failure, or the one that asks for another goal state.
+/// `Err` is the last failure, or the one that asks for another goal state; its cure is `Later` where another search
+/// may do better.
 pub fn search<T>(
     places: &[StorageUri],
     start: Start,
@@ -114,7 +123,7 @@ pub fn search<T>(
         turned.flat_map(|place| channels.into_iter().map(move |channel| (place, channel))).collect();
     let mut last = Failure { text: "there is no URI".to_owned(), cure: Cure::None };
     let mut stale = None;
-    for made in 1..=DEFAULT.attempts {
+    for made in 1..=start.rounds {
         let mut wait = None;
         for (place, channel) in std::mem::take(&mut left) {
             if Instant::now() >= start.deadline {
@@ -140,7 +149,7 @@ pub fn search<T>(
         if let Some(stale) = stale {
             return Err(stale);
         }
-        if left.is_empty() || made == DEFAULT.attempts {
+        if left.is_empty() || made == start.rounds {
             break;
         }
         let wait = wait.unwrap_or_else(|| delay(made, clock.random(41)));
@@ -148,7 +157,8 @@ pub fn search<T>(
             return Err(Failure { cure: Cure::NextRun, ..last });
         }
     }
-    Err(Failure { cure: Cure::None, ..last })
+    let cure = if left.is_empty() { Cure::None } else { Cure::Later(None) };
+    Err(Failure { cure, ..last })
 }
 
 fn out_of_time(last: &Failure) -> Failure {

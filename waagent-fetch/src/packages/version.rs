@@ -66,12 +66,15 @@ fn stage(tag: &str) -> Option<Stage> {
     if tag.is_empty() {
         return Some(Stage::Release);
     }
-    let known: [(&str, fn(u64) -> Stage); 3] =
-        [("alpha", Stage::Alpha), ("beta", Stage::Beta), ("rc", Stage::Candidate)];
-    known.into_iter().find_map(|(word, stage)| match tag.strip_prefix(word)? {
-        "" => Some(stage(0)),
-        digits => number(digits).map(stage),
-    })
+    let digits = tag.find(|c: char| c.is_ascii_digit()).unwrap_or(tag.len());
+    let (word, digits) = tag.split_at_checked(digits)?;
+    let count = if digits.is_empty() { 0 } else { number(digits)? };
+    match word {
+        "alpha" => Some(Stage::Alpha(count)),
+        "beta" => Some(Stage::Beta(count)),
+        "rc" => Some(Stage::Candidate(count)),
+        _ => None,
+    }
 }
 
 const MAX_PARTS: usize = 8;

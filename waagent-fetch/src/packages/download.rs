@@ -1,0 +1,149 @@
+//! One attempt: a manifest into memory, or a package into a file that turns out to be a whole zip.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::libc::O_NOFOLLOW;
+use sha2::{Digest, Sha256 as Hasher};
+use waagent_common::types::Sha256;
+
+use super::manifest::MAX_BYTES;
+use super::rounds::{Channel, Failure};
+use super::shelf::Shelf;
+use super::{archive, rounds::Cure};
+use crate::http::{HttpError, Request, STORAGE_TIME, StorageUri};
+use crate::plugin::Plugin;
+use crate::storage::Storage;
+
+/// Gets a manifest: the bytes of a success.
+pub fn manifest(
+    storage: &mut Storage<'_>,
+    plugin: &mut Plugin<'_>,
+    uri: &StorageUri,
+    channel: Channel,
+) -> Result<Vec<u8>, Failure> {
+    let request = Request::get().limit(MAX_BYTES).timeout(STORAGE_TIME);
+    let response = match channel {
+        Channel::Direct => storage.ask(uri, &request),
+        Channel::HostGaPlugin => plugin.artifact(uri, request),
+    }
+    .map_err(|error| Failure::of_error(uri, channel, &error))?;
+    if response.is_success() { Ok(response.body) } else { Err(Failure::of_answer(uri, channel, &response)) }
+}
+
+/// What all attempts at one package share.
+#[derive(Debug, Clone, Copy)]
+pub struct Download<'a> {
+    /// Where to.
+    pub shelf: &'a Shelf,
+    /// Largest package, in bytes.
+    pub max: u64,
+    /// The manifest that names it: the host wants to know.
+    pub manifest: &'a StorageUri,
+}
+
+/// A package that was got whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Got {
+    /// The file, durably written.
+    pub part: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// Digest of them.
+    pub sha256: Sha256,
+}
+
+impl Download<'_> {
+    /// One attempt. A failed one leaves no file.
+    pub fn run(
+        &self,
+        storage: &mut Storage<'_>,
+        plugin: &mut Plugin<'_>,
+        uri: &StorageUri,
+        channel: Channel,
+    ) -> Result<Got, Failure> {
+        let part = self.shelf.part(uri);
+        let got = self.into(&part, storage, plugin, uri, channel);
+        if got.is_err() {
+            // What can't be removed is swept by the next run; the first error is the one to tell.
+            let _left_over = fs::remove_file(&part);
+        }
+        got
+    }
+
+    fn into(
+        &self,
+        part: &Path,
+        storage: &mut Storage<'_>,
+        plugin: &mut Plugin<'_>,
+        uri: &StorageUri,
+        channel: Channel,
+    ) -> Result<Got, Failure> {
+        let ours = |why: String| Failure { text: why, cure: Cure::None };
+        let room = self.shelf.room().map_err(|fault| ours(fault.text))?;
+        let limit = self.max.min(room);
+        let mut file = create(part).map_err(|e| ours(format!("cannot create '{}': {e}", part.display())))?;
+        let request = Request::get().limit(limit).timeout(TIME);
+        let stored = match channel {
+            Channel::Direct => storage.download(uri, &request, &mut file),
+            Channel::HostGaPlugin => plugin.download(uri, self.manifest, request, &mut file),
+        }
+        .map_err(|error| {
+            self.too_big(room, &error).unwrap_or_else(|| Failure::of_error(uri, channel, &error))
+        })?;
+        if !stored.response.is_success() {
+            return Err(Failure::of_answer(uri, channel, &stored.response));
+        }
+        archive::check(&file, stored.size).map_err(|why| Failure::lasting(uri, channel, why))?;
+        let sha256 = digest(&mut file)
+            .and_then(|sha256| file.sync_all().map(|()| sha256))
+            .map_err(|error| ours(format!("cannot write '{}': {error}", part.display())))?;
+        Ok(Got { part: part.to_owned(), size: stored.size, sha256 })
+    }
+
+    /// Says which of the two limits it was.
+    fn too_big(&self, room: u64, error: &HttpError) -> Option<Failure> {
+        let HttpError::TooBig(_) = error else { return None };
+        let text = if room < self.max {
+            format!(
+                "the disk has room for {} MiB besides the 64 that stay free; the package is larger",
+                room >> 20
+            )
+        } else {
+            format!("the package is larger than {} MiB; see Extensions.MaxPackageMB", self.max >> 20)
+        };
+        Some(Failure { text, cure: Cure::None })
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o640)
+        .custom_flags(O_NOFOLLOW)
+        .open(path)
+}
+
+/// The digest of what is in the file now, and not of what was meant to be written.
+fn digest(file: &mut File) -> io::Result<Sha256> {
+    file.rewind()?;
+    let (mut hasher, mut piece) = (Hasher::new(), vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            length => hasher.update(piece.get(..length).unwrap_or_default()),
+        }
+    }
+    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Sha256::try_from(hex).map_err(io::Error::other)
+}
+
+/// One package from one place.
+const TIME: Duration = Duration::from_secs(300);
+const PIECE: usize = 64 << 10;

@@ -1,0 +1,27 @@
+//! What the configuration says about transfers: plain values, so that they can go to a thread.
+
+use waagent_common::config::{Config, IntegerKey, SwitchKey};
+
+use crate::proxy::Proxies;
+
+/// What the configuration says about transfers.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `OS.AllowHTTP`: may storage be asked without TLS?
+    pub allow_http: bool,
+    /// `Extensions.MaxPackageMB`, in bytes.
+    pub max_package: u64,
+    /// `HttpProxy.*` and the environment.
+    pub proxies: Proxies,
+}
+
+impl Settings {
+    /// Reads the keys.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            allow_http: config.switch(SwitchKey::OsAllowHttp),
+            max_package: config.integer(IntegerKey::ExtensionsMaxPackageMb) << 20,
+            proxies: Proxies::of(config),
+        }
+    }
+}
