@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use crate::scratch::{Scratch, identity, said};
 use openssl::nid::Nid;
 use openssl::pkcs12::Pkcs12;
+use waagent_certs::envelope;
+use waagent_certs::pair::Pair;
+use waagent_common::documents::CertificateState;
 use waagent_fabric::cms::{ContentCipher, Envelope, RecipientName, Wrapping};
 use waagent_fabric::der::{CONTEXT_0, OCTETS, SEQUENCE, element, object, sequence, small_integer};
 use waagent_fabric::identity::Identity;
@@ -184,6 +187,38 @@ fn an_algorithm_that_the_provider_lacks_is_named_with_the_remedy_and_the_run_end
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(scratch.certificates().body.errors, [""; 0]);
     assert_eq!(scratch.certificates().body.certificates.len(), 1);
+}
+
+#[test]
+fn in_fips_mode_an_envelope_of_3des_is_refused_and_one_of_aes_is_opened() {
+    let pair = [Pair::make(jiff::Timestamp::now()).unwrap()];
+    let seal = |cipher| {
+        let envelope = Envelope { wrapping: Wrapping::Oaep, cipher, recipient: RecipientName::KeyIdentifier };
+        envelope.seal(&pair[0].certificate, b"plain").unwrap()
+    };
+    let old = seal(ContentCipher::TripleDes);
+    assert_eq!(envelope::open(&old, &pair, true), Err(envelope::Refusal::NotApproved));
+    assert_eq!(**envelope::open(&old, &pair, false).as_ref().unwrap(), *b"plain");
+    assert_eq!(**envelope::open(&seal(ContentCipher::Aes256), &pair, true).as_ref().unwrap(), *b"plain");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_a_failed_row_and_exit_73_and_the_others_are_installed() {
+    let (scratch, good) = installed();
+    let other = identity("other", true);
+    // A folder with something in it, in the place of the key: no rename replaces it.
+    let blocked = scratch.certs().join(format!("{}.prv", other.thumbprint().unwrap()));
+    std::fs::create_dir_all(blocked.join("x")).unwrap();
+    scratch.send("AES128_CBC", &pack(&[&other, &good], PfxKind::TripleDes).unwrap());
+    let output = scratch.run(&[]);
+    assert_eq!(output.status.code(), Some(73), "{}", said(&output));
+    let body = scratch.certificates().body;
+    let states: Vec<CertificateState> = body.certificates.iter().map(|row| row.state).collect();
+    assert_eq!(states, [CertificateState::Failed, CertificateState::Installed]);
+    assert!(body.errors[0].contains("cannot replace"), "{:?}", body.errors);
+    std::fs::remove_dir_all(&blocked).unwrap();
+    scratch.succeed(&[]);
+    assert_eq!(scratch.certificates().body.errors, [""; 0]);
 }
 
 #[test]
