@@ -1,1 +1,29 @@
-//! Provisions the operating system: user, SSH, sudo, host name, custom data
+//! The steps of waagent-provision; `main.rs` is their table of contents.
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod args;
+pub mod cloud_init;
+pub mod console;
+pub mod decide;
+pub mod home;
+pub mod identity;
+pub mod journal;
+pub mod leave;
+pub mod library;
+pub mod marker;
+pub mod media;
+pub mod names;
+pub mod ovf;
+pub mod pass;
+pub mod plan;
+pub mod policy;
+pub mod preview;
+pub mod privileges;
+pub mod provision;
+pub mod public_key;
+pub mod reason;
+pub mod report;
+pub mod sshd;
+pub mod status;
+pub mod steps;

@@ -1,2 +1,86 @@
-//! See the crate documentation.
-fn main() {}
+//! waagent-provision: makes a new VM what its owner asked for.
+//!
+//! **Does**: reads what the platform wants (`ovf-env.xml`), then sets host name, host keys, sshd, user, keys, password,
+//! sudo and custom data, and marks the machine as provisioned. The first pass of a boot waits for nothing; what needs
+//! a certificate from the network is left to a later pass of the same program.
+//!
+//! **Reads**: `/run/waagent/media/{media.json,ovf-env.xml}`, `certs/certificates.json`, `certs/<T>.crt` and `.prv`, the
+//! configuration, accounts, sshd's and sudo's files, cloud-init's state.
+//!
+//! **Writes**: `provision/{status,journal}.json`, `ovf-env.xml` (scrubbed), `CustomData`, `disable_agent`, `provisioned`,
+//! links to certificates; `/etc/hostname`, `/etc/ssh`, `/etc/sudoers.d/waagent`, the user's `.ssh`; by system tools the
+//! accounts; flags in `/run/waagent/provision`.
+//!
+//! **Exit codes**: 0 done, waiting, already done or disabled; 65 the file is refused; 69 no medium; 71, 73, 74 a step on
+//! the system failed; 75 another pass is at work; 77 sandbox; 78 configuration.
+//!
+//! **Security**: runs as root without network. Whoever owns this process can make himself an administrator: that is its
+//! job. He can't open connections, mount, load modules, trace, or make namespaces (seccomp), nor write outside of
+//! `/etc`, homes and the agent's folders (Landlock). Within these, rights over other users' files are out of the
+//! effective set but while a tool runs, so other programs' folders are closed by their modes, and by SELinux. Files in a
+//! home are touched with the user's own rights; no link is followed. What comes over the network is never believed:
+//! a certificate counts only if its thumbprint is the one on the medium.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use waagent_common::fault::{Exit, Outcome};
+use waagent_common::program;
+use waagent_provision::args::Args;
+use waagent_provision::decide::Decision;
+use waagent_provision::identity::InstanceId;
+use waagent_provision::policy::POLICY;
+use waagent_provision::provision::{Run, provision};
+use waagent_provision::status::Sources;
+use waagent_provision::{console, leave, library, privileges, status};
+
+fn main() -> ExitCode {
+    program::main(&POLICY, run)
+}
+
+fn run(args: &Args) -> Result<Outcome> {
+    let sandbox = POLICY.enter(&args.common)?;
+    let place = args.common.place();
+    privileges::settle(&POLICY, &place)?;
+    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let _lock = if args.plan { None } else { Some(status::lock(&place)?) };
+    loop {
+        let sources = Sources::read(&place, &config)?;
+        let run = Run {
+            args,
+            sandbox: &sandbox,
+            config: &config,
+            place: &place,
+            id: InstanceId::of_this_machine(),
+            sources,
+        };
+        let outcome = pass(&run)?;
+        // A path unit misses what changes while its service runs.
+        if args.plan || run.sources.inputs == Sources::read(&place, &config)?.inputs {
+            return Ok(outcome);
+        }
+    }
+}
+
+fn pass(run: &Run<'_>) -> Result<Outcome> {
+    console::start(leave::uses_console(run));
+    if !run.args.plan {
+        library::repair(run.place)?;
+    }
+    let decision = Decision::make(run.config, run.place, &run.id, run.args.force);
+    if decision != Decision::Provision {
+        privileges::host_name_is_settled()?;
+    }
+    match decision {
+        Decision::Disabled => leave::disabled(run),
+        Decision::Already => leave::already(run),
+        Decision::Adopt(why) => leave::adopt(run, &why),
+        Decision::CloudInit => leave::to_cloud_init(run),
+        Decision::Provision => provision(run),
+        Decision::Refuse(error) => {
+            let blank = status::blank(run.place, &run.id, "waagent");
+            run.fail(blank, vec![error], Exit::Config)
+        }
+    }
+}

@@ -12,14 +12,16 @@ use crate::users::uid_of;
 
 mod capabilities;
 mod filter;
+mod hold;
 mod landlock;
 mod policy;
 mod selinux;
 mod syscalls;
 
+pub use hold::{give_up, lay_down, take_up};
 pub use policy::{Connects, Grant, Ioctl, Policy, RunsAs, Syscalls, grant, ioctl, syscall};
 pub use syscalls::{
-    BASE, EVENTS, FILES, LOADER, NETWORK, PROCESSES, THREADS, TOOLS, name as syscall_name,
+    BASE, EVENTS, FILES, LOADER, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS, name as syscall_name,
     number as syscall_number,
 };
 

@@ -1,0 +1,27 @@
+//! Arguments.
+
+use clap::Parser;
+use waagent_common::args::Common;
+
+/// Provisions the operating system: host name, user, SSH keys, sudo, password, custom data
+///
+/// The first pass of a boot doesn't wait for the network; what needs a certificate is left to a later pass.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "waagent-provision", version)]
+pub struct Args {
+    /// What every program understands.
+    #[command(flatten)]
+    pub common: Common,
+    /// Print what would be changed, and change nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Look at all steps again, also where this instance is provisioned; host keys and custom data stay
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl AsRef<Common> for Args {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}

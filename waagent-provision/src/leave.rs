@@ -1,0 +1,151 @@
+//! Somebody else provisions, or nobody, or it was done before: what there is to note.
+
+use anyhow::Result;
+use waagent_common::config::SwitchKey;
+use waagent_common::documents::{Document, ProvisionOutcome, ProvisionState, ProvisionStatus};
+use waagent_common::durable;
+use waagent_common::fault::{Exit, Outcome};
+use waagent_common::time;
+
+use crate::provision::Run;
+use crate::{cloud_init, console, journal, marker, media, ovf, reason, status, steps};
+
+/// `Provisioning.Agent=disabled`.
+pub fn disabled(run: &Run<'_>) -> Result<Outcome> {
+    if run.args.plan {
+        return Ok(Outcome::Planned("would note that provisioning is disabled".to_owned()));
+    }
+    if marker::read(run.place, &run.id) != marker::Marker::Same {
+        marker::write(run.place, &run.id)?;
+    }
+    let mut status = status::blank(run.place, &run.id, "disabled");
+    status::ready(&mut status, ProvisionOutcome::Disabled);
+    let text = "Provisioning is disabled, skipping.".to_owned();
+    Ok(if run.end(status)? { Outcome::Done(text) } else { Outcome::Unchanged(text) })
+}
+
+/// This VM was provisioned by an earlier pass. A status that says so stays, word for word.
+pub fn already(run: &Run<'_>) -> Result<Outcome> {
+    let text = "Provisioning already completed, skipping.".to_owned();
+    if run.args.plan {
+        return Ok(Outcome::Planned(text));
+    }
+    media::release(run.place)?;
+    let mut is_new = false;
+    if let Some(journal) = journal::read(run.place)?.filter(|journal| journal.instance_id == run.id.marker())
+    {
+        is_new = steps::raise_custom_data_flag(run.place, run.config, &journal)?;
+    }
+    if let Some(certificates) = &run.sources.certificates {
+        is_new |= steps::links::place(run.place, &certificates.body)? > 0;
+    }
+    // A damaged status is replaced.
+    let old = Document::<ProvisionStatus>::read_if_there(run.place).ok().flatten();
+    let is_told = old.is_some_and(|old| {
+        old.body.state == ProvisionState::Ready && old.body.instance_id == run.id.marker()
+    });
+    if !is_told {
+        let mut status = status::blank(run.place, &run.id, "waagent");
+        status::add_host_keys(&mut status, run.place, run.config);
+        status::ready(&mut status, ProvisionOutcome::Already);
+        is_new |= status::write(run.place, status, &run.sources.inputs, run.sandbox)?;
+    }
+    Ok(if is_new { Outcome::Done(text) } else { Outcome::Unchanged(text) })
+}
+
+/// The disk of another VM, or of another agent: users and host keys stay as they are, the new identity is noted.
+pub fn adopt(run: &Run<'_>, why: &str) -> Result<Outcome> {
+    if run.args.plan {
+        return Ok(Outcome::Planned(format!("would note this VM's identity: {why}")));
+    }
+    let mut status = status::blank(run.place, &run.id, "waagent");
+    status::add_host_keys(&mut status, run.place, run.config);
+    let mut warning = format!("{why}; its users and host keys are kept");
+    if run.sources.media.as_ref().is_some_and(|media| media.body.sha256.is_some()) {
+        warning.push_str(
+            ", what the provisioning DVD asks for is ignored: deprovision an image before it is captured",
+        );
+    }
+    for key in &status.host_keys {
+        console::warning(&format!(
+            "clones may share SSH host key {} {}, ignoring",
+            key.key_type, key.fingerprint
+        ));
+    }
+    console::warning(&warning);
+    status.warnings.push(warning.clone());
+    marker::write(run.place, &run.id)?;
+    status::ready(&mut status, ProvisionOutcome::Already);
+    run.end(status)?;
+    Ok(Outcome::Done(warning))
+}
+
+/// cloud-init provisions: nothing of the system is changed here, its result is noted when it has one.
+pub fn to_cloud_init(run: &Run<'_>) -> Result<Outcome> {
+    if run.args.plan {
+        return Ok(Outcome::Planned(
+            "would wait for cloud-init, and note that it has provisioned".to_owned(),
+        ));
+    }
+    let mut status = status::blank(run.place, &run.id, "cloud-init");
+    if !cloud_init::has_finished(run.place) {
+        return wait_for_cloud_init(run, status);
+    }
+    status.warnings = cloud_init::errors(run.place);
+    note_ovf(run, &mut status)?;
+    status::add_host_keys(&mut status, run.place, run.config);
+    marker::write(run.place, &run.id)?;
+    status::ready(&mut status, ProvisionOutcome::Done);
+    run.end(status)?;
+    Ok(Outcome::Done("Provisioning complete: cloud-init has provisioned this machine".to_owned()))
+}
+
+fn wait_for_cloud_init(run: &Run<'_>, mut status: ProvisionStatus) -> Result<Outcome> {
+    if time::uptime().as_secs() >= LIMIT_S {
+        let mut text =
+            "cloud-init has not finished within 30 minutes; see 'cloud-init status --long'".to_owned();
+        for error in cloud_init::errors(run.place) {
+            text.push_str("; ");
+            text.push_str(&error);
+        }
+        let errors = vec![reason::error("cloud-init", reason::CLOUD_INIT_UNFINISHED, text)];
+        return run.fail(status, errors, Exit::Unavailable);
+    }
+    status.waits_for = vec!["cloud-init".to_owned()];
+    status::waiting(&mut status);
+    let is_new = status::write(run.place, status, &run.sources.inputs, run.sandbox)?;
+    let text = "provisioning waits for cloud-init".to_owned();
+    Ok(if is_new { Outcome::Done(text) } else { Outcome::Unchanged(text) })
+}
+
+/// cloud-init's copy is information only: a damaged one is a warning.
+fn note_ovf(run: &Run<'_>, status: &mut ProvisionStatus) -> Result<()> {
+    let path = run.place.lib("ovf-env.xml");
+    let read = durable::read_bounded(&path, ovf::MAX_BYTES).map_err(|fault| fault.text).and_then(|bytes| {
+        let text = ovf::decode(&bytes).map_err(|refusal| refusal.text)?;
+        ovf::read(&text).map_err(|refusal| refusal.text)
+    });
+    let wishes = match read {
+        Ok(wishes) => wishes,
+        Err(why) => {
+            status.warnings.push(format!("cloud-init's ovf-env.xml: {why}, ignoring"));
+            return Ok(());
+        }
+    };
+    status.hostname = Some(wishes.host_name).filter(|name| name.len() <= 64);
+    let disable = run.place.lib("disable_agent");
+    if !wishes.provision_guest_agent && !disable.exists() {
+        durable::write(&disable, b"", 0o600)?;
+    }
+    Ok(())
+}
+
+/// Whether this run may still write to the console: until a VM is provisioned.
+pub fn uses_console(run: &Run<'_>) -> bool {
+    run.config.switch(SwitchKey::LogsConsole)
+        && run.place.is_live()
+        && marker::read(run.place, &run.id) == marker::Marker::Absent
+}
+
+/// As long as WALinuxAgent waits for it, in seconds.
+const LIMIT_S: u64 = 30 * 60;

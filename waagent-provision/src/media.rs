@@ -1,0 +1,80 @@
+//! `ovf-env.xml`: the copy that waagent-media left, or our own scrubbed one of an earlier pass.
+
+use anyhow::Result;
+use waagent_common::documents::{Document, Media, MediaState, ProvisionJournal, StepError, sha256};
+use waagent_common::durable;
+use waagent_common::fault::Exit;
+use waagent_common::place::Place;
+use waagent_common::secret::Secret;
+use waagent_common::text::shown;
+
+use crate::{ovf, reason};
+
+/// The file's bytes, and where they are from.
+#[derive(Debug)]
+pub struct Input {
+    /// May hold the password.
+    pub bytes: Secret<Vec<u8>>,
+    /// The scrubbed copy: the password is gone.
+    pub is_saved_copy: bool,
+}
+
+/// Finds the file. A pass that was begun goes on without the medium, which a reboot may have taken away.
+pub fn find(
+    place: &Place,
+    media: Option<&Document<Media>>,
+    journal: Option<&ProvisionJournal>,
+) -> Result<Result<Input, StepError>> {
+    if let Some(media) = media.filter(|media| media.body.state == MediaState::Read) {
+        return Ok(copy_of(place, &media.body));
+    }
+    let saved = place.lib(SAVED);
+    if journal.is_some() {
+        match durable::read_bounded(&saved, ovf::MAX_BYTES) {
+            Ok(bytes) => return Ok(Ok(Input { bytes: Secret::new(bytes), is_saved_copy: true })),
+            Err(fault) if fault.exit == Exit::NoInput => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    let why = media.and_then(|media| media.body.reason.clone());
+    let why = why.unwrap_or_else(|| "waagent-media has found none".to_owned());
+    let text = format!("no ovf-env.xml: {}; attach the provisioning DVD and restart the VM", shown(&why));
+    Ok(Err(reason::error("media", reason::NO_MEDIA, text)))
+}
+
+/// Complete, and what its document was written for.
+fn copy_of(place: &Place, media: &Media) -> Result<Input, StepError> {
+    let path = place.run("media/ovf-env.xml");
+    let refuse = |why: String| reason::error("media", reason::MEDIA_UNREADABLE, why);
+    let bytes = durable::read_bounded(&path, ovf::MAX_BYTES).map_err(|fault| refuse(fault.text))?;
+    let is_whole = media.sha256.as_ref().is_some_and(|digest| digest.as_str() == sha256(&bytes));
+    if !is_whole {
+        let text =
+            format!("'{}' isn't what media.json says; run 'systemctl start waagent-media'", path.display());
+        return Err(refuse(text));
+    }
+    Ok(Input { bytes: Secret::new(bytes), is_saved_copy: false })
+}
+
+/// Keeps the scrubbed copy, for deprovisioning, support tools and later passes.
+pub fn save(place: &Place, text: &str) -> Result<Option<String>> {
+    let Some(clean) = ovf::redact(text) else {
+        return Ok(Some("ovf-env.xml couldn't be scrubbed, using no copy of it".to_owned()));
+    };
+    let path = place.lib(SAVED);
+    if durable::read_bounded(&path, ovf::MAX_BYTES).is_ok_and(|old| old == clean.as_bytes()) {
+        return Ok(None);
+    }
+    durable::write(&path, clean.as_bytes(), 0o600)?;
+    Ok(None)
+}
+
+/// Asks PID 1 to let waagent-media unlink the copy and eject the medium; only while there is a copy.
+pub fn release(place: &Place) -> Result<()> {
+    if place.run("media/ovf-env.xml").exists() {
+        durable::write(&place.run("provision/release"), b"provisioning is finished\n", 0o644)?;
+    }
+    Ok(())
+}
+
+const SAVED: &str = "ovf-env.xml";

@@ -1,0 +1,37 @@
+use super::Refusal;
+
+/// The file's text: UTF-8 with or without byte order mark, or UTF-16 with one; without the padding at its end.
+pub fn decode(bytes: &[u8]) -> Result<String, Refusal> {
+    let text = match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest)?,
+        [0xff, 0xfe, rest @ ..] => undeclared(&utf16(rest, u16::from_le_bytes)?),
+        [0xfe, 0xff, rest @ ..] => undeclared(&utf16(rest, u16::from_be_bytes)?),
+        rest => utf8(rest)?,
+    };
+    // Sectors of the medium are filled up with zeros.
+    Ok(text.trim_end_matches(['\0', ' ', '\t', '\r', '\n']).to_owned())
+}
+
+fn utf8(bytes: &[u8]) -> Result<String, Refusal> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => Err(Refusal::parsing(format!("not UTF-8 at byte {}", error.valid_up_to()))),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Refusal> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+    match String::from_utf16(&units) {
+        Ok(text) if rest.is_empty() => Ok(text),
+        _ => Err(Refusal::parsing("byte order mark of UTF-16, but not UTF-16")),
+    }
+}
+
+/// Without the declaration, which names an encoding that the text isn't in any more.
+fn undeclared(text: &str) -> String {
+    match text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")) {
+        Some((_, rest)) => rest.to_owned(),
+        None => text.to_owned(),
+    }
+}

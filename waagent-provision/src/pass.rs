@@ -1,0 +1,158 @@
+//! One pass over the steps.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use waagent_common::config::Config;
+use waagent_common::documents::{JournalState, Step, StepError};
+use waagent_common::fault::{Exit, exit_of};
+use waagent_common::place::Place;
+
+use crate::accounts::{Account, account};
+use crate::journal::Journal;
+use crate::plan::Plan;
+use crate::{console, reason};
+
+/// What all steps see.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// The tree that is provisioned.
+    pub place: &'a Place,
+    /// The configuration.
+    pub config: &'a Config,
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// How far it is.
+    pub journal: Journal<'a>,
+    /// The marker names this VM: `--force` looks at everything again, but makes no new host keys.
+    pub is_marked: bool,
+    /// Files that were made: their SELinux labels are looked at in the end.
+    pub touched: Vec<PathBuf>,
+    /// What was got over.
+    pub warnings: Vec<String>,
+    /// What went wrong.
+    pub errors: Vec<StepError>,
+    /// What a later pass waits for.
+    pub waits_for: Vec<String>,
+    /// The steps so far.
+    pub steps: Vec<Step>,
+    /// Exit status of the first error.
+    pub exit: Option<Exit>,
+}
+
+/// What a step came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Came {
+    /// Something was changed.
+    Done(String),
+    /// It was so already.
+    Unchanged(String),
+    /// Not needed, or not possible without harm.
+    Skipped(String),
+    /// Something that a later pass may find.
+    Waiting(Vec<String>),
+}
+
+/// One row of the table of steps.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Its name in journal and status.
+    pub name: &'static str,
+    /// What the platform is told where it fails.
+    pub reason: &'static str,
+    /// Steps without which it makes no sense.
+    pub needs: &'static [&'static str],
+    /// The step itself.
+    pub run: fn(&mut Pass<'_>) -> Result<Came>,
+}
+
+impl Pass<'_> {
+    /// Runs the steps in order. A failed one holds up only those that need it: an administrator with half an account
+    /// at the console is better off than one with none.
+    pub fn run(&mut self, rows: &[Row]) -> Result<()> {
+        for row in rows {
+            let start = Instant::now();
+            let lacking = row.needs.iter().find(|need| self.has_failed(need));
+            let came = if let Some(lacking) = lacking {
+                Ok(Came::Skipped(format!("step '{lacking}' failed")))
+            } else {
+                self.start(row)?;
+                (row.run)(self)
+            };
+            let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.end(row, came, ms)?;
+        }
+        Ok(())
+    }
+
+    /// Did this step fail, or was it left out because another one failed?
+    pub fn has_failed(&self, name: &str) -> bool {
+        self.errors.iter().any(|error| error.step == name)
+            || self.steps.iter().any(|step| step.name == name && step.state == "held-up")
+    }
+
+    /// Had an earlier pass, or this one, finished this step?
+    pub fn was_done(&self, name: &str) -> bool {
+        self.journal.state(name) == Some(JournalState::Done)
+    }
+
+    /// Did a pass of this instance make the user?
+    pub fn account_is_ours(&self) -> bool {
+        self.journal.body.created_user.as_deref() == Some(self.plan.user.as_str())
+    }
+
+    /// The user's account as it is now.
+    pub fn account(&self) -> Result<Account> {
+        account(self.place, self.plan.user.as_str()).ok_or_else(|| {
+            let text = format!("user '{}' isn't in /etc/passwd", self.plan.user);
+            waagent_common::fault::Fault::new(Exit::Os, text).into()
+        })
+    }
+
+    /// Notes what was got over, in log and status.
+    pub fn warn(&mut self, text: String) {
+        console::warning(&text);
+        self.warnings.push(text);
+    }
+
+    /// A step that was done stays so in the journal while it is looked at again.
+    fn start(&mut self, row: &Row) -> Result<()> {
+        if self.was_done(row.name) { Ok(()) } else { self.journal.note(row.name, JournalState::Started, "") }
+    }
+
+    fn end(&mut self, row: &Row, came: Result<Came>, ms: u64) -> Result<()> {
+        let (state, shown, detail) = match came {
+            Ok(Came::Done(detail)) => (JournalState::Done, "done", detail),
+            Ok(Came::Unchanged(detail)) => (JournalState::Done, "unchanged", detail),
+            Ok(Came::Skipped(why)) if row.needs.iter().any(|need| self.has_failed(need)) => {
+                (JournalState::Skipped, "held-up", why)
+            }
+            Ok(Came::Skipped(why)) => (JournalState::Skipped, "skipped", why),
+            Ok(Came::Waiting(things)) => {
+                let detail = things.join(", ");
+                self.waits_for.extend(things);
+                (JournalState::Waiting, "waiting", detail)
+            }
+            Err(error) => {
+                let text = format!("{error:#}");
+                let reason = reason::refined(row.reason, &text);
+                self.errors.push(reason::error(row.name, reason, &text));
+                self.exit.get_or_insert(exit_of(&error));
+                (JournalState::Failed, "failed", text)
+            }
+        };
+        let line = format!("step {} {shown}: {detail} ({ms} ms)", row.name);
+        match shown {
+            "failed" | "held-up" => console::warning(&line),
+            "unchanged" => waagent_common::log::verbose(&line),
+            _ => console::info(&line),
+        }
+        // A repeated look keeps the words of the step's first end.
+        if !(shown == "unchanged" && self.was_done(row.name)) {
+            self.journal.note(row.name, state, &detail)?;
+        }
+        self.steps.push(Step { name: row.name.to_owned(), state: shown.to_owned(), ms });
+        Ok(())
+    }
+}

@@ -1,0 +1,384 @@
+//! What a pass is going to do: everything is judged before anything is changed, and all errors are told at once.
+
+use std::path::{Component, Path, PathBuf};
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use waagent_common::config::{Config, SwitchKey, TextKey};
+use waagent_common::documents::{StepError, sha256};
+use waagent_common::place::Place;
+use waagent_common::secret::Secret;
+use waagent_common::text::shown;
+use waagent_common::types::Thumbprint;
+use waagent_common::users::gid_of;
+
+use crate::accounts::{Account, LoginDefs, account};
+use crate::names::{HostName, UserName};
+use crate::ovf::{Key, KeyPair, Ovf, Password};
+use crate::public_key::PublicKey;
+use crate::{reason, sshd};
+
+/// What is going to be done. Made of what the platform asks for, the configuration, and the accounts that are there.
+#[derive(Debug)]
+pub struct Plan {
+    /// The machine's name.
+    pub host_name: HostName,
+    /// The user's name.
+    pub user: UserName,
+    /// The account, where the machine has it already.
+    pub account: Option<Account>,
+    /// Where its home is, or will be.
+    pub home: PathBuf,
+    /// A group of its name that is there without it: its primary group then.
+    pub group: Option<u32>,
+    /// Its password.
+    pub password: NewPassword,
+    /// sshd's password logins: forbid, allow, or leave them as the image has them.
+    pub password_login: Option<bool>,
+    /// Keys for logging in.
+    pub keys: Vec<WantedKey>,
+    /// Private keys to be copied into the home.
+    pub key_pairs: Vec<WantedPair>,
+    /// Custom data, decoded if the configuration says so.
+    pub custom_data: Option<Secret<Vec<u8>>>,
+    /// May extensions run?
+    pub guest_agent: bool,
+    /// What was got over.
+    pub warnings: Vec<String>,
+}
+
+/// The user's password.
+#[derive(Debug)]
+pub enum NewPassword {
+    /// None is asked for.
+    None,
+    /// This one.
+    Set(Secret<String>),
+    /// An earlier pass has set it; the text is gone.
+    SetEarlier,
+}
+
+/// A key for logging in, and the file that it goes to.
+#[derive(Debug, Clone)]
+pub struct WantedKey {
+    /// The file.
+    pub target: Target,
+    /// The key, or the certificate that holds it.
+    pub source: KeySource,
+}
+
+/// Where a key comes from.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// The medium.
+    Value(PublicKey),
+    /// A certificate that the platform sends over the network.
+    Certificate(Thumbprint),
+}
+
+/// A private key to be copied into the home.
+#[derive(Debug, Clone)]
+pub struct WantedPair {
+    /// The file of the private key.
+    pub target: Target,
+    /// Whose key.
+    pub thumbprint: Thumbprint,
+}
+
+/// A file that may hold the user's keys.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// Below the home; relative, at least one folder down.
+    InHome(PathBuf),
+    /// One of sshd's own files for this user.
+    OfSshd(PathBuf),
+}
+
+impl NewPassword {
+    /// Is, or was, a password asked for?
+    pub fn is_given(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
+
+impl Plan {
+    /// Judges everything. `set_earlier`: a pass before this one has set the password.
+    pub fn make(ovf: Ovf, config: &Config, place: &Place, set_earlier: bool) -> Result<Self, Vec<StepError>> {
+        let mut judge = Judge { config, place, errors: Vec::new(), warnings: ovf.warnings };
+        if let Some(what) = ovf.preprovisioned {
+            judge.refuse("media", reason::PREPROVISIONED, format!("{what}; use cloud-init in such images"));
+        }
+        let host_name = judge.host_name(&ovf.host_name);
+        let user = judge.user_name(&ovf.user_name);
+        let (Some(host_name), Some(user)) = (host_name, user) else { return Err(judge.errors) };
+        let found = judge.account(&user);
+        let group = judge.group(&user, found.as_ref());
+        let homes = Path::new(config.text(TextKey::OsHomeDir));
+        let home = found.as_ref().map_or_else(|| homes.join(user.as_str()), |account| account.home.clone());
+        let password = judge.password(ovf.password, set_earlier);
+        let keys = judge.keys(&ovf.public_keys, &home, &user);
+        let key_pairs = judge.pairs(&ovf.key_pairs, &home, &user);
+        if !password.is_given() && ovf.public_keys.is_empty() {
+            judge.refuse("user", reason::NO_LOGIN, "ovf-env.xml holds neither a password nor a public key");
+        }
+        let custom_data = judge.custom_data(ovf.custom_data);
+        if !judge.errors.is_empty() {
+            return Err(judge.errors);
+        }
+        let disabled = ovf.disable_password.unwrap_or(!password.is_given());
+        Ok(Self {
+            host_name,
+            user,
+            account: found,
+            home,
+            group,
+            password_login: if disabled { Some(false) } else { password.is_given().then_some(true) },
+            password,
+            keys,
+            key_pairs,
+            custom_data,
+            guest_agent: ovf.provision_guest_agent,
+            warnings: judge.warnings,
+        })
+    }
+
+    /// By which a later pass knows the same plan; no secret goes into it.
+    pub fn digest(&self) -> String {
+        let mut lines = vec![
+            format!("host {}", self.host_name),
+            format!("user {}", self.user),
+            format!("password {}", self.password.is_given()),
+            format!("login {:?}", self.password_login),
+            format!("agent {}", self.guest_agent),
+            format!("custom data {}", self.custom_data.as_ref().map_or(0, |data| data.expose().len())),
+        ];
+        lines.extend(self.keys.iter().map(|key| match &key.source {
+            KeySource::Value(value) => format!("key {:?} {}", key.target, value.line()),
+            KeySource::Certificate(thumbprint) => format!("key {:?} {thumbprint}", key.target),
+        }));
+        lines.extend(self.key_pairs.iter().map(|pair| format!("pair {:?} {}", pair.target, pair.thumbprint)));
+        sha256(lines.join("\n").as_bytes())
+    }
+}
+
+struct Judge<'a> {
+    config: &'a Config,
+    place: &'a Place,
+    errors: Vec<StepError>,
+    warnings: Vec<String>,
+}
+
+impl Judge<'_> {
+    fn refuse(&mut self, step: &str, reason: &str, text: impl Into<String>) {
+        self.errors.push(reason::error(step, reason, text));
+    }
+
+    fn host_name(&mut self, text: &str) -> Option<HostName> {
+        match HostName::try_from(text) {
+            Ok(name) => {
+                if name.as_str().bytes().all(|byte| byte.is_ascii_digit()) {
+                    self.warnings.push(format!("host name '{name}' is a number, ignoring"));
+                }
+                Some(name)
+            }
+            Err(why) => {
+                self.refuse("host-name", reason::HOST_NAME, format!("HostName: {why}"));
+                None
+            }
+        }
+    }
+
+    fn user_name(&mut self, text: &str) -> Option<UserName> {
+        match UserName::try_from(text) {
+            Ok(name) => Some(name),
+            Err(why) => {
+                self.refuse("user", reason::USER_NAME, format!("UserName: {why}"));
+                None
+            }
+        }
+    }
+
+    /// Accounts of the system are refused, whatever is asked for them, unless the configuration allows it.
+    fn account(&mut self, user: &UserName) -> Option<Account> {
+        let account = account(self.place, user.as_str())?;
+        let is_system = account.uid == 0 || account.uid < LoginDefs::read(self.place).uid_min();
+        let is_allowed = self.config.switch(SwitchKey::ProvisioningAllowResetSysUser)
+            && (account.uid != 0 || user.as_str() == "root");
+        if is_system && !is_allowed {
+            let text = format!("'{user}' has uid {}: an account of the system", account.uid);
+            self.refuse("user", reason::SYSTEM_USER, text);
+        }
+        Some(account)
+    }
+
+    fn group(&mut self, user: &UserName, account: Option<&Account>) -> Option<u32> {
+        if account.is_some() {
+            return None;
+        }
+        let gid = gid_of(self.place, user.as_str())?;
+        if gid < LoginDefs::read(self.place).gid_min() {
+            self.refuse(
+                "user",
+                reason::SYSTEM_USER,
+                format!("'{user}' is a group of the system (gid {gid})"),
+            );
+        }
+        Some(gid)
+    }
+
+    fn password(&mut self, password: Password, set_earlier: bool) -> NewPassword {
+        match password {
+            Password::Given(text) => {
+                let (length, bytes) = (text.expose().chars().count(), text.expose().len());
+                if length > 72 || bytes > 511 {
+                    let text = format!("UserPassword: {length} characters, more than the 72 allowed");
+                    self.refuse("password", reason::PASSWORD_UNSUPPORTED, text);
+                }
+                NewPassword::Set(text)
+            }
+            Password::Withheld if set_earlier => NewPassword::SetEarlier,
+            Password::None | Password::Withheld => NewPassword::None,
+        }
+    }
+
+    fn keys(&mut self, keys: &[Key], home: &Path, user: &UserName) -> Vec<WantedKey> {
+        let mut wanted = Vec::new();
+        for (number, key) in (1..).zip(keys) {
+            let target = self.target(key.path.as_deref(), home, user, &format!("public key #{number}"));
+            let source = match (&key.value, &key.fingerprint) {
+                (Some(value), _) => PublicKey::parse(value).map(KeySource::Value).map_err(|e| e.to_string()),
+                (None, Some(fingerprint)) => Thumbprint::try_from(fingerprint.to_ascii_uppercase())
+                    .map(KeySource::Certificate)
+                    .map_err(|why| format!("Fingerprint: {why}")),
+                (None, None) => Err("neither Value nor Fingerprint".to_owned()),
+            };
+            match (target, source) {
+                (Some(target), Ok(source)) => wanted.push(WantedKey { target, source }),
+                (_, Err(why)) => {
+                    self.refuse(
+                        "authorized-keys",
+                        reason::PUBLIC_KEY,
+                        format!("invalid public key #{number}: {why}"),
+                    );
+                }
+                (None, Ok(_)) => {}
+            }
+        }
+        wanted
+    }
+
+    fn pairs(&mut self, pairs: &[KeyPair], home: &Path, user: &UserName) -> Vec<WantedPair> {
+        let mut wanted = Vec::new();
+        for (number, pair) in (1..).zip(pairs) {
+            let target = self.target(pair.path.as_deref(), home, user, &format!("key pair #{number}"));
+            let fingerprint = pair.fingerprint.clone().unwrap_or_default().to_ascii_uppercase();
+            match (target, Thumbprint::try_from(fingerprint)) {
+                (Some(target @ Target::InHome(_)), Ok(thumbprint)) => {
+                    wanted.push(WantedPair { target, thumbprint });
+                }
+                (_, Err(why)) => {
+                    self.refuse(
+                        "key-pairs",
+                        reason::PUBLIC_KEY,
+                        format!("key pair #{number}: Fingerprint: {why}"),
+                    );
+                }
+                (Some(_), Ok(_)) => {
+                    self.refuse(
+                        "key-pairs",
+                        reason::KEY_PATH,
+                        format!("key pair #{number}: not below the home"),
+                    );
+                }
+                (None, Ok(_)) => {}
+            }
+        }
+        wanted
+    }
+
+    fn target(&mut self, path: Option<&str>, home: &Path, user: &UserName, what: &str) -> Option<Target> {
+        let homes = self.config.text(TextKey::OsHomeDir);
+        match target(path.unwrap_or_default(), homes, home, user, self.place) {
+            Ok(target) => Some(target),
+            Err(why) => {
+                self.refuse("authorized-keys", reason::KEY_PATH, format!("Path of {what}: {why}"));
+                None
+            }
+        }
+    }
+
+    /// At most 65 535 bytes after decoding, as the platform itself allows.
+    fn custom_data(&mut self, text: Option<Secret<String>>) -> Option<Secret<Vec<u8>>> {
+        let text = text?;
+        let decode = self.config.switch(SwitchKey::ProvisioningDecodeCustomData)
+            || self.config.switch(SwitchKey::ProvisioningExecuteCustomData);
+        if !decode {
+            let length = text.expose().len();
+            if length > MAX_ENCODED {
+                self.refuse(
+                    "custom-data",
+                    reason::CUSTOM_DATA,
+                    format!("{length} bytes, more than {MAX_ENCODED}"),
+                );
+            }
+            return Some(Secret::new(text.expose().clone().into_bytes()));
+        }
+        let dense: String = text.expose().chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        match LENIENT_PADDING.decode(&dense) {
+            Ok(data) if data.len() <= MAX_CUSTOM_DATA => Some(Secret::new(data)),
+            Ok(data) => {
+                let text = format!("{} bytes, more than {MAX_CUSTOM_DATA}", data.len());
+                self.refuse("custom-data", reason::CUSTOM_DATA, text);
+                None
+            }
+            Err(_) => {
+                self.refuse("custom-data", reason::CUSTOM_DATA, "its base64 is damaged");
+                None
+            }
+        }
+    }
+}
+
+/// A file below the user's home, or one that sshd itself reads for this user; anything else could be any file.
+fn target(path: &str, homes: &str, home: &Path, user: &UserName, place: &Place) -> Result<Target, String> {
+    if path.is_empty() {
+        return Err("it is missing".to_owned());
+    }
+    if path.len() > 1024 || path.chars().any(char::is_control) {
+        return Err("longer than 1024 bytes, or a control character in it".to_owned());
+    }
+    let path = match path.strip_prefix("$HOME/") {
+        Some(below) => format!("{homes}/{below}"),
+        None => path.to_owned(),
+    };
+    let is_plain = path.strip_prefix('/').is_some_and(|rest| {
+        rest.split('/').all(|part| !part.is_empty() && part != "." && part != ".." && !part.contains("$HOME"))
+    });
+    if !is_plain {
+        return Err(format!("'{}' isn't a plain absolute path", shown(&path)));
+    }
+    let path = PathBuf::from(path);
+    match path.strip_prefix(home) {
+        Ok(below)
+            if below.components().all(|part| matches!(part, Component::Normal(_)))
+                && below.components().count() > 1 =>
+        {
+            Ok(Target::InHome(below.to_path_buf()))
+        }
+        _ if sshd::authorized_keys_files(place, user, home).contains(&path) => Ok(Target::OfSshd(path)),
+        _ => {
+            Err(format!("'{}' isn't in a folder below '{}'", shown(&path.to_string_lossy()), home.display()))
+        }
+    }
+}
+
+const MAX_CUSTOM_DATA: usize = 65_535;
+const MAX_ENCODED: usize = 87_384;
+const LENIENT_PADDING: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Everything that waagent-provision may do, each grant with the step that needs it.
+
+use waagent_common::sandbox::{BASE, Connects, FILES, PROCESSES, Policy, RunsAs, TOOLS, grant, syscall};
+
+/// What is enforced, printed by `--policy`, and compared with the unit and the SELinux module.
+pub const POLICY: Policy = Policy {
+    program: "waagent-provision",
+    log_thread: "Daemon Daemon",
+    runs_as: RunsAs::Root,
+    groups: &[
+        grant("waagent", "status: documents are read by this group"),
+        grant("waagent-certs", "remote access: hashes that waagent-certs leaves below /run"),
+        grant("waagent-media", "media: the copy of ovf-env.xml, which holds the password"),
+    ],
+    selinux: "waagent_provision_t",
+    capabilities: &[
+        grant("CAP_AUDIT_WRITE", "user, password: useradd and chpasswd tell the audit log"),
+        grant("CAP_CHOWN", "user: useradd gives the home away; home: a killed useradd's is finished"),
+        grant(
+            "CAP_DAC_OVERRIDE",
+            "tools: Fedora's /etc/shadow is 0000; key pairs: one .prv; else out of the effective set",
+        ),
+        grant("CAP_FOWNER", "user: modes of what belongs to others; library folder: its mode"),
+        grant("CAP_FSETID", "library folder: chown and chmod keep the set-group-ID bit"),
+        grant("CAP_SETGID", "authorized keys: works with the user's group; sshd -T drops its groups"),
+        grant("CAP_SETUID", "authorized keys: works in the home with the user's rights alone"),
+        grant("CAP_SYS_ADMIN", "host name: sethostname(2); given up right after it"),
+    ],
+    families: &[
+        grant("AF_NETLINK", "user, password: the tools' audit messages"),
+        grant("AF_UNIX", "user, password: the tools' name service and system log"),
+    ],
+    connects: Connects::Nowhere,
+    reads: &[
+        grant("/proc", "tools: limits and switches of the kernel, cryptography's FIPS switch"),
+        grant("/run", "media: ovf-env.xml and its document; cloud-init: its state; tools: name service"),
+        grant("/sys/class/dmi/id/product_uuid", "identity: which VM this is"),
+        grant("/sys/devices/virtual/dmi/id/product_uuid", "identity: where the name above leads"),
+        grant("/sys/firmware", "entropy: table OEM0; identity: is there UEFI"),
+        grant("/sys/fs/selinux", "labels: is SELinux on"),
+    ],
+    writes: &[
+        grant("/etc", "host name, sshd, sudoers, host keys; user: useradd renames its files in this folder"),
+        grant("/home", "user: useradd makes the home; authorized keys, key pairs"),
+        grant("/root", "authorized keys: only with Provisioning.AllowResetSysUser=y and UserName root"),
+        grant("/run/waagent/provision", "lock, flags for PID 1"),
+        grant("/var/lib/waagent", "its folder and documents, ovf-env.xml, CustomData, markers, links"),
+        grant("/var/log/faillog", "user: useradd clears the number's old entry"),
+        grant("/var/log/lastlog", "user: useradd clears the number's old entry"),
+        grant("/var/mail", "user: useradd makes the mail spool"),
+        grant("/var/spool/mail", "user: useradd makes the mail spool"),
+    ],
+    devices: &[
+        grant("/dev/console", "steps: what happens, for the serial console"),
+        grant("/dev/null", "tools: their standard streams"),
+        grant("/dev/random", "password: salt, once the pool is ready"),
+        grant("/dev/tty", "host keys: ssh-keygen looks for a terminal"),
+        grant("/dev/urandom", "entropy: mixes in the hypervisor's bytes"),
+    ],
+    executes: &[
+        grant("/usr/bin/passwd", "password, root password: the state of an account"),
+        grant("/usr/bin/ssh-keygen", "host keys: makes them"),
+        grant("/usr/sbin/chpasswd", "password, root password: sets a hash that it reads from standard input"),
+        grant("/usr/sbin/restorecon", "labels: SELinux labels of what was made"),
+        grant("/usr/sbin/sshd", "sshd: checks its configuration, says what is in force"),
+        grant("/usr/sbin/useradd", "user: makes it"),
+        grant("/usr/sbin/visudo", "sudoers: checks the rule before sudo sees it"),
+    ],
+    ioctls: &[],
+    syscalls: &[
+        BASE,
+        FILES,
+        PROCESSES,
+        TOOLS,
+        syscall(&["openat2"], "authorized keys, key pairs: no link is followed below the home"),
+        syscall(&["sethostname"], "host name: the kernel's name; no effect without CAP_SYS_ADMIN"),
+    ],
+};

@@ -1,0 +1,225 @@
+//! This program provisions: the medium's wishes are judged, then the steps are taken, then the marker is set.
+
+use anyhow::Result;
+use waagent_common::config::{Config, SwitchKey};
+use waagent_common::documents::{
+    Inputs, JournalState, ProvisionJournal, ProvisionOutcome, ProvisionStatus, StepError, sha256,
+};
+use waagent_common::fault::{Exit, Fault, Outcome};
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+use waagent_common::time;
+
+use crate::args::Args;
+use crate::identity::InstanceId;
+use crate::journal::{self, Journal};
+use crate::marker::{self, Marker};
+use crate::media::{self, Input};
+use crate::pass::Pass;
+use crate::plan::Plan;
+use crate::status::{self, Sources};
+use crate::{console, ovf, preview, reason, steps};
+
+/// What a whole run works with.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// The arguments.
+    pub args: &'a Args,
+    /// The sandbox in force.
+    pub sandbox: &'a Sandbox,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The tree that is provisioned.
+    pub place: &'a Place,
+    /// Which VM this is.
+    pub id: InstanceId,
+    /// The documents that it began with.
+    pub sources: Sources,
+}
+
+/// One pass: ready, waiting, or failed.
+pub fn provision(run: &Run<'_>) -> Result<Outcome> {
+    console::info("Running default provisioning handler");
+    let mut status = status::blank(run.place, &run.id, "waagent");
+    let earlier = journal::read(run.place)?.filter(|journal| journal.instance_id == run.id.marker());
+    let input = match media::find(run.place, run.sources.media.as_ref(), earlier.as_ref())? {
+        Ok(input) => input,
+        Err(error) => return run.fail(status, vec![error], Exit::Unavailable),
+    };
+    let plan = match judge(run, &input, earlier.as_ref()) {
+        Ok(plan) => plan,
+        Err(errors) => return run.fail(status, errors, Exit::Data),
+    };
+    if run.args.plan {
+        return Ok(Outcome::Planned(preview::of(run, &plan, earlier.as_ref())));
+    }
+    status.warnings.clone_from(&plan.warnings);
+    for warning in &plan.warnings {
+        console::warning(warning);
+    }
+    let mut pass = begin(run, &plan, &input, earlier, &mut status)?;
+    pass.run(steps::ROWS)?;
+    finish(run, &mut pass, status)
+}
+
+/// Everything is judged before anything is changed.
+fn judge(run: &Run<'_>, input: &Input, earlier: Option<&ProvisionJournal>) -> Result<Plan, Vec<StepError>> {
+    let refuse = |refusal: ovf::Refusal| vec![reason::error("media", refusal.reason, refusal.text)];
+    let set_earlier = earlier.is_some_and(|journal| journal.password_given && is_done(journal, "password"));
+    let is_lost =
+        input.is_saved_copy && earlier.is_some_and(|journal| journal.password_given) && !set_earlier;
+    if is_lost {
+        let text = "the password is on the provisioning DVD alone, and that is gone; attach it again, or set a password \
+                    from the portal";
+        return Err(vec![reason::error("password", reason::NO_MEDIA, text)]);
+    }
+    let text = ovf::decode(input.bytes.expose()).map_err(refuse)?;
+    let wishes = ovf::read(&text).map_err(refuse)?;
+    Plan::make(wishes, run.config, run.place, set_earlier)
+}
+
+fn is_done(journal: &ProvisionJournal, name: &str) -> bool {
+    journal.steps.iter().any(|step| step.name == name && step.state == JournalState::Done)
+}
+
+/// The scrubbed copy and the journal are on disk before the first change.
+fn begin<'a>(
+    run: &'a Run<'_>,
+    plan: &'a Plan,
+    input: &Input,
+    earlier: Option<ProvisionJournal>,
+    status: &mut ProvisionStatus,
+) -> Result<Pass<'a>> {
+    if !input.is_saved_copy {
+        console::info("Copying ovf-env.xml");
+        // It was decoded once already.
+        let text = ovf::decode(input.bytes.expose()).unwrap_or_default();
+        status.warnings.extend(media::save(run.place, &text)?);
+    }
+    let plan_sha256 = plan.digest();
+    let ovf_sha256 = sha256(input.bytes.expose());
+    let boot_id = boot_id();
+    let mut body = earlier.unwrap_or_default();
+    if body.plan_sha256 != plan_sha256 {
+        // Another wish for the same VM: its host keys are fresh, all else is looked at again.
+        body.steps.retain(|step| step.name == "host-keys");
+    }
+    if body.boot_id != boot_id {
+        body.waiting_since_s = None;
+    }
+    if !input.is_saved_copy {
+        body.ovf_sha256 = ovf_sha256;
+    }
+    body.instance_id = run.id.marker();
+    body.plan_sha256 = plan_sha256;
+    body.boot_id = boot_id;
+    body.password_given = plan.password.is_given();
+    let journal = Journal::new(run.place, run.sandbox, Inputs::new(), body);
+    journal.write()?;
+    Ok(Pass {
+        place: run.place,
+        config: run.config,
+        plan,
+        journal,
+        is_marked: marker::read(run.place, &run.id) == Marker::Same,
+        touched: Vec::new(),
+        warnings: Vec::new(),
+        errors: Vec::new(),
+        waits_for: Vec::new(),
+        steps: Vec::new(),
+        exit: None,
+    })
+}
+
+/// The marker only when all is done; the status in any case.
+fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus) -> Result<Outcome> {
+    if let Some(certificates) = &run.sources.certificates {
+        steps::links::place(run.place, &certificates.body)?;
+    }
+    let waited_too_long = note_waiting(pass)?;
+    if waited_too_long {
+        for thing in std::mem::take(&mut pass.waits_for) {
+            let text = format!("{thing} has not come within {} minutes", LIMIT_S / 60);
+            pass.errors.push(reason::error("certificate-keys", reason::CERTIFICATE, text));
+        }
+    }
+    status::add_pass(&mut status, pass);
+    status::add_host_keys(&mut status, run.place, run.config);
+    if !pass.errors.is_empty() {
+        let exit = pass.exit.unwrap_or(Exit::Unavailable);
+        return run.fail(status, std::mem::take(&mut pass.errors), exit);
+    }
+    if !status.waits_for.is_empty() {
+        status::waiting(&mut status);
+        let text = format!("provisioning waits for {}", status.waits_for.join(", "));
+        status::write(run.place, status, &run.sources.inputs, run.sandbox)?;
+        return Ok(Outcome::Done(text));
+    }
+    if !pass.is_marked {
+        marker::write(run.place, &run.id)?;
+    }
+    say_host_keys(&status);
+    status::ready(&mut status, ProvisionOutcome::Done);
+    let user = pass.plan.user.as_str();
+    let text = format!("Provisioning complete: '{user}' can log in, host name '{}'", pass.plan.host_name);
+    run.end(status)?;
+    if !pass.is_marked {
+        steps::raise_custom_data_flag(run.place, run.config, &pass.journal.body)?;
+    }
+    Ok(Outcome::Done(text))
+}
+
+/// Remembers when this boot began to wait. Thirty minutes after the boot what still waits has failed; a wait that
+/// has only begun then gets five.
+fn note_waiting(pass: &mut Pass<'_>) -> Result<bool> {
+    if pass.waits_for.is_empty() {
+        return Ok(false);
+    }
+    let now = time::uptime().as_secs();
+    let since = *pass.journal.body.waiting_since_s.get_or_insert(now);
+    pass.journal.write()?;
+    Ok(now >= LIMIT_S && now.saturating_sub(since) >= LEAST_S)
+}
+
+/// For whoever compares them at the serial console.
+fn say_host_keys(status: &ProvisionStatus) {
+    for key in &status.host_keys {
+        console::info(&format!("SSH host key {}: {}", key.key_type, key.fingerprint));
+    }
+}
+
+impl Run<'_> {
+    /// Tells why it failed; the next pass tries again.
+    pub fn fail(&self, mut status: ProvisionStatus, errors: Vec<StepError>, exit: Exit) -> Result<Outcome> {
+        let texts: Vec<String> =
+            errors.iter().map(|error| format!("{}: {}", error.reason, error.text)).collect();
+        let text = format!("provisioning failed: {}", texts.join("; "));
+        if !self.args.plan {
+            status::failed(&mut status, errors);
+            status::write(self.place, status, &self.sources.inputs, self.sandbox)?;
+        }
+        Err(Fault::new(exit, text).into())
+    }
+
+    /// Tells that it is done, then asks for the medium's copy to be removed.
+    pub fn end(&self, status: ProvisionStatus) -> Result<bool> {
+        let written = status::write(self.place, status, &self.sources.inputs, self.sandbox)?;
+        media::release(self.place)?;
+        if self.config.switch(SwitchKey::LogsConsole) {
+            console::info(
+                "End of log to /dev/console. The agent will now check for updates and then will process extensions.",
+            );
+        }
+        Ok(written)
+    }
+}
+
+/// Unknown is a boot like any other.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// What still waits half an hour after the boot has failed, in seconds.
+const LIMIT_S: u64 = 30 * 60;
+/// Shortest wait, in seconds.
+const LEAST_S: u64 = 5 * 60;

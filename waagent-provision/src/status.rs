@@ -1,0 +1,148 @@
+//! `provision/status.json`: what the platform and the other programs are told, once, at the end of a pass.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use waagent_common::config::Config;
+use waagent_common::config::TextKey;
+use waagent_common::documents::{
+    self, Certificates, Document, Inputs, Media, ProvisionOutcome, ProvisionState, ProvisionStatus,
+    ProvisionedUser, StepError,
+};
+use waagent_common::fault::Exit;
+use waagent_common::lock::Lock;
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+use waagent_common::text::cut;
+use waagent_common::time;
+
+use crate::accounts::account;
+use crate::identity::InstanceId;
+use crate::pass::Pass;
+use crate::report;
+use crate::steps::host_keys;
+
+/// The inputs of a pass, as they were when it began.
+#[derive(Debug)]
+pub struct Sources {
+    /// The medium's document.
+    pub media: Option<Document<Media>>,
+    /// The unsealed certificates' document.
+    pub certificates: Option<Document<Certificates>>,
+    /// Names and digests of both, and of the configuration.
+    pub inputs: Inputs,
+}
+
+impl Sources {
+    /// Reads the documents.
+    pub fn read(place: &Place, config: &Config) -> Result<Self> {
+        let media = Document::<Media>::read_if_there(place)?;
+        let certificates = Document::<Certificates>::read_if_there(place)?;
+        let inputs = Inputs::new()
+            .optional(media.as_ref())
+            .optional(certificates.as_ref())
+            .digest("configuration", &config.digest_for("waagent-provision"));
+        Ok(Self { media, certificates, inputs })
+    }
+}
+
+/// A status that says nothing but who this is.
+pub fn blank(place: &Place, id: &InstanceId, agent: &str) -> ProvisionStatus {
+    ProvisionStatus {
+        state: ProvisionState::Provisioning,
+        description: String::new(),
+        vm_id: id.vm_id(place),
+        ssh_host_key_fingerprint: None,
+        outcome: ProvisionOutcome::Running,
+        agent: agent.to_owned(),
+        instance_id: id.marker(),
+        reason: None,
+        errors: Vec::new(),
+        steps: Vec::new(),
+        host_keys: Vec::new(),
+        hostname: None,
+        user: None,
+        warnings: Vec::new(),
+        waits_for: Vec::new(),
+        uptime_s: 0,
+    }
+}
+
+/// Fills in the machine's host keys.
+pub fn add_host_keys(status: &mut ProvisionStatus, place: &Place, config: &Config) {
+    let asked = config.text(TextKey::ProvisioningSshHostKeyPairType);
+    status.host_keys = host_keys::fingerprints(place);
+    let chosen = status.host_keys.iter().find(|key| key.key_type == asked).or(status.host_keys.first());
+    // WALinuxAgent's form: without colons.
+    status.ssh_host_key_fingerprint = chosen.map(|key| key.fingerprint.replace(':', ""));
+}
+
+/// Fills in what a pass came to.
+pub fn add_pass(status: &mut ProvisionStatus, pass: &Pass<'_>) {
+    let name = pass.plan.user.as_str();
+    status.user = account(pass.place, name).map(|account| ProvisionedUser {
+        name: name.to_owned(),
+        uid: account.uid,
+        created: pass.account_is_ours(),
+    });
+    status.hostname = Some(pass.plan.host_name.as_str().to_owned());
+    status.steps.clone_from(&pass.steps);
+    status.warnings.extend(pass.warnings.iter().map(|text| cut(text, 1024).to_owned()));
+    status.warnings.truncate(256);
+    status.waits_for.clone_from(&pass.waits_for);
+    status.waits_for.sort();
+    status.waits_for.dedup();
+}
+
+/// Provisioned, now or before.
+pub fn ready(status: &mut ProvisionStatus, outcome: ProvisionOutcome) {
+    status.state = ProvisionState::Ready;
+    status.outcome = outcome;
+}
+
+/// Something isn't there yet.
+pub fn waiting(status: &mut ProvisionStatus) {
+    status.state = ProvisionState::Provisioning;
+    status.outcome = ProvisionOutcome::Waiting;
+}
+
+/// Failed, for this boot.
+pub fn failed(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
+    errors.truncate(64);
+    status.state = ProvisionState::Failed;
+    status.outcome = ProvisionOutcome::Failed;
+    status.reason = errors.first().map(|error| error.reason.clone());
+    status.description = report::error(&errors, &status.vm_id);
+    status.errors = errors;
+}
+
+/// Writes it, unless it says what the last one said: times alone are no news.
+pub fn write(place: &Place, mut status: ProvisionStatus, inputs: &Inputs, sandbox: &Sandbox) -> Result<bool> {
+    // A damaged predecessor is replaced.
+    if let Ok(Some(old)) = Document::<ProvisionStatus>::read_if_there(place)
+        && old.is_made_from(inputs)
+        && timeless(&old.body) == timeless(&status)
+    {
+        return Ok(false);
+    }
+    status.uptime_s = time::uptime().as_secs();
+    documents::write(place, &status, inputs, sandbox)?;
+    Ok(true)
+}
+
+fn timeless(status: &ProvisionStatus) -> ProvisionStatus {
+    ProvisionStatus { uptime_s: 0, steps: Vec::new(), description: String::new(), ..status.clone() }
+}
+
+/// One pass at a time; a second one waits a minute, since what it was started for may be new.
+pub fn lock(place: &Place) -> Result<Lock> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match Lock::take(place, "provision") {
+            Err(fault) if fault.exit == Exit::TryAgain && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(250));
+            }
+            taken => return Ok(taken?),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! SSH host keys.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use waagent_common::config::{SwitchKey, TextKey};
+use waagent_common::documents::HostKey;
+use waagent_common::durable;
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::place::Place;
+use waagent_common::text::shown;
+use waagent_common::tool::Tool;
+
+use crate::pass::{Came, Pass};
+use crate::public_key::PublicKey;
+use crate::sshd;
+
+/// Replaces the image's host keys, which its clones share. New ones are made beside and renamed over, so that at no
+/// time there is none. An administrator's host certificates stay.
+pub fn regenerate(pass: &mut Pass<'_>) -> Result<Came> {
+    if !pass.config.switch(SwitchKey::ProvisioningRegenerateSshHostKeyPair) {
+        return Ok(Came::Skipped("Provisioning.RegenerateSshHostKeyPair=n".to_owned()));
+    }
+    sshd::check_folder(pass)?;
+    let folder = pass.place.path(FOLDER);
+    if !Path::new(KEYGEN).exists() || !folder.is_dir() {
+        pass.warn("OpenSSH isn't installed: no host keys are made, ignoring".to_owned());
+        return Ok(Came::Skipped("no ssh-keygen".to_owned()));
+    }
+    let wanted = wanted_types(pass);
+    if (pass.was_done("host-keys") || pass.is_marked)
+        && wanted.iter().any(|kind| private(&folder, kind).exists())
+    {
+        return Ok(Came::Unchanged(pass.journal.detail("host-keys").to_owned()));
+    }
+    let scratch = folder.join(".waagent-new");
+    let made = generate(pass, &scratch, &wanted)?;
+    swap(&folder, &scratch, &made)?;
+    note_certificates(pass, &folder);
+    for kind in &made {
+        pass.touched.extend([private(&folder, kind), public(&folder, kind)]);
+    }
+    sshd::note_running(pass);
+    Ok(Came::Done(format!("made host keys: {}", made.join(", "))))
+}
+
+/// The machine's host keys, for the platform and for people at the console.
+pub fn fingerprints(place: &Place) -> Vec<HostKey> {
+    let folder = place.path(FOLDER);
+    let read = |kind: &&str| {
+        let bytes = durable::read_bounded(&public(&folder, kind), 64 << 10).ok()?;
+        let key = PublicKey::parse(&String::from_utf8_lossy(&bytes)).ok()?;
+        Some(HostKey { key_type: (**kind).to_owned(), fingerprint: key.fingerprint() })
+    };
+    TYPES.iter().filter_map(read).collect()
+}
+
+fn wanted_types(pass: &Pass<'_>) -> Vec<&'static str> {
+    let asked = pass.config.text(TextKey::ProvisioningSshHostKeyPairType);
+    let named = sshd::named_host_keys(pass.place, FOLDER);
+    TYPES
+        .iter()
+        .copied()
+        .filter(|kind| asked == "auto" || *kind == asked || named.iter().any(|name| name == kind))
+        .collect()
+}
+
+/// A type that the system's cryptography refuses is left out, as long as another one is made.
+fn generate(pass: &mut Pass<'_>, scratch: &Path, types: &[&'static str]) -> Result<Vec<&'static str>> {
+    if fs::symlink_metadata(scratch).is_ok() {
+        fs::remove_dir_all(scratch)?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(scratch)?;
+    let mut made = Vec::new();
+    let mut said = String::new();
+    for kind in types {
+        let file = private(scratch, kind);
+        let bits: &[&str] = if *kind == "rsa" { &["-b", "3072"] } else { &[] };
+        let tool = Tool::new(KEYGEN).args(["-q", "-t", kind, "-N", "", "-C", "", "-f"]);
+        match tool.arg(file.to_string_lossy()).args(bits.iter().copied()).run() {
+            Ok(_) => made.push(*kind),
+            Err(fault) => {
+                pass.warn(format!("no host key of type {kind}: {fault}, ignoring"));
+                said = fault.text;
+            }
+        }
+    }
+    if made.is_empty() {
+        fs::remove_dir_all(scratch)?;
+        bail!(Fault::new(Exit::Os, format!("no host key could be made; the old ones stay: {said}")));
+    }
+    Ok(made)
+}
+
+/// Renames each key over its predecessor, private before public, then removes the image's keys of other types.
+fn swap(folder: &Path, scratch: &Path, made: &[&str]) -> Result<()> {
+    for kind in made {
+        let (new, old) = (private(scratch, kind), private(folder, kind));
+        inherit(&new, &old)?;
+        fs::File::open(&new)?.sync_all()?;
+        fs::rename(&new, &old)?;
+        let new = public(scratch, kind);
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
+        fs::File::open(&new)?.sync_all()?;
+        fs::rename(&new, public(folder, kind))?;
+    }
+    for kind in TYPES.iter().chain(&["dsa"]).filter(|kind| !made.contains(kind)) {
+        durable::remove(&private(folder, kind))?;
+        durable::remove(&public(folder, kind))?;
+    }
+    fs::remove_dir_all(scratch)?;
+    durable::sync_folder(scratch)?;
+    Ok(())
+}
+
+/// Group and mode of the key that goes: Red Hat's older systems let a group read it.
+fn inherit(new: &Path, old: &Path) -> Result<()> {
+    let mut mode = 0o600;
+    if let Ok(meta) = fs::symlink_metadata(old)
+        && meta.is_file()
+        && meta.gid() != 0
+    {
+        chown(new, None, Some(meta.gid()))?;
+        mode = meta.mode() & 0o640;
+    }
+    Ok(fs::set_permissions(new, fs::Permissions::from_mode(mode))?)
+}
+
+fn note_certificates(pass: &mut Pass<'_>, folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for name in entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+        if name.starts_with("ssh_host_") && name.ends_with("_key-cert.pub") {
+            let name = shown(&name);
+            pass.warn(format!(
+                "host certificate '{name}' is for a key that is gone, ignoring; sign the new key"
+            ));
+        }
+    }
+}
+
+fn private(folder: &Path, kind: &str) -> PathBuf {
+    folder.join(format!("ssh_host_{kind}_key"))
+}
+
+fn public(folder: &Path, kind: &str) -> PathBuf {
+    folder.join(format!("ssh_host_{kind}_key.pub"))
+}
+
+const FOLDER: &str = "/etc/ssh";
+const KEYGEN: &str = "/usr/bin/ssh-keygen";
+/// In the order in which their fingerprints are shown.
+const TYPES: &[&str] = &["rsa", "ecdsa", "ed25519"];

@@ -1,0 +1,76 @@
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use waagent_common::durable;
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::secret::Secret;
+use waagent_common::types::Thumbprint;
+
+use super::certificates::{Lookup, look_up};
+use crate::pass::{Came, Pass};
+use crate::plan::Target;
+use crate::{home, privileges};
+
+/// Private keys that a classic deployment wants in the home: copied as they are, never parsed, with the public half
+/// beside.
+pub fn copy(pass: &mut Pass<'_>) -> Result<Came> {
+    let mut lacking = Vec::new();
+    let mut copied = 0;
+    for pair in &pass.plan.key_pairs {
+        let Target::InHome(file) = &pair.target else { continue };
+        let (Lookup::Found(public), Some(private)) =
+            (look_up(pass.place, &pair.thumbprint)?, private_key(pass, &pair.thumbprint)?)
+        else {
+            lacking.push(format!("certificate {}", pair.thumbprint));
+            continue;
+        };
+        let line = format!("{}\n", public.line());
+        copied += usize::from(place(pass, file, &private, &line)?);
+    }
+    if !lacking.is_empty() {
+        return Ok(Came::Waiting(lacking));
+    }
+    Ok(match (pass.plan.key_pairs.len(), copied) {
+        (0, _) => Came::Skipped("none".to_owned()),
+        (all, 0) => Came::Unchanged(format!("{all} key pairs are in the home")),
+        (all, _) => Came::Done(format!("{all} key pairs, {copied} of them new")),
+    })
+}
+
+/// Only waagent-certs' own user may read it: the one use of the right over file modes in this program.
+fn private_key(pass: &Pass<'_>, thumbprint: &Thumbprint) -> Result<Option<Secret<Vec<u8>>>> {
+    let path = pass.place.lib(format!("certs/{thumbprint}.prv"));
+    match privileges::over_file_modes(|| durable::read_bounded(&path, 64 << 10)) {
+        Ok(bytes) => Ok(Some(Secret::new(bytes))),
+        Err(fault) if fault.exit == Exit::NoInput => Ok(None),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// A file of that name that says something else is never overwritten.
+fn place(pass: &Pass<'_>, file: &Path, private: &Secret<Vec<u8>>, line: &str) -> Result<bool> {
+    let account = pass.account()?;
+    let name = Path::new(file.file_name().unwrap_or_default()).to_path_buf();
+    let mut public = name.clone().into_os_string();
+    public.push(".pub");
+    home::in_folder_of(pass, &account, file, |folder| {
+        let mut placed = false;
+        for (name, bytes, mode) in [
+            (name.as_path(), private.expose().as_slice(), 0o600),
+            (Path::new(&public), line.as_bytes(), 0o644),
+        ] {
+            match folder.read(name, account.uid)? {
+                Some(old) if old == bytes => {}
+                Some(_) => {
+                    let text = format!("'{}' exists and is another key; remove it", file.display());
+                    bail!(Fault::new(Exit::Os, text));
+                }
+                None => {
+                    folder.replace(name, bytes, mode)?;
+                    placed = true;
+                }
+            }
+        }
+        Ok(placed)
+    })
+}

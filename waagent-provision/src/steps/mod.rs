@@ -1,0 +1,56 @@
+//! The steps that change the machine, in their order.
+
+mod authorized_keys;
+mod certificates;
+mod custom_data;
+mod entropy;
+mod guest_agent;
+pub mod host_keys;
+mod host_name;
+mod key_pairs;
+mod labels;
+pub mod links;
+mod password;
+mod root_password;
+pub mod shadow;
+mod sudoers;
+mod user;
+
+use crate::pass::Row;
+use crate::{reason, sshd};
+
+pub use custom_data::raise_flag as raise_custom_data_flag;
+
+/// What makes the machine reachable comes early, a rule of sudo after its user, root's password after an
+/// administrator, what waits for the network last. The marker follows when all are done.
+pub const ROWS: &[Row] = &[
+    Row { name: "entropy", reason: reason::UNHANDLED, needs: &[], run: entropy::mix },
+    Row { name: "host-name", reason: reason::HOST_NAME, needs: &[], run: host_name::set },
+    Row { name: "host-keys", reason: reason::HOST_KEYS, needs: &[], run: host_keys::regenerate },
+    Row { name: "sshd", reason: reason::SSHD, needs: &[], run: sshd::configure },
+    Row { name: "user", reason: reason::USER, needs: &[], run: user::create },
+    Row {
+        name: "authorized-keys",
+        reason: reason::KEY_PATH,
+        needs: &["user"],
+        run: authorized_keys::from_values,
+    },
+    Row { name: "password", reason: reason::PASSWORD, needs: &["user"], run: password::set },
+    Row { name: "sudoers", reason: reason::SUDOERS, needs: &["user"], run: sudoers::allow },
+    Row {
+        name: "root-password",
+        reason: reason::PASSWORD,
+        needs: &["user", "sudoers"],
+        run: root_password::lock,
+    },
+    Row { name: "custom-data", reason: reason::CUSTOM_DATA, needs: &[], run: custom_data::save },
+    Row { name: "guest-agent", reason: reason::UNHANDLED, needs: &[], run: guest_agent::mark },
+    Row {
+        name: "certificate-keys",
+        reason: reason::CERTIFICATE,
+        needs: &["user"],
+        run: authorized_keys::from_certificates,
+    },
+    Row { name: "key-pairs", reason: reason::CERTIFICATE, needs: &["user"], run: key_pairs::copy },
+    Row { name: "labels", reason: reason::UNHANDLED, needs: &[], run: labels::restore },
+];
