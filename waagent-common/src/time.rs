@@ -23,3 +23,16 @@ pub fn unix_seconds() -> u64 {
 pub fn uptime() -> Duration {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
+
+/// Milliseconds since 1970; 0 for a clock before it.
+pub fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A point in time that a document names; none where it isn't one, or before 1970.
+pub fn parse(text: &str) -> Option<SystemTime> {
+    let time: Timestamp = text.parse().ok()?;
+    let since = Duration::try_from(time.as_duration()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}

@@ -1,7 +1,24 @@
 //! Plans, unpacks and runs VM extensions.
 #![forbid(unsafe_code)]
 
+pub mod allow;
+pub mod args;
 pub mod boot;
+pub mod engine;
 pub mod environment;
+pub mod handler;
+pub mod inputs;
+pub mod noexec;
+pub mod once;
+pub mod package;
+pub mod plan;
+pub mod policy;
+pub mod python_json;
 pub mod remove;
 pub mod run;
+pub mod service;
+pub mod starter;
+pub mod status;
+pub mod systemd;
+pub mod trouble;
+pub mod verdict;

@@ -1,2 +1,43 @@
-//! See the crate documentation.
-fn main() {}
+//! # waagent-ext
+//!
+//! Does: decides what each extension of the goal state needs next, unpacks packages, writes what handlers expect to
+//! find, and gathers their status. It never runs anything of a handler: waagent-ext-run does, one command at a time.
+//!
+//! Reads: `fetch/goal-state.json`, `fetch/packages/`, `certs/certificates.json`, `provision/status.json`,
+//! `net/endpoint.json`, `ext/results/`, `/etc/waagent_policy.json`; status and heartbeat files of handlers.
+//!
+//! Writes: `ext/wanted.json`, `ext/plan.json`, `ext/state.json`, `ext/commands/`, `ext/status.json`; handlers' folders
+//! `<name>-<version>/`, links to certificates; `/var/log/azure/<name>/`.
+//!
+//! Exit codes: 0 done, unchanged, or ended by SIGTERM; 64 arguments; 65 the goal state is damaged; 73, 74 a document
+//! can't be written; 75 another run is at work, or the policy file was replaced; 77 the sandbox can't be entered.
+//!
+//! Security: root without any capability, so it writes root's files and reads documents of its group, and nothing else.
+//! Whoever owns this process can have commands of installed handlers run, and could place files into handlers'
+//! folders that the runner then executes: it is as good as root by that way alone. It can't open a network socket,
+//! execute anything, read a private key, or write another program's documents.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use waagent_common::fault::Outcome;
+use waagent_common::lock::Lock;
+use waagent_common::program;
+use waagent_ext::args::Args;
+use waagent_ext::engine::Engine;
+use waagent_ext::policy::POLICY;
+use waagent_ext::{once, service};
+
+fn main() -> ExitCode {
+    program::main(&POLICY, run)
+}
+
+fn run(args: &Args) -> Result<Outcome> {
+    let sandbox = POLICY.enter(&args.common)?;
+    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let place = args.common.place();
+    let _lock = Lock::take(&place, "ext")?;
+    let engine = Engine::new(&place, &config, &sandbox, args.force)?;
+    if args.once { once::work(engine) } else { service::serve(engine, &place) }
+}

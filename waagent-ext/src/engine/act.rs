@@ -1,0 +1,240 @@
+//! One step of one handler.
+
+use anyhow::Result;
+use waagent_common::documents::{
+    Body, CommandKind, Document, Extension, ExtensionFailure, HandlerReadiness, HandlerState, HandlerStatus,
+    ItemState, Package, PackageState,
+};
+use waagent_common::log;
+use waagent_common::time;
+use waagent_common::types::{HandlerName, HandlerVersion};
+
+use super::{Engine, Rest};
+use crate::handler::adopt;
+use crate::handler::contract;
+use crate::handler::manifest::Manifest;
+use crate::package::{copy, unpack};
+use crate::plan::align::{align, fresh, status};
+use crate::plan::step::{Step, Wish, next};
+use crate::trouble::{Trouble, code};
+
+impl Engine<'_> {
+    /// The next step of the handler at this place of the order; says what it waits for, if it does.
+    pub(super) fn act(&mut self, index: usize) -> Result<Option<Rest>> {
+        let item = self.state.round.as_ref().and_then(|round| round.items.get(index));
+        let Some(extension) = item.and_then(|item| self.extension(&item.name)).cloned() else {
+            // The document was replaced by one of the same id without this handler.
+            self.settle(index, ItemState::Skipped);
+            return Ok(None);
+        };
+        match self.step(&extension) {
+            Ok(rest) => Ok(rest),
+            Err(Stop::Trouble(trouble)) => {
+                self.fail(&extension.name, trouble, None);
+                Ok(None)
+            }
+            Err(Stop::Fatal(error)) => Err(error),
+        }
+    }
+
+    fn step(&mut self, extension: &Extension) -> Result<Option<Rest>, Stop> {
+        let wish = Wish::of(extension);
+        self.verdict_of(extension)?;
+        let wish = wish?;
+        let name = &extension.name;
+        if self.record(name).is_none() {
+            self.state.handlers.push(fresh(extension, adopt::installed(self.place, name)));
+        }
+        let Some(record) = self.record_mut(name) else { return Ok(None) };
+        if let Some(stale) = align(record, wish, &extension.version) {
+            let home = self.home(name, &stale);
+            self.remove_folder(&home);
+        }
+        let Some(record) = self.record(name) else { return Ok(None) };
+        match next(wish, record) {
+            Step::Unpack => self.unpack(extension),
+            Step::Run(kind) => self.run(extension, kind, &record.version.clone()),
+            Step::RunOld(kind, version) => self.run(extension, kind, &version),
+            Step::DropOld(version) => self.replace(extension, &version),
+            Step::Remove => self.remove(name),
+            Step::Finish => {
+                self.done(name);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Unpacks the package if it is there. What can't be had or unpacked is asked for anew in the next round.
+    fn unpack(&mut self, extension: &Extension) -> Result<Option<Rest>, Stop> {
+        let Some(record) = self.record(&extension.name) else { return Ok(None) };
+        let home = self.home(&record.name, &record.version);
+        let (attempt, keep) = (record.attempt, record.state == HandlerState::FailedUpgrade);
+        let path = self
+            .place
+            .path(Package::PATH)
+            .join(format!("{}.json", Package::stem(&extension.name, &extension.version)));
+        let unpacked = match Document::<Package>::read_at_if_there(self.place, &path) {
+            Ok(None) => return Ok(Some(Rest::Package(home.full_name()))),
+            Ok(Some(package)) if package.body.attempt < attempt => {
+                return Ok(Some(Rest::Package(home.full_name())));
+            }
+            Ok(Some(package)) => had(&package.body).and_then(|()| {
+                let archive = copy::take(self.place, &package, &self.settings.limits)
+                    .map_err(|why| not_had(code::PACKAGE_DOWNLOAD, &why))?;
+                unpack::unpack(&archive, &home, &self.settings.limits, keep)?;
+                Ok(package.body.sha256)
+            }),
+            Err(fault) => Err(not_had(code::PACKAGE_DOWNLOAD, &fault.text)),
+        };
+        let Some(record) = self.record_mut(&extension.name) else { return Ok(None) };
+        match unpacked {
+            Ok(digest) => {
+                record.state = HandlerState::Unpacked;
+                record.package_sha256 = digest;
+                log::info(&format!("[{}] Unpack extension package", home.full_name()));
+                Ok(None)
+            }
+            Err(trouble) => {
+                record.attempt = record.attempt.saturating_add(1);
+                Err(trouble.into())
+            }
+        }
+    }
+
+    /// The old version of an update is uninstalled: its folder goes, the new one takes its place.
+    fn replace(&mut self, extension: &Extension, old: &HandlerVersion) -> Result<Option<Rest>, Stop> {
+        let old = self.home(&extension.name, old);
+        self.remove_folder(&old);
+        let installs = match self.record(&extension.name) {
+            Some(record) => Manifest::read(&self.home(&record.name, &record.version))?.installs_on_update(),
+            None => return Ok(None),
+        };
+        if let Some(record) = self.record_mut(&extension.name) {
+            record.previous = None;
+            record.state = if installs { HandlerState::Unpacked } else { HandlerState::Installed };
+            record.status = status(HandlerReadiness::NotReady, "Plugin installed but not enabled");
+        }
+        self.mark(&extension.name);
+        Ok(None)
+    }
+
+    /// Nothing of the handler stays, but its logs.
+    fn remove(&mut self, name: &HandlerName) -> Result<Option<Rest>, Stop> {
+        self.remove_folders(name);
+        self.state.handlers.retain(|record| !super::is(&record.name, name));
+        self.done(name);
+        Ok(None)
+    }
+
+    /// Something it depends on failed.
+    pub(super) fn skip(&mut self, index: usize, why: &str) -> Result<Option<Rest>> {
+        let item = self.state.round.as_ref().and_then(|round| round.items.get(index));
+        if let Some(name) = item.map(|item| item.name.clone()) {
+            self.fail(&name, Trouble::new(code::UNKNOWN, "ExtensionProcessing", why), None);
+            self.settle(index, ItemState::Skipped);
+        }
+        Ok(None)
+    }
+
+    /// All steps of the handler succeeded.
+    pub(super) fn done(&mut self, name: &HandlerName) {
+        if let Some(item) = self.item_mut(name) {
+            item.state = ItemState::Done;
+        }
+    }
+
+    fn settle(&mut self, index: usize, state: ItemState) {
+        if let Some(item) = self.state.round.as_mut().and_then(|round| round.items.get_mut(index)) {
+            item.state = state;
+        }
+    }
+
+    /// The handler's round ends here. A status that the extension itself wrote after `since_ms` speaks for itself.
+    pub(super) fn fail(&mut self, name: &HandlerName, trouble: Trouble, since_ms: Option<u64>) {
+        let number =
+            self.extension(name).and_then(|extension| extension.settings.first()).map(|s| s.sequence_number);
+        let note = self.item_mut(name).and_then(|item| {
+            item.state = ItemState::Failed;
+            item.note.take()
+        });
+        let trouble = match note {
+            Some(note) => trouble.with(&note),
+            None => trouble,
+        };
+        log::warning(&format!(
+            "[{name}] {}: {}, going on with other extensions",
+            trouble.operation, trouble.text
+        ));
+        if let Some(record) = self.record_mut(name) {
+            record.status = HandlerStatus {
+                status: HandlerReadiness::NotReady,
+                code: trouble.code,
+                message: trouble.text.clone(),
+            };
+            record.failure = Some(ExtensionFailure {
+                sequence_number: number,
+                code: trouble.code,
+                message: trouble.text,
+                operation: trouble.operation.to_owned(),
+                since_ms: (!trouble.overrides).then(|| since_ms.unwrap_or_else(time::unix_millis)),
+            });
+        }
+        self.mark(name);
+    }
+
+    /// Writes the handler's state where other tools look for it. Ours is in our own document.
+    pub(super) fn mark(&self, name: &HandlerName) {
+        let Some(record) = self.record(name) else { return };
+        let home = self.home(&record.name, &record.version);
+        if home.base().is_dir()
+            && let Err(fault) = contract::write_marks(&home, record)
+        {
+            log::warning(&format!("{fault}, ignoring"));
+        }
+    }
+}
+
+/// Why a step ends without having been done.
+pub(super) enum Stop {
+    /// The extension's failure.
+    Trouble(Trouble),
+    /// Ours: nothing further may be done.
+    Fatal(anyhow::Error),
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+fn had(package: &Package) -> Result<(), Trouble> {
+    let why = package.error.as_deref();
+    match package.state {
+        PackageState::Ready => Ok(()),
+        PackageState::NoMatch => {
+            let text = format!(
+                "Unable to find version {} in manifest for extension {}",
+                package.version, package.name
+            );
+            Err(Trouble::new(code::UNKNOWN, "Download", text))
+        }
+        PackageState::NoUri => Err(not_had(code::MANIFEST_DOWNLOAD, why.unwrap_or("no URI for the package"))),
+        PackageState::Failed => Err(not_had(code::PACKAGE_DOWNLOAD, why.unwrap_or("no reason given"))),
+    }
+}
+
+fn not_had(code: i32, why: &str) -> Trouble {
+    Trouble::new(code, "Download", format!("Failed to download artifacts: [ExtensionDownloadError] {why}"))
+}
+
+/// The kinds whose failure names the update as a whole.
+pub(super) fn is_update(kind: CommandKind, old: bool) -> bool {
+    old || kind == CommandKind::Update
+}

@@ -1,0 +1,236 @@
+//! Is there something to begin? Then it is planned, recorded, and the packages are asked for.
+
+use anyhow::Result;
+use waagent_common::documents::{
+    self, Extension, GoalState, HandlerReadiness, HandlerRecord, ItemState, Plan, PlannedHandler,
+    ProvisionState, Round, RoundItem, Wanted, WantedPackage,
+};
+use waagent_common::log;
+use waagent_common::text::shown;
+use waagent_common::time;
+
+use super::{Engine, Rest, is};
+use crate::boot;
+use crate::handler::adopt;
+use crate::handler::certificates;
+use crate::plan::align::{align, fresh, status};
+use crate::plan::order;
+use crate::plan::step::{Step, Wish, next};
+use crate::verdict::Verdict;
+
+/// Features of a goal state that this agent has.
+const FEATURES: &[&str] = &["MultipleExtensionsPerHandler", "VersioningGovernance"];
+
+impl Engine<'_> {
+    /// Begins the newest goal state, or goes on with the one that was begun. Says why there is nothing to do.
+    pub(super) fn begin(&mut self) -> Result<Option<Rest>> {
+        let idle = |text: String| Ok(Some(Rest::Idle(text)));
+        let Some(goal) = self.known.goal.as_ref().map(|goal| goal.body.clone()) else {
+            return idle("there is no goal state yet".to_owned());
+        };
+        let Some(reason) = self.reason(&goal) else {
+            let complete = self.state.round.as_ref().is_some_and(|round| round.complete);
+            return if complete { idle(format!("goal state {} is finished", goal.id)) } else { Ok(None) };
+        };
+        if !matches!(self.known.provisioning, Some(ProvisionState::Ready | ProvisionState::Failed)) {
+            return idle("provisioning isn't over yet".to_owned());
+        }
+        if goal.outdated {
+            return idle(format!("goal state {} is older than one that was seen before", goal.id));
+        }
+        if goal.on_hold && self.settings.over_provisioning {
+            return idle(format!("extension handling is on hold by goal state {}", goal.id));
+        }
+        self.start(&goal, &reason)?;
+        if self.state.round.as_ref().is_some_and(|round| round.complete) {
+            return idle(format!("goal state {} needs features that this agent doesn't have", goal.id));
+        }
+        Ok(None)
+    }
+
+    /// Why the goal state is to be worked on from its beginning; none where it was begun.
+    fn reason(&self, goal: &GoalState) -> Option<String> {
+        let Some(round) = &self.state.round else { return Some("the first goal state".to_owned()) };
+        if round.goal_state_id != goal.id || round.created_on != goal.created_on {
+            return Some("a new goal state".to_owned());
+        }
+        if self.state.boot_id != boot::id() {
+            return Some("the machine was started".to_owned());
+        }
+        if self.state.chain_id != boot::chain_id(self.place) {
+            return Some("the agent was started".to_owned());
+        }
+        self.force.then(|| "asked for by --force".to_owned())
+    }
+
+    fn start(&mut self, goal: &GoalState, reason: &str) -> Result<()> {
+        if let Some(round) = &self.state.round
+            && !round.complete
+        {
+            log::info(&format!(
+                "a new goal state was received, but not all the extensions in the previous goal state {} have completed",
+                round.goal_state_id
+            ));
+        }
+        let missing: Vec<String> = goal
+            .required_features
+            .iter()
+            .filter(|feature| !FEATURES.contains(&feature.as_str()))
+            .map(|feature| shown(feature))
+            .collect();
+        (self.state.boot_id, self.state.chain_id) = (boot::id(), boot::chain_id(self.place));
+        self.force = false;
+        self.prepared.clear();
+        self.verdict = Verdict::read(self.place, self.config);
+        self.state.round = Some(new_round(goal, !missing.is_empty()));
+        if missing.is_empty() {
+            log::info(&format!(
+                "ProcessExtensionsGoalState started [{} source: {:?} activity: {} correlation {} created: {}]",
+                goal.id, goal.source, goal.activity_id, goal.correlation_id, goal.created_on
+            ));
+            self.prepare_records(goal);
+            self.link_certificates();
+            self.write_plan(goal, reason)?;
+        } else {
+            let text =
+                format!("Failing GS {} as Unsupported features found: {}", goal.id, missing.join(", "));
+            log::warning(&format!("{text}, ignoring the goal state"));
+            self.aggregate("Failed", 2001, &text);
+        }
+        self.write_wanted()?;
+        self.save()
+    }
+
+    /// A record for each handler, and no old failure in the platform's eyes while the new round is at work.
+    fn prepare_records(&mut self, goal: &GoalState) {
+        for extension in &goal.extensions {
+            let wish = Wish::of(extension);
+            match self.record_mut(&extension.name) {
+                Some(record) => {
+                    let failed = record.failure.take().is_some() || record.status.code != 0;
+                    if failed && wish == Ok(Wish::Enabled) {
+                        record.status =
+                            status(HandlerReadiness::Installing, "Plugin is waiting to be processed again");
+                    }
+                }
+                None => {
+                    let found = adopt::installed(self.place, &extension.name);
+                    if wish != Ok(Wish::Uninstall) || found.is_some() || self.verdict_of(extension).is_err() {
+                        self.state.handlers.push(fresh(extension, found));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Links to the certificates that are there; one that can't be made is the extension's trouble later.
+    pub(super) fn link_certificates(&self) {
+        if let Some(document) = &self.known.certificates
+            && let Err(fault) = certificates::link(self.place, &document.body)
+        {
+            log::warning(&format!("{fault}, ignoring"));
+        }
+    }
+
+    pub(super) fn verdict_of(&self, extension: &Extension) -> Result<&'static str, crate::trouble::Trouble> {
+        let all = self.known.goal.as_ref().map_or(&[][..], |goal| &goal.body.extensions);
+        self.verdict.on(extension, all)
+    }
+
+    fn write_plan(&self, goal: &GoalState, reason: &str) -> Result<()> {
+        let steps =
+            order::order(&goal.extensions).into_iter().map(|extension| self.planned(extension)).collect();
+        let plan = Plan { goal_state_id: goal.id.clone(), reason: reason.to_owned(), steps };
+        documents::write(self.place, &plan, &self.inputs(), self.sandbox)?;
+        Ok(())
+    }
+
+    fn planned(&self, extension: &Extension) -> PlannedHandler {
+        let verdict = self.verdict_of(extension);
+        PlannedHandler {
+            name: extension.name.clone(),
+            version: extension.version.clone(),
+            wanted: shown(&extension.state),
+            level: order::key(extension),
+            next: match (&verdict, self.first_step(extension)) {
+                (Ok(_), Some(step)) => describe(&step),
+                _ => "none".to_owned(),
+            },
+            allowed: verdict.is_ok(),
+            rule: match verdict {
+                Ok(rule) => rule.to_owned(),
+                Err(trouble) => trouble.text,
+            },
+        }
+    }
+
+    fn first_step(&self, extension: &Extension) -> Option<Step> {
+        let wish = Wish::of(extension).ok()?;
+        let mut record: HandlerRecord =
+            self.record(&extension.name).cloned().unwrap_or_else(|| fresh(extension, None));
+        align(&mut record, wish, &extension.version);
+        Some(next(wish, &record))
+    }
+
+    /// Asks for the packages of all handlers that are to be unpacked in this round and aren't yet.
+    pub(super) fn write_wanted(&self) -> Result<()> {
+        let (Some(goal), Some(round)) = (&self.known.goal, &self.state.round) else { return Ok(()) };
+        let open = |extension: &&Extension| {
+            round.items.iter().any(|item| is(&item.name, &extension.name) && item.state == ItemState::Open)
+        };
+        let packages = order::order(&goal.body.extensions)
+            .into_iter()
+            .filter(open)
+            .filter(|extension| self.verdict_of(extension).is_ok())
+            .filter(|extension| self.first_step(extension) == Some(Step::Unpack))
+            .map(|extension| WantedPackage {
+                name: extension.name.clone(),
+                version: extension.version.clone(),
+                attempt: self.attempt(extension),
+            })
+            .collect();
+        let wanted = Wanted { goal_state_id: round.goal_state_id.clone(), packages };
+        documents::write(self.place, &wanted, &self.inputs(), self.sandbox)?;
+        Ok(())
+    }
+
+    /// The number of the download that this version's record asks for.
+    fn attempt(&self, extension: &Extension) -> u32 {
+        let record = self.record(&extension.name).filter(|record| record.version == extension.version);
+        record.map_or(1, |record| record.attempt)
+    }
+}
+
+fn new_round(goal: &GoalState, refused: bool) -> Round {
+    let items = order::order(&goal.extensions)
+        .into_iter()
+        .filter(|_| !refused)
+        .map(|extension| RoundItem {
+            name: extension.name.clone(),
+            state: ItemState::Open,
+            disable_exit_code: None,
+            uninstall_exit_code: None,
+            note: None,
+        })
+        .collect();
+    Round {
+        goal_state_id: goal.id.clone(),
+        created_on: goal.created_on.clone(),
+        svd_sequence_number: goal.svd_sequence_number,
+        started_at: time::now_micros(),
+        started_uptime_s: time::uptime().as_secs(),
+        complete: refused,
+        items,
+    }
+}
+
+fn describe(step: &Step) -> String {
+    match step {
+        Step::Unpack => "fetch and unpack the package, install or update, enable".to_owned(),
+        Step::Run(kind) => format!("run {}", format!("{kind:?}").to_lowercase()),
+        Step::RunOld(kind, version) => format!("run {} of {version}", format!("{kind:?}").to_lowercase()),
+        Step::DropOld(version) => format!("remove {version}"),
+        Step::Remove => "remove".to_owned(),
+        Step::Finish => "nothing".to_owned(),
+    }
+}

@@ -1,0 +1,250 @@
+//! The work on a goal state: one step after the other, each recorded before the next begins.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::Result;
+use waagent_common::config::{Config, IntegerKey, SwitchKey, TextKey};
+use waagent_common::documents::{
+    self, Body, Document, Extension, ExtensionState, HandlerRecord, Inputs, ItemState, RoundItem, Written,
+};
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::log;
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+use waagent_common::types::{HandlerName, HandlerVersion};
+
+use crate::handler::home::Home;
+use crate::inputs::Known;
+use crate::package::Limits;
+use crate::plan::order::{self, Turn, Turnable};
+use crate::starter::Starter;
+use crate::status::report::Reporter;
+use crate::verdict::Verdict;
+
+mod act;
+mod begin;
+mod command;
+mod conclude;
+mod finish;
+mod housekeeping;
+mod outcome;
+mod prepare;
+
+/// What the work waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing is left to do, or nothing may be done; the text says which.
+    Idle(String),
+    /// A command of a handler is at work, or waits for its starter.
+    Command(String),
+    /// A package.
+    Package(String),
+    /// What an extension depends on.
+    Dependency(String),
+    /// Certificates, at most for this long.
+    Certificate(String, Duration),
+}
+
+/// What the configuration says about extensions.
+#[derive(Debug)]
+pub struct Settings {
+    logs: String,
+    limits: Limits,
+    over_provisioning: bool,
+    fips: bool,
+    digest: String,
+}
+
+impl Settings {
+    /// The keys that this program uses.
+    pub fn new(config: &Config) -> Self {
+        let mib = |key| u64::try_from(config.integer(key)).unwrap_or(0);
+        Self {
+            logs: config.text(TextKey::ExtensionLogDir).to_owned(),
+            limits: Limits::new(
+                mib(IntegerKey::ExtensionsMaxPackageMb),
+                mib(IntegerKey::ExtensionsMaxUnpackedMb),
+            ),
+            over_provisioning: config.switch(SwitchKey::EnableOverProvisioning),
+            fips: config.switch(SwitchKey::OsEnableFips),
+            digest: config.digest_for("waagent-ext"),
+        }
+    }
+}
+
+/// The work, and all that it knows.
+#[derive(Debug)]
+pub struct Engine<'a> {
+    place: &'a Place,
+    config: &'a Config,
+    sandbox: &'a Sandbox,
+    settings: Settings,
+    starter: Starter,
+    known: Known,
+    verdict: Verdict,
+    state: ExtensionState,
+    reporter: Reporter,
+    /// Handlers whose files were written in this round.
+    prepared: HashSet<HandlerName>,
+    /// Did anything happen since the start?
+    worked: bool,
+    force: bool,
+}
+
+impl<'a> Engine<'a> {
+    /// Takes up the work where the last run left it.
+    pub fn new(place: &'a Place, config: &'a Config, sandbox: &'a Sandbox, force: bool) -> Result<Self> {
+        let mut engine = Self {
+            place,
+            config,
+            sandbox,
+            settings: Settings::new(config),
+            starter: Starter::of(place),
+            known: Known::read(place)?,
+            verdict: Verdict::read(place, config),
+            state: load(place)?,
+            reporter: Reporter::default(),
+            prepared: HashSet::new(),
+            worked: false,
+            force,
+        };
+        engine.clear_left_overs();
+        Ok(engine)
+    }
+
+    /// Reads the documents of the other programs again. A damaged goal state leaves the old one in force.
+    pub fn refresh(&mut self) {
+        match Known::read(self.place) {
+            Ok(known) => self.known = known,
+            Err(fault) => log::error(&fault.text),
+        }
+    }
+
+    /// Does all that can be done now, and says what it waits for.
+    pub fn advance(&mut self) -> Result<Rest> {
+        self.conclude()?;
+        if let Some(rest) = self.begin()? {
+            return Ok(rest);
+        }
+        loop {
+            if let Some(running) = &self.state.command {
+                return Ok(Rest::Command(running.id.clone()));
+            }
+            let rest = match self.turn() {
+                Turn::Over => return self.finish(),
+                Turn::Wait(index) => Some(Rest::Dependency(self.name_of(index))),
+                Turn::Skip(index, why) => self.skip(index, &why)?,
+                Turn::Act(index) => self.act(index)?,
+            };
+            if let Some(rest) = rest {
+                self.save()?;
+                return Ok(rest);
+            }
+        }
+    }
+
+    /// Writes the report if it changed, and says when it may change by time alone.
+    pub fn publish(&mut self) -> Result<(Written, Option<Duration>)> {
+        let goal = self.known.goal.as_ref();
+        let report =
+            self.reporter.report(self.place, &self.settings.logs, &self.state, goal.map(|goal| &goal.body));
+        let written = documents::write(self.place, &report.body, &self.inputs(), self.sandbox)?;
+        self.note_progress(&report.body)?;
+        Ok((written, report.again))
+    }
+
+    /// Did this run do anything?
+    pub fn has_worked(&self) -> bool {
+        self.worked
+    }
+
+    /// Folders whose changes matter besides the documents': of each enabled handler.
+    pub fn watched_homes(&self) -> Vec<Home> {
+        self.state.handlers.iter().map(|record| self.home(&record.name, &record.version)).collect()
+    }
+
+    fn inputs(&self) -> Inputs {
+        Inputs::new().optional(self.known.goal.as_ref()).digest("configuration", &self.settings.digest)
+    }
+
+    /// Records what is done; nothing further is begun if that fails.
+    fn save(&mut self) -> Result<()> {
+        if documents::write(self.place, &self.state, &self.inputs(), self.sandbox)? == Written::Changed {
+            self.worked = true;
+        }
+        Ok(())
+    }
+
+    fn turn(&self) -> Turn {
+        let (Some(goal), Some(round)) = (&self.known.goal, &self.state.round) else { return Turn::Over };
+        let levels: HashSet<i64> =
+            goal.body.extensions.iter().map(order::key).filter(|key| *key >= 0).collect();
+        let handlers: Vec<Turnable> =
+            round.items.iter().map(|item| self.turnable(item, levels.len() > 1)).collect();
+        let waited = waagent_common::time::uptime().as_secs().saturating_sub(round.started_uptime_s);
+        order::turn(&handlers, waited)
+    }
+
+    fn turnable(&self, item: &RoundItem, has_levels: bool) -> Turnable {
+        let extension = self.extension(&item.name);
+        let key = extension.map_or(0, order::key);
+        let record = self.record(&item.name);
+        let word = match (extension, record) {
+            (Some(extension), Some(record)) if has_levels && item.state == ItemState::Done && key >= 0 => {
+                let home = self.home(&record.name, &record.version);
+                extension.settings.first().map(|settings| self.reporter.word(&home, settings.sequence_number))
+            }
+            _ => None,
+        };
+        let version = record.map_or_else(String::new, |record| format!("-{}", record.version));
+        Turnable { key, state: item.state, full_name: format!("{}{version}", item.name), word }
+    }
+
+    fn extension(&self, name: &HandlerName) -> Option<&Extension> {
+        self.known.goal.as_ref()?.body.extensions.iter().find(|extension| is(&extension.name, name))
+    }
+
+    fn record(&self, name: &HandlerName) -> Option<&HandlerRecord> {
+        self.state.handlers.iter().find(|record| is(&record.name, name))
+    }
+
+    fn record_mut(&mut self, name: &HandlerName) -> Option<&mut HandlerRecord> {
+        self.state.handlers.iter_mut().find(|record| is(&record.name, name))
+    }
+
+    fn item_mut(&mut self, name: &HandlerName) -> Option<&mut RoundItem> {
+        self.state.round.as_mut()?.items.iter_mut().find(|item| is(&item.name, name))
+    }
+
+    fn name_of(&self, index: usize) -> String {
+        let item = self.state.round.as_ref().and_then(|round| round.items.get(index));
+        item.map_or_else(String::new, |item| item.name.to_string())
+    }
+
+    fn home(&self, name: &HandlerName, version: &HandlerVersion) -> Home {
+        Home::new(self.place, &self.settings.logs, name, version)
+    }
+}
+
+/// The same handler, whatever the case: the platform ignores it.
+fn is(one: &HandlerName, other: &HandlerName) -> bool {
+    one.as_str().eq_ignore_ascii_case(other.as_str())
+}
+
+/// The state as it was left. A damaged one is put aside: folders then tell what is installed.
+fn load(place: &Place) -> Result<ExtensionState> {
+    match Document::<ExtensionState>::read_if_there(place) {
+        Ok(document) => Ok(document.map(|document| document.body).unwrap_or_default()),
+        Err(fault) if fault.exit == Exit::Data => {
+            let path = place.path(ExtensionState::PATH);
+            let aside = path.with_extension("json.bad");
+            log::warning(&format!("{fault}, using what the folders of handlers say"));
+            std::fs::rename(&path, &aside).map_err(|error| {
+                Fault::io(format!("cannot put '{}' aside: {error}; remove it", path.display()))
+            })?;
+            Ok(ExtensionState::default())
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}

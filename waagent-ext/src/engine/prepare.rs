@@ -1,0 +1,69 @@
+//! What a handler must find before its first command of a round: folders, environment, settings, certificates.
+
+use waagent_common::documents::{CommandKind, Extension};
+use waagent_common::log;
+
+use super::{Engine, Rest};
+use crate::handler::home::Home;
+use crate::handler::{carry, certificates, contract};
+use crate::inputs::Certificate;
+use crate::noexec;
+use crate::trouble::{Trouble, code};
+
+impl Engine<'_> {
+    /// Prepares the wanted version once in a round; says what it waits for, if it does.
+    pub(super) fn prepare(&mut self, extension: &Extension, home: &Home) -> Result<Option<Rest>, Trouble> {
+        if self.prepared.contains(&extension.name) {
+            return Ok(None);
+        }
+        match self.known.certificate(extension) {
+            Certificate::There => {}
+            Certificate::Awaited(left) => return Ok(Some(Rest::Certificate(home.full_name(), left))),
+            Certificate::Missing(why) => {
+                log::warning(&format!("[{}] {why}, going on without it", home.full_name()));
+                if let Some(item) = self.item_mut(&extension.name) {
+                    item.note = Some(why);
+                }
+            }
+        }
+        if let Some(mount) = noexec::mount_of(home.base()) {
+            log::warning(&format!(
+                "[{}] '{mount}' is mounted noexec: the handler's commands can't start; set Extensions.ExecMount=y, \
+                 going on",
+                home.full_name()
+            ));
+        }
+        let failed = |fault: waagent_common::fault::Fault| {
+            Trouble::new(
+                code::UNKNOWN,
+                "ExtensionProcessing",
+                format!("Failed to update settings file: {fault}"),
+            )
+        };
+        self.link_certificates();
+        contract::prepare(home).map_err(failed)?;
+        let settings = extension.settings.first();
+        let known = self.known.certificates.as_ref().map(|document| &document.body);
+        let thumbprint = settings
+            .and_then(|settings| settings.protected_settings_thumbprint.as_deref())
+            .map(|received| certificates::spelling(received, known));
+        contract::write_settings(home, settings, thumbprint.as_deref()).map_err(failed)?;
+        log::info(&format!("[{}] Update settings file", home.full_name()));
+        self.prepared.insert(extension.name.clone());
+        Ok(None)
+    }
+
+    /// Before the update command the new folder takes over how far the old one was.
+    pub(super) fn carry_over(
+        &self,
+        kind: CommandKind,
+        old: Option<&Home>,
+        new: &Home,
+    ) -> Result<(), Trouble> {
+        let (CommandKind::Update, Some(old)) = (kind, old) else { return Ok(()) };
+        let failed = |fault: waagent_common::fault::Fault| {
+            Trouble::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {fault}"))
+        };
+        carry::over(&old.open().map_err(failed)?, &new.open().map_err(failed)?).map_err(failed)
+    }
+}

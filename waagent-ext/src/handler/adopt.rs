@@ -1,0 +1,56 @@
+//! Handlers that another agent installed: taken over as they are, once.
+
+use std::fs;
+
+use waagent_common::documents::HandlerState;
+use waagent_common::place::Place;
+use waagent_common::types::{HandlerName, HandlerVersion};
+
+use super::folder::Folder;
+
+/// A handler's folder, as its name says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// Handler, spelled as the folder is.
+    pub name: HandlerName,
+    /// Version.
+    pub version: HandlerVersion,
+    /// What `config/HandlerState` says; a missing or odd one says nothing is installed.
+    pub state: HandlerState,
+}
+
+/// All folders of handlers: `<name>-<version>` with a `HandlerState` in it.
+pub fn folders(place: &Place) -> Vec<Installed> {
+    let Ok(entries) = fs::read_dir(place.lib("")) else { return Vec::new() };
+    let mut found: Vec<Installed> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let (name, version) = name.to_str()?.rsplit_once('-')?;
+            let name = HandlerName::try_from(name).ok()?;
+            let version = HandlerVersion::try_from(version).ok()?;
+            let state = state_in(&Folder::open(&entry.path()).ok()?)?;
+            Some(Installed { name, version, state })
+        })
+        .collect();
+    found.sort_by_key(|handler| (handler.name.as_str().to_ascii_lowercase(), handler.version.numbers()));
+    found
+}
+
+/// The installed version of this handler: the highest whose folder says so.
+pub fn installed(place: &Place, name: &HandlerName) -> Option<Installed> {
+    folders(place)
+        .into_iter()
+        .filter(|handler| handler.name.as_str().eq_ignore_ascii_case(name.as_str()))
+        .rfind(|handler| matches!(handler.state, HandlerState::Installed | HandlerState::Enabled))
+}
+
+fn state_in(base: &Folder) -> Option<HandlerState> {
+    let (word, _) = base.enter_if_there("config")?.read("HandlerState", 64).ok()?;
+    Some(match word.trim_ascii() {
+        b"Installed" => HandlerState::Installed,
+        b"Enabled" => HandlerState::Enabled,
+        b"FailedUpgrade" => HandlerState::FailedUpgrade,
+        _ => HandlerState::NotInstalled,
+    })
+}

@@ -1,0 +1,76 @@
+//! Links to certificates and keys, where published handlers look for them: `<lib>/<thumbprint>.crt` and `.prv`.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use waagent_common::documents::Certificates;
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::log;
+use waagent_common::place::Place;
+use waagent_common::types::Thumbprint;
+
+/// Makes the links that are missing, and removes those whose target is gone.
+pub fn link(place: &Place, certificates: &Certificates) -> Result<(), Fault> {
+    for row in &certificates.certificates {
+        let kinds: &[&str] = if row.has_private_key { &["crt", "prv"] } else { &["crt"] };
+        for kind in kinds {
+            link_one(place, &format!("{}.{kind}", row.thumbprint))?;
+        }
+    }
+    remove_stale(place);
+    Ok(())
+}
+
+fn link_one(place: &Place, name: &str) -> Result<(), Fault> {
+    let path = place.lib(name);
+    let target = Path::new("certs").join(name);
+    if fs::read_link(&path).is_ok_and(|there| there == target) || !place.lib(&target).exists() {
+        return Ok(());
+    }
+    let failed = |error: io::Error| {
+        Fault::new(Exit::CannotCreate, format!("cannot make link '{}': {error}", path.display()))
+    };
+    match symlink(&target, &path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // A link of another kind is replaced; a file there is somebody's own, and holds.
+            if path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_symlink()) {
+                fs::remove_file(&path).and_then(|()| symlink(&target, &path)).map_err(failed)?;
+            }
+            Ok(())
+        }
+        made => made.map_err(failed),
+    }
+}
+
+fn remove_stale(place: &Place) {
+    let Ok(entries) = fs::read_dir(place.lib("")) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some((stem, "crt" | "prv")) = name.to_str().and_then(|name| name.rsplit_once('.')) else {
+            continue;
+        };
+        let ours = Thumbprint::try_from(stem).is_ok()
+            && fs::read_link(entry.path()).is_ok_and(|target| target.starts_with("certs"));
+        if ours && !entry.path().exists() {
+            match fs::remove_file(entry.path()) {
+                Ok(()) => {
+                    log::info(&format!("removed '{}': the certificate is gone", entry.path().display()))
+                }
+                Err(error) => {
+                    log::warning(&format!("cannot remove '{}': {error}, ignoring", entry.path().display()))
+                }
+            }
+        }
+    }
+}
+
+/// The spelling of a thumbprint that there is a file for: extensions build the path from it.
+pub fn spelling(received: &str, certificates: Option<&Certificates>) -> String {
+    let upper = received.to_ascii_uppercase();
+    let known = certificates.is_some_and(|certificates| {
+        certificates.certificates.iter().any(|row| row.thumbprint.as_str() == upper)
+    });
+    if known { upper } else { received.to_owned() }
+}

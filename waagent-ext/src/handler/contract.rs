@@ -1,0 +1,172 @@
+//! The files by which the agent speaks to a handler: environment, settings, state, status.
+
+use serde_json::{Map, Value, json};
+use waagent_common::documents::{ExtensionSettings, HandlerRecord, HandlerState};
+use waagent_common::fault::Fault;
+
+use super::folder::Folder;
+use super::home::Home;
+use crate::python_json::dumps;
+
+/// Settings and status files of older sequence numbers that are kept, of each kind.
+const KEPT: usize = 10;
+
+/// Makes the folders of the contract, and `HandlerEnvironment.json` where it isn't what it should be.
+pub fn prepare(home: &Home) -> Result<(), Fault> {
+    let base = home.open()?;
+    base.make("config", 0o700)?;
+    base.make("status", 0o700)?;
+    let logs = super::command_log::folder(home)?;
+    logs.make("events", 0o700)?;
+    let wanted = environment(home);
+    let is =
+        base.read("HandlerEnvironment.json", 64 << 10).is_ok_and(|(bytes, _)| bytes == wanted.as_bytes());
+    if is { Ok(()) } else { base.write("HandlerEnvironment.json", wanted.as_bytes(), 0o644, true) }
+}
+
+/// The bytes of `HandlerEnvironment.json`.
+pub fn environment(home: &Home) -> String {
+    let below =
+        |path: &std::path::Path, name: &str| Value::String(path.join(name).to_string_lossy().into_owned());
+    let events = below(home.logs(), "events");
+    // Version is a number to published handlers, and must be written 1.0; logFolder mustn't be the last member.
+    let version: Value = serde_json::from_str("1.0").unwrap_or(Value::Null);
+    dumps(&json!([{
+        "name": home.name.as_str(),
+        "version": version,
+        "handlerEnvironment": {
+            "logFolder": home.logs().to_string_lossy(),
+            "configFolder": below(home.base(), "config"),
+            "statusFolder": below(home.base(), "status"),
+            "heartbeatFile": below(home.base(), "heartbeat.log"),
+            "eventsFolder": events,
+            "eventsFolder_preview": events,
+        }
+    }]))
+}
+
+/// Writes the settings file: always anew, since handlers without the variable take the newest file.
+pub fn write_settings(
+    home: &Home,
+    settings: Option<&ExtensionSettings>,
+    thumbprint: Option<&str>,
+) -> Result<(), Fault> {
+    let config = home.open()?.make("config", 0o700)?;
+    match settings {
+        None => config.write("0.settings", b"", 0o600, true)?,
+        Some(settings) => {
+            let name = format!("{}.settings", settings.sequence_number);
+            config.write(&name, runtime_settings(settings, thumbprint).as_bytes(), 0o600, true)?;
+        }
+    }
+    let current = settings.map_or(0, |settings| settings.sequence_number);
+    thin_out(&config, ".settings", current);
+    if let Some(status) = home.status() {
+        thin_out(&status, ".status", current);
+    }
+    Ok(())
+}
+
+/// The bytes of a settings file. `thumbprint` is the spelling that there is a file for.
+pub fn runtime_settings(settings: &ExtensionSettings, thumbprint: Option<&str>) -> String {
+    let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::String(text.to_owned()));
+    let mut members = Map::new();
+    if settings.unreadable {
+        for name in ["publicSettings", "protectedSettings", "protectedSettingsCertThumbprint"] {
+            members.insert(name.to_owned(), Value::Null);
+        }
+    } else {
+        members.insert("publicSettings".to_owned(), settings.public_settings.clone().unwrap_or(Value::Null));
+        members.insert("protectedSettings".to_owned(), text(settings.protected_settings.as_deref()));
+        members.insert("protectedSettingsCertThumbprint".to_owned(), text(thumbprint));
+    }
+    dumps(&json!({"runtimeSettings": [{"handlerSettings": members}]}))
+}
+
+/// Writes `HandlerState` and `HandlerStatus`, for extensions, support tools and agents to come. We never trust them.
+pub fn write_marks(home: &Home, record: &HandlerRecord) -> Result<(), Fault> {
+    let config = home.open()?.make("config", 0o700)?;
+    let word = match record.state {
+        HandlerState::Installed => "Installed",
+        HandlerState::Enabled => "Enabled",
+        HandlerState::FailedUpgrade => "FailedUpgrade",
+        _ => "NotInstalled",
+    };
+    config.write("HandlerState", word.as_bytes(), 0o600, false)?;
+    let status = dumps(&json!({
+        "name": record.name.as_str(), "version": home.version.as_str(),
+        "status": format!("{:?}", record.status.status), "code": record.status.code,
+        "message": record.status.message, "supports_multi_config": false, "extension_status": Value::Null,
+    }));
+    config.write("HandlerStatus", status.as_bytes(), 0o600, false)
+}
+
+/// Removes the oldest `<number><suffix>` files beyond the newest ten and the current one.
+fn thin_out(folder: &Folder, suffix: &str, current: u32) {
+    let mut numbered: Vec<(std::time::SystemTime, String)> = folder
+        .names(10_000)
+        .into_iter()
+        .filter(|name| {
+            name.strip_suffix(suffix).is_some_and(|n| n.parse::<u32>().is_ok_and(|number| number != current))
+        })
+        .filter_map(|name| Some((folder.open_regular(&name).ok()?.metadata().ok()?.modified().ok()?, name)))
+        .collect();
+    numbered.sort();
+    let surplus = numbered.len().saturating_sub(KEPT);
+    for (_, name) in numbered.into_iter().take(surplus) {
+        if let Err(error) = folder.remove(&name) {
+            let path = folder.path().join(&name);
+            waagent_common::log::warning(&format!("cannot remove '{}': {error}, ignoring", path.display()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use waagent_common::place::Place;
+    use waagent_common::types::{HandlerName, HandlerVersion};
+
+    use super::*;
+
+    fn settings() -> ExtensionSettings {
+        ExtensionSettings {
+            name: None,
+            sequence_number: 3,
+            state: "enabled".to_owned(),
+            dependency_level: 0,
+            depends_on: Vec::new(),
+            public_settings: Some(
+                serde_json::from_str(r#"{"z":1.0,"a":"é","n":18446744073709551617.10}"#).unwrap(),
+            ),
+            protected_settings: Some("MIIB".to_owned()),
+            protected_settings_thumbprint: Some("AB".to_owned()),
+            unreadable: false,
+        }
+    }
+
+    #[test]
+    fn settings_have_pythons_bytes_and_all_three_members() {
+        assert_eq!(
+            runtime_settings(&settings(), Some("AB")),
+            r#"{"runtimeSettings": [{"handlerSettings": {"publicSettings": {"z": 1.0, "a": "\u00e9", "n": 18446744073709551617.10}, "protectedSettings": "MIIB", "protectedSettingsCertThumbprint": "AB"}}]}"#
+        );
+        let bare = ExtensionSettings { public_settings: None, protected_settings: None, ..settings() };
+        let nulls = r#"{"runtimeSettings": [{"handlerSettings": {"publicSettings": null, "protectedSettings": null, "protectedSettingsCertThumbprint": null}}]}"#;
+        assert_eq!(runtime_settings(&bare, None), nulls);
+        let unreadable = ExtensionSettings { unreadable: true, ..settings() };
+        assert_eq!(runtime_settings(&unreadable, Some("AB")), nulls);
+    }
+
+    #[test]
+    fn the_environment_has_the_bytes_that_shims_look_for() {
+        let name = HandlerName::try_from("Microsoft.Azure.Extensions.CustomScript").unwrap();
+        let version = HandlerVersion::try_from("2.1.19").unwrap();
+        let home = Home::new(&Place::new(Path::new("/")), "/var/log/azure", &name, &version);
+        assert_eq!(
+            environment(&home),
+            r#"[{"name": "Microsoft.Azure.Extensions.CustomScript", "version": 1.0, "handlerEnvironment": {"logFolder": "/var/log/azure/Microsoft.Azure.Extensions.CustomScript", "configFolder": "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.19/config", "statusFolder": "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.19/status", "heartbeatFile": "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.19/heartbeat.log", "eventsFolder": "/var/log/azure/Microsoft.Azure.Extensions.CustomScript/events", "eventsFolder_preview": "/var/log/azure/Microsoft.Azure.Extensions.CustomScript/events"}}]"#
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Where one version of a handler lives.
+
+use std::path::{Path, PathBuf};
+
+use waagent_common::fault::Fault;
+use waagent_common::place::Place;
+use waagent_common::types::{HandlerName, HandlerVersion};
+
+use super::folder::Folder;
+
+/// The folders of one version of a handler.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// Handler.
+    pub name: HandlerName,
+    /// Version.
+    pub version: HandlerVersion,
+    base: PathBuf,
+    logs: PathBuf,
+}
+
+impl Home {
+    /// The home of this version; `logs` is `Extension.LogDir`.
+    pub fn new(place: &Place, logs: &str, name: &HandlerName, version: &HandlerVersion) -> Self {
+        Self {
+            name: name.clone(),
+            version: version.clone(),
+            base: place.lib(format!("{name}-{version}")),
+            logs: place.path(logs).join(name.as_str()),
+        }
+    }
+
+    /// `<name>-<version>`.
+    pub fn full_name(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
+
+    /// The handler's folder: what its commands run in.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// The folder of its logs, the same for all versions.
+    pub fn logs(&self) -> &Path {
+        &self.logs
+    }
+
+    /// The handler's folder, opened.
+    pub fn open(&self) -> Result<Folder, Fault> {
+        Folder::open(&self.base)
+    }
+
+    /// Its status folder, if it is there.
+    pub fn status(&self) -> Option<Folder> {
+        self.open().ok()?.enter_if_there("status")
+    }
+}

@@ -1,0 +1,102 @@
+//! The documents that work depends on, as they are now.
+
+use std::time::{Duration, SystemTime};
+
+use waagent_common::documents::{
+    Certificates, Document, Endpoint, Extension, GoalState, ProvisionState, ProvisionStatus,
+};
+use waagent_common::fault::Fault;
+use waagent_common::log;
+use waagent_common::place::Place;
+use waagent_common::time;
+
+/// How long the newest goal state waits for its certificates to be unsealed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The platform's address where no document says otherwise (Azure's documentation: 168.63.129.16).
+const PLATFORM: &str = "168.63.129.16";
+
+/// What is known of the other programs' work.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// What the platform wants.
+    pub goal: Option<Document<GoalState>>,
+    /// Certificates that were unsealed.
+    pub certificates: Option<Document<Certificates>>,
+    /// How far provisioning is.
+    pub provisioning: Option<ProvisionState>,
+}
+
+/// A certificate that an extension's protected settings need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Certificate {
+    /// It is there, or none is needed.
+    There,
+    /// It may still come.
+    Awaited(Duration),
+    /// It won't come: what to say about it.
+    Missing(String),
+}
+
+impl Known {
+    /// Reads what is there. A damaged goal state is an error: the old plan holds.
+    pub fn read(place: &Place) -> Result<Self, Fault> {
+        Ok(Self {
+            goal: Document::read_if_there(place)?,
+            certificates: lenient(Document::read_if_there(place)),
+            provisioning: lenient(Document::<ProvisionStatus>::read_if_there(place)).map(|d| d.body.state),
+        })
+    }
+
+    /// Looks for the certificate of these settings.
+    pub fn certificate(&self, extension: &Extension) -> Certificate {
+        let sealed = extension.settings.first().filter(|settings| settings.protected_settings.is_some());
+        let Some(wanted) = sealed.and_then(|settings| settings.protected_settings_thumbprint.as_ref()) else {
+            return Certificate::There;
+        };
+        let rows = self.certificates.as_ref().map_or(&[][..], |document| &document.body.certificates);
+        let upper = wanted.to_ascii_uppercase();
+        if rows.iter().any(|row| row.thumbprint.as_str() == upper && row.has_private_key) {
+            return Certificate::There;
+        }
+        match self.unsealed_in() {
+            Some(left) => Certificate::Awaited(left),
+            None => {
+                let known: Vec<&str> = rows.iter().map(|row| row.thumbprint.as_str()).collect();
+                let text = format!(
+                    "certificate {} for its protected settings isn't on this machine, which has: {}",
+                    waagent_common::text::shown(&upper),
+                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                );
+                Certificate::Missing(text)
+            }
+        }
+    }
+
+    /// How long the certificates of this goal state may still take; none where they are there, or it is too late.
+    fn unsealed_in(&self) -> Option<Duration> {
+        let goal = self.goal.as_ref()?;
+        let sealed = goal.body.certificates_sha256.as_ref()?;
+        let opened =
+            self.certificates.as_ref().and_then(|document| document.inputs.get("sealed-certificates"));
+        if opened.is_some_and(|digest| digest == sealed.as_str()) {
+            return None;
+        }
+        let written = time::parse(&goal.written_at)?;
+        let age = SystemTime::now().duration_since(written).unwrap_or(Duration::ZERO);
+        PATIENCE.checked_sub(age).filter(|left| !left.is_zero())
+    }
+}
+
+/// The platform's address, as handlers are told.
+pub fn platform(place: &Place) -> String {
+    lenient(Document::<Endpoint>::read_if_there(place))
+        .map_or_else(|| PLATFORM.to_owned(), |document| document.body.address.to_string())
+}
+
+/// A damaged document of lesser weight counts as missing, and is named.
+fn lenient<T>(read: Result<Option<T>, Fault>) -> Option<T> {
+    read.unwrap_or_else(|fault| {
+        log::warning(&format!("{fault}, ignoring"));
+        None
+    })
+}

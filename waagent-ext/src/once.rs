@@ -1,0 +1,24 @@
+//! One look at everything: what can be done now is done.
+
+use anyhow::Result;
+use waagent_common::documents::Written;
+use waagent_common::fault::Outcome;
+
+use crate::engine::{Engine, Rest};
+
+/// Works until something has to be waited for, and says what.
+pub fn work(mut engine: Engine<'_>) -> Result<Outcome> {
+    let rest = engine.advance()?;
+    let (written, _) = engine.publish()?;
+    let text = match rest {
+        Rest::Idle(why) => why,
+        Rest::Command(id) => format!("command {id} waits for its starter or its end"),
+        Rest::Package(name) => format!("waits for the package of {name}"),
+        Rest::Dependency(name) => format!("{name} waits for what it depends on"),
+        Rest::Certificate(name, left) => {
+            format!("{name} waits for its certificate, at most {} s", left.as_secs())
+        }
+    };
+    let changed = engine.has_worked() || written == Written::Changed;
+    Ok(if changed { Outcome::Done(text) } else { Outcome::Unchanged(text) })
+}

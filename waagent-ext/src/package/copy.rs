@@ -1,0 +1,68 @@
+//! Our own copy of a fetched package, which nobody else can change any more.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use waagent_common::documents::{Document, Package};
+use waagent_common::durable::open_regular;
+use waagent_common::place::Place;
+
+use super::Limits;
+
+/// Copies the package beside its document into a file without a name, and checks size and digest of the copy.
+pub fn take(place: &Place, package: &Document<Package>, limits: &Limits) -> Result<File, String> {
+    let body = &package.body;
+    let stem = Package::stem(&body.name, &body.version);
+    let source = place.lib(format!("fetch/packages/{stem}.zip"));
+    let (Some(size), Some(digest)) = (body.size, body.sha256.as_ref()) else {
+        return Err("its document names no size or digest".to_owned());
+    };
+    if size > limits.package {
+        return Err(format!("{size} bytes, more than the {} allowed", limits.package));
+    }
+    let from = open_regular(&source).map_err(|fault| fault.text)?;
+    let mut copy = nameless(&place.lib(format!("ext/.{stem}.zip")))?;
+    let (bytes, seen) = transfer(from, &mut copy, size)?;
+    if bytes != size {
+        return Err(format!("{bytes} bytes, not the {size} of its document"));
+    }
+    if seen != digest.as_str() {
+        return Err(format!("its digest is {seen}, not that of its document"));
+    }
+    copy.seek(SeekFrom::Start(0)).map_err(|error| format!("cannot read the copy: {error}"))?;
+    Ok(copy)
+}
+
+/// A new file that no path leads to.
+fn nameless(path: &Path) -> Result<File, String> {
+    let failed = |error: std::io::Error| format!("cannot create '{}': {error}", path.display());
+    let _left_over = std::fs::remove_file(path);
+    let file =
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    std::fs::remove_file(path).map_err(failed)?;
+    Ok(file)
+}
+
+/// Copies at most one byte more than expected, and says how many there were and their digest.
+fn transfer(from: File, to: &mut File, size: u64) -> Result<(u64, String), String> {
+    let failed = |error: std::io::Error| format!("cannot copy the package: {error}");
+    let mut from = from.take(size.saturating_add(1));
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    let mut bytes = 0_u64;
+    loop {
+        let read = from.read(&mut buffer).map_err(failed)?;
+        let part = buffer.get(..read).unwrap_or_default();
+        if part.is_empty() {
+            break;
+        }
+        digest.update(part);
+        to.write_all(part).map_err(failed)?;
+        bytes = bytes.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+    }
+    let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((bytes, hex))
+}

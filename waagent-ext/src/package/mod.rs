@@ -1,0 +1,35 @@
+//! A handler's package: our own copy of what was fetched, looked through, then unpacked.
+
+pub mod copy;
+pub mod directory;
+pub mod entries;
+pub mod names;
+pub mod unpack;
+
+/// Bounds on a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The archive, in bytes.
+    pub package: u64,
+    /// All files unpacked, in bytes.
+    pub unpacked: u64,
+    /// One file unpacked, in bytes.
+    pub file: u64,
+    /// Entries.
+    pub entries: usize,
+    /// What must stay free on the file system, in bytes.
+    pub free: u64,
+}
+
+impl Limits {
+    /// The bounds of the contract, with these sizes in MiB from the configuration.
+    pub fn new(package_mib: u64, unpacked_mib: u64) -> Self {
+        Self {
+            package: package_mib << 20,
+            unpacked: unpacked_mib << 20,
+            file: 2 << 30,
+            entries: 100_000,
+            free: 256 << 20,
+        }
+    }
+}

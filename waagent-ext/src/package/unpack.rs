@@ -1,0 +1,185 @@
+//! Writing a package's entries into a new folder, which takes its place only when all is there.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, openat, renameat2};
+use nix::sys::stat::{Mode, fchmod, mkdirat};
+use nix::sys::statvfs::fstatvfs;
+use waagent_common::text::shown;
+use zip::ZipArchive;
+
+use super::Limits;
+use super::entries::{Entry, list};
+use crate::handler::folder::Folder;
+use crate::handler::home::Home;
+use crate::handler::{carry, manifest};
+use crate::remove;
+use crate::trouble::{Trouble, code};
+
+/// Unpacks the archive into the handler's folder. What was there before is replaced; `keep`: but for how far the
+/// handler was, and its statuses.
+pub fn unpack(archive: &File, home: &Home, limits: &Limits, keep: bool) -> Result<(), Trouble> {
+    let refuse = |why: String| {
+        let text = format!(
+            "Failed to download artifacts: [ExtensionDownloadError] package {}: {why}",
+            home.full_name()
+        );
+        Trouble::new(code::PACKAGE_EXTRACTION, "Download", text)
+    };
+    let (mut zip, entries) = list(archive, limits).map_err(refuse)?;
+    let staging = beside(home, "unpack");
+    remove::tree(&staging);
+    let folder = make(&staging).map_err(refuse)?;
+    let filled = fill(&mut zip, &entries, &folder, limits)
+        .map_err(refuse)
+        .and_then(|()| place_manifest(&entries, &folder));
+    let placed = filled.and_then(|()| take_place(home, &folder, &staging, keep).map_err(refuse));
+    if placed.is_err() {
+        remove::tree(&staging);
+    }
+    placed
+}
+
+/// A hidden name in the same folder, which no agent takes for a handler.
+pub fn beside(home: &Home, kind: &str) -> PathBuf {
+    home.base().with_file_name(format!(".{}.{kind}", home.full_name()))
+}
+
+fn make(path: &Path) -> Result<Folder, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("cannot make '{}': {error}", path.display());
+    mkdirat(AT_FDCWD, path, Mode::S_IRWXU).map_err(|e| failed(&e))?;
+    Folder::open(path).map_err(|fault| fault.text)
+}
+
+fn fill(zip: &mut ZipArchive<File>, entries: &[Entry], into: &Folder, limits: &Limits) -> Result<(), String> {
+    let space = fstatvfs(into).map_err(|e| format!("cannot ask for free space: {e}"))?;
+    let free = space.blocks_available().saturating_mul(space.fragment_size());
+    let mut left = limits.unpacked.min(free.saturating_sub(limits.free));
+    if left == 0 {
+        return Err(format!("no space on the file system of '{}': {free} bytes free", into.path().display()));
+    }
+    for entry in entries {
+        let parts: Vec<&str> = entry.parts.iter().map(String::as_str).collect();
+        let named = |why: String| format!("entry '{}': {why}", shown(&entry.parts.join("/")));
+        let Some((name, above)) = parts.split_last() else { continue };
+        let mut folder = step(into, above).map_err(|e| named(e.to_string()))?;
+        if entry.is_folder {
+            folder = enter(&folder, name).map_err(|e| named(e.to_string()))?;
+            drop(folder);
+            continue;
+        }
+        let written = write(zip, entry.index, &folder, name, left.min(limits.file)).map_err(named)?;
+        left = left.saturating_sub(written);
+    }
+    // One for all: a power cut must not leave a folder of empty files that counts as unpacked.
+    nix::unistd::syncfs(into).map_err(|e| format!("cannot write '{}': {e}", into.path().display()))
+}
+
+/// Opens a folder below, part by part, and makes what is missing.
+fn step(from: &Folder, parts: &[&str]) -> nix::Result<OwnedFd> {
+    let mut folder = openat(from, ".", FOLDER, Mode::empty())?;
+    for part in parts {
+        folder = enter(&folder, part)?;
+    }
+    Ok(folder)
+}
+
+fn enter(folder: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
+    let mode = Mode::from_bits_truncate(0o755);
+    match mkdirat(folder, name, mode) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(error) => return Err(error),
+    }
+    let made = openat(folder, name, FOLDER, Mode::empty())?;
+    fchmod(&made, mode)?;
+    Ok(made)
+}
+
+/// Inflates one file: the header's size isn't believed, the checksum is the library's affair.
+fn write(
+    zip: &mut ZipArchive<File>,
+    index: usize,
+    folder: &OwnedFd,
+    name: &str,
+    most: u64,
+) -> Result<u64, String> {
+    let packed = zip.by_index(index).map_err(|e| shown(&e.to_string()))?;
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mode = Mode::from_bits_truncate(0o744);
+    let mut file = File::from(openat(folder, name, flags, mode).map_err(|e| e.to_string())?);
+    fchmod(&file, mode).map_err(|e| e.to_string())?;
+    let mut packed = packed.take(most.saturating_add(1));
+    let mut buffer = vec![0; 32 << 10];
+    let mut written = 0_u64;
+    loop {
+        let read = match packed.read(&mut buffer) {
+            Ok(0) => return Ok(written),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(shown(&error.to_string())),
+        };
+        written = written.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if written > most {
+            return Err(format!("over the {most} bytes that are allowed or free"));
+        }
+        file.write_all(buffer.get(..read).unwrap_or_default()).map_err(|e| e.to_string())?;
+    }
+}
+
+/// Puts the manifest that is least deep into the folder itself, without a byte order mark.
+fn place_manifest(entries: &[Entry], folder: &Folder) -> Result<(), Trouble> {
+    let missing = |why: &str| {
+        let text = format!("Failed to download artifacts: [ExtensionDownloadError] {} {why}", manifest::FILE);
+        Trouble::new(code::MANIFEST_MISSING, "Download", text)
+    };
+    let parts = entries
+        .iter()
+        .filter(|entry| !entry.is_folder && entry.parts.last().is_some_and(|name| name == manifest::FILE))
+        .map(|entry| &entry.parts)
+        .min_by_key(|parts| (parts.len(), parts.join("/")))
+        .ok_or_else(|| missing("not found in the package"))?;
+    let read = || -> io::Result<Vec<u8>> {
+        let names: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let (name, above) = names.split_last().ok_or(io::ErrorKind::NotFound)?;
+        let fd = step(folder, above)?;
+        let file = openat(&fd, *name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+        let mut bytes = Vec::new();
+        File::from(file).take(manifest::MAX + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| missing(&error.to_string()))?;
+    if bytes.len() > usize::try_from(manifest::MAX).unwrap_or(usize::MAX) {
+        return Err(Trouble::new(
+            code::MANIFEST_INVALID,
+            "Download",
+            format!("{}: over 1 MiB", manifest::FILE),
+        ));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    folder.write(manifest::FILE, bytes, 0o644, true).map_err(|fault| missing(&fault.text))
+}
+
+/// The new folder gets the handler's name, in one step; what was there goes.
+fn take_place(home: &Home, folder: &Folder, staging: &Path, keep: bool) -> Result<(), String> {
+    let failed = |error: Errno| format!("cannot put '{}' in place: {error}", home.base().display());
+    if keep && let Ok(old) = home.open() {
+        carry::over(&old, folder).map_err(|fault| fault.text)?;
+    }
+    match renameat2(AT_FDCWD, staging, AT_FDCWD, home.base(), RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EEXIST) => {
+            renameat2(AT_FDCWD, staging, AT_FDCWD, home.base(), RenameFlags::RENAME_EXCHANGE)
+                .map_err(failed)?;
+            remove::tree(staging);
+        }
+        renamed => renamed.map_err(failed)?,
+    }
+    waagent_common::durable::sync_folder(home.base())
+        .map_err(|error| format!("cannot write the folder of '{}': {error}", home.base().display()))
+}
+
+const FOLDER: OFlag =
+    OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);

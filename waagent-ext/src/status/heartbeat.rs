@@ -1,0 +1,74 @@
+//! A handler's heartbeat file: only for handlers whose manifest says that they write one.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use waagent_common::documents::{HandlerReadiness, HandlerStatus};
+use waagent_common::time::unix_seconds;
+
+use crate::handler::home::Home;
+use crate::trouble::{code, fit};
+
+const FILE: &str = "heartbeat.log";
+const MAX: u64 = 64 << 10;
+/// A heartbeat older than this is none, in seconds; the same time is given after enable.
+const MAX_AGE_S: u64 = 600;
+
+/// The handler's status in the light of its heartbeat, and when that may change by time alone.
+pub fn look(
+    home: &Home,
+    own: &HandlerStatus,
+    enabled_at_s: Option<u64>,
+) -> (HandlerStatus, Option<Duration>) {
+    let failed = |why: &str| HandlerStatus {
+        status: HandlerReadiness::NotReady,
+        code: code::UNKNOWN,
+        message: format!("[ExtensionError] {why}"),
+    };
+    let read =
+        home.open().map_err(|f| f.text).and_then(|base| base.read(FILE, MAX).map_err(|e| e.to_string()));
+    let (bytes, written) = match read {
+        Ok((bytes, meta)) => (bytes, meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)),
+        Err(_) => {
+            let since = unix_seconds().saturating_sub(enabled_at_s.unwrap_or(0));
+            return match MAX_AGE_S.checked_sub(since) {
+                Some(left) => (own.clone(), Some(Duration::from_secs(left + 1))),
+                None => (failed("Failed to get heart beat file"), None),
+            };
+        }
+    };
+    let age = SystemTime::now().duration_since(written).unwrap_or(Duration::ZERO).as_secs();
+    if age > MAX_AGE_S {
+        let message = format!("Extension heartbeat is not responsive (last {age} s ago)");
+        let status = HandlerStatus { status: HandlerReadiness::Unresponsive, code: code::UNKNOWN, message };
+        return (status, None);
+    }
+    let again = Some(Duration::from_secs(MAX_AGE_S - age + 1));
+    match parse(&bytes) {
+        Ok((status, message)) => {
+            let message = message.unwrap_or_else(|| own.message.clone());
+            (HandlerStatus { status, code: own.code, message }, again)
+        }
+        Err(why) => (failed(&format!("Malformed heartbeat file: {why}")), again),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<(HandlerReadiness, Option<String>), String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let heartbeat = value.get(0).and_then(|first| first.get("heartbeat")).ok_or("no [0].heartbeat")?;
+    let word = heartbeat.get("status").and_then(Value::as_str).ok_or("no status")?;
+    let text = match heartbeat.get("formattedMessage") {
+        None | Some(Value::Null) => None,
+        Some(message) if message.get("lang").is_some() => {
+            Some(fit(message.get("message").and_then(Value::as_str).ok_or("no message")?))
+        }
+        Some(_) => return Err("no lang in formattedMessage".to_owned()),
+    };
+    Ok(match word.to_ascii_lowercase().as_str() {
+        "ready" => (HandlerReadiness::Ready, text),
+        "notready" => (HandlerReadiness::NotReady, text),
+        "installing" => (HandlerReadiness::Installing, text),
+        "unresponsive" => (HandlerReadiness::Unresponsive, text),
+        _ => (HandlerReadiness::NotReady, Some(format!("unknown heartbeat status '{}'", fit(word)))),
+    })
+}

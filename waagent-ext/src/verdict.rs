@@ -1,0 +1,88 @@
+//! May this extension be processed at all? Configuration, then the policy file, then what the goal state says of it.
+
+use waagent_common::config::{Config, SwitchKey};
+use waagent_common::documents::Extension;
+use waagent_common::place::Place;
+use waagent_common::text::shown;
+
+use crate::allow::Allow;
+use crate::plan::step::Wish;
+use crate::trouble::{Trouble, code};
+
+/// Folders of the agent in `<lib>`, which no handler may be called.
+const RESERVED: &[&str] = &["events", "history", "net", "fetch", "certs", "disk", "provision", "ext", "logs"];
+
+/// What decides about extensions, read once for each goal state.
+#[derive(Debug)]
+pub struct Verdict {
+    enabled: bool,
+    configuration: String,
+    policy: Allow,
+}
+
+impl Verdict {
+    /// Reads the policy file, if the configuration asks for it.
+    pub fn read(place: &Place, config: &Config) -> Self {
+        Self {
+            enabled: config.switch(SwitchKey::ExtensionsEnabled),
+            configuration: place.path("/etc/waagent.conf").display().to_string(),
+            policy: Allow::read(place, config),
+        }
+    }
+
+    /// The rule that lets the extension through, or why not.
+    pub fn on(&self, extension: &Extension, all: &[Extension]) -> Result<&'static str, Trouble> {
+        let name = extension.name.as_str();
+        let wish = Wish::of(extension);
+        let refused = if matches!(wish, Ok(Wish::Enabled) | Err(_)) { code::ENABLE } else { code::DISABLE };
+        let refuse = |text: String| Err(Trouble::new(refused, "ExtensionProcessing", text).overriding());
+        if !self.enabled {
+            return refuse(format!(
+                "Extension '{name}' will not be processed since extension processing is disabled. To enable \
+                 extension processing, set Extensions.Enabled=y in '{}'",
+                self.configuration
+            ));
+        }
+        let verb = if wish == Ok(Wish::Enabled) { "run" } else { "uninstall" };
+        if let Err(why) = self.policy.on(name, verb, wish == Ok(Wish::Enabled)) {
+            return refuse(format!("Extension will not be processed: {why}"));
+        }
+        wish?;
+        check_settings(extension, all)?;
+        Ok(self.policy.rule())
+    }
+}
+
+fn check_settings(extension: &Extension, all: &[Extension]) -> Result<(), Trouble> {
+    let name = extension.name.as_str();
+    let refuse = |why: &str| {
+        let text = format!(
+            "Ran into config errors: {why}. \nPlease retry again as another operation with updated settings"
+        );
+        Err(Trouble::new(code::UNKNOWN, "ExtensionProcessing", text))
+    };
+    if let Some(why) = &extension.error {
+        return refuse(why);
+    }
+    if name.to_ascii_lowercase().starts_with("walinuxagent")
+        || RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+        || name.contains("..")
+    {
+        return refuse(&format!("no handler may be called '{}'", shown(name)));
+    }
+    if all.iter().filter(|other| other.name.as_str().eq_ignore_ascii_case(name)).count() > 1 {
+        return refuse("the handler is listed twice");
+    }
+    if extension.multi_config {
+        return refuse(
+            "this agent doesn't process handlers with several named extensions (multi-config) yet",
+        );
+    }
+    if extension.settings.len() > 1 {
+        return refuse("several settings for a handler that takes one");
+    }
+    if extension.settings.iter().any(|settings| settings.sequence_number > 2_147_483_647) {
+        return refuse("a sequence number over 2147483647");
+    }
+    Ok(())
+}
