@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use caps::{CapSet, Capability, CapsHashSet};
+use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid, setsid};
 
@@ -50,6 +51,8 @@ pub fn pass_socket(command: &mut Command, socket: BorrowedFd<'_>) -> io::Result<
 }
 
 fn take_on(identity: &Identity) -> io::Result<()> {
+    // A parent that reads its signals from a descriptor has them blocked; a child must be stoppable.
+    SigSet::empty().thread_set_mask()?;
     if identity.session {
         setsid()?;
     }
