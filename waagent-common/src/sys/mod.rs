@@ -16,4 +16,5 @@ pub mod pkcs12;
 pub mod signals;
 pub mod sigsys;
 pub mod spawn;
+pub mod swap;
 pub mod wait;

@@ -1,33 +1,58 @@
 //! What the programs ask of PID 1: mounts, swap, the deployment's custom data, commands of handlers.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
 use waagent_common::place::{LIB, RUN};
 
+use anyhow::Result;
+
 use super::journal::say;
+use super::mounts;
 use super::programs::Program;
+use super::triggers::{Stamp, stamp};
 
 /// Flags that were acted on.
 #[derive(Debug, Default)]
 pub struct Flags {
-    acted: BTreeSet<&'static str>,
+    acted: BTreeMap<&'static str, Stamp>,
 }
 
 impl Flags {
     /// Acts on new flags, and says which programs are to run next because of that.
     pub fn act(&mut self, commands: &mut Commands) -> Vec<Program> {
-        let next = Vec::new();
+        let mut next = Vec::new();
         if self.is_new("provision/customdata") {
             commands.custom_data();
+        }
+        if self.is_new("disk/mount") && told("mnt-resource.mount", mounts::resource_disk()) {
+            next.push(Program::DiskFinish);
+        }
+        if self.is_new("disk/swap") {
+            told("mnt-resource.swap", mounts::swap());
         }
         next
     }
 
+    /// A flag that was made anew asks again.
     fn is_new(&mut self, flag: &'static str) -> bool {
-        Path::new(RUN).join(flag).exists() && self.acted.insert(flag)
+        let now = stamp(&Path::new(RUN).join(flag));
+        let before = self.acted.insert(flag, now);
+        now.is_some() && before != Some(now)
     }
+}
+
+/// Says what came of an act of PID 1, and whether it succeeded.
+fn told(unit: &str, result: Result<String>) -> bool {
+    match result {
+        Ok(what) => say(unit, &what),
+        Err(error) => {
+            say(unit, &format!("error: {error:#}"));
+            return false;
+        }
+    }
+    true
 }
 
 /// Commands of handlers, in the order of their appearance.

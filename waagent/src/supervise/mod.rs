@@ -8,6 +8,7 @@ pub mod children;
 pub mod flags;
 pub mod folders;
 pub mod journal;
+pub mod mounts;
 pub mod programs;
 pub mod sockets;
 pub mod triggers;

@@ -25,7 +25,7 @@ const TRIGGERS: &[(&str, &str, Program)] = &[
 ];
 
 /// Which file it is: a new one of the same name differs in this.
-type Stamp = Option<(u64, i64, i64, u64)>;
+pub type Stamp = Option<(u64, i64, i64, u64)>;
 
 /// What each program's last run began with.
 #[derive(Debug, Default)]
@@ -58,7 +58,8 @@ impl Triggers {
     }
 }
 
-fn stamp(path: &Path) -> Stamp {
+/// What is there under this name now.
+pub fn stamp(path: &Path) -> Stamp {
     // A file that isn't there triggers nothing.
     let meta = fs::symlink_metadata(path).ok()?;
     Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.size()))
