@@ -1,2 +1,109 @@
-//! See the crate documentation.
-fn main() {}
+//! Prepares the temporary disk that the platform attaches.
+//!
+//! **Does**: finds the disk by its vmbus channel, decides by what is on it, formats it only if it holds nothing, and
+//! asks PID 1 to mount it; after the mount writes the data-loss warning and makes the swap file. Sets the timeouts of
+//! SCSI disks. `media` executes `waagent-media`.
+//!
+//! **Reads**: sysfs; the disk; `/etc/fstab`, configuration of cloud-init and azure-vm-utils, to leave alone what is theirs.
+//!
+//! **Writes**: the disk; `<lib>/disk/resource.json`, `<lib>/disk/journal.json`; the flags `<run>/disk/mount`, `swap`,
+//! `scsi-timeout`; on the mounted disk `DATALOSS_WARNING_README.txt` and `swapfile`.
+//!
+//! **Exit codes**: 0 done, left alone, or there is no such disk; 64 usage; 66 `--device` isn't there; 69 mkfs or file
+//! system missing; 71 the kernel refused; 73 a document can't be written; 74 the disk can't be read or written; 75
+//! another run is at work, or `--mounted` before the mount; 77 sandbox; 78 configuration.
+//!
+//! **Security**: who owns this process can write raw disks, and so everything: it parses superblocks, partition tables
+//! and NTFS of the one disk, no network, no medium, and no document of another program.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use waagent_common::documents::{DiskState, Inputs, ResourceDisk};
+use waagent_common::fault::Outcome;
+use waagent_common::lock::Lock;
+use waagent_common::program;
+use waagent_disk::args::{Args, Resource};
+use waagent_disk::policy::POLICY;
+use waagent_disk::resource::act::{Work, raise_flag};
+use waagent_disk::resource::decide::decide;
+use waagent_disk::resource::disk::Disk;
+use waagent_disk::resource::facts::Facts;
+use waagent_disk::resource::journal::Journal;
+use waagent_disk::resource::wanted::Wanted;
+use waagent_disk::resource::{find, owner, report};
+
+fn main() -> ExitCode {
+    program::main(&POLICY, run)
+}
+
+fn run(args: &Args) -> Result<Outcome> {
+    let resource = args.resource()?;
+    let named = resource.open()?;
+    let sandbox = POLICY.enter(&args.common)?;
+    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let place = args.common.place();
+    let _one_at_a_time = Lock::take(&place, "disk")?;
+    let inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-disk"));
+    let mut body = report::empty();
+    if !resource.plan {
+        report::set_timeouts(&place, &config, &mut body)?;
+    }
+    if let Some(owner) = owner::other(&place, &config) {
+        let said = format!("the resource disk is left to others: {owner}");
+        if resource.plan {
+            return Ok(Outcome::Planned(said));
+        }
+        (body.state, body.managed_by) = (DiskState::ManagedBy, Some(owner));
+        body.reason.clone_from(&said);
+        return Ok(report::write_and_say(&place, body, &said, &inputs, &sandbox)?);
+    }
+    let wanted = Wanted::from(&config, &place)?;
+    let work = Work { place: &place, sandbox: &sandbox, wanted: &wanted, is_mounted: resource.mounted };
+    match steps(&work, resource, named, &mut body) {
+        Ok(Outcome::Done(said)) => {
+            let said = report::write_and_say(&place, body.clone(), &said, &inputs, &sandbox)?;
+            raise_flag(&place, &body)?;
+            Ok(said)
+        }
+        Ok(other) => Ok(other),
+        Err(fault) => {
+            if !resource.plan {
+                report::write_failure(&place, body, &fault, &inputs, &sandbox);
+            }
+            Err(fault)
+        }
+    }
+}
+
+/// Disk, facts, decision, work.
+fn steps(
+    work: &Work<'_>,
+    resource: &Resource,
+    named: Option<(std::path::PathBuf, std::fs::File)>,
+    body: &mut ResourceDisk,
+) -> Result<Outcome> {
+    let disk = match named {
+        Some((node, file)) => Some(Disk::open(&node, Some(file), "--device")?),
+        None => find::open()?,
+    };
+    let Some(disk) = disk else {
+        let said = "there is no resource disk on this size of machine";
+        said.clone_into(&mut body.reason);
+        if resource.plan {
+            return Ok(Outcome::Planned(said.to_owned()));
+        }
+        Journal::remove(work.place)?;
+        return Ok(Outcome::Done(said.to_owned()));
+    };
+    body.device = Some(disk.describe());
+    let facts = Facts::gather(&disk, Journal::read(work.place)?)?;
+    body.evidence = report::evidence(&disk, &facts);
+    body.uuid = facts.uuid();
+    let decision = decide(&facts, work.wanted);
+    if resource.plan {
+        return Ok(Outcome::Planned(report::plan(&disk, &decision, &body.evidence)));
+    }
+    work.act(&disk, &decision, body).map(Outcome::Done)
+}

@@ -1,0 +1,58 @@
+//! What `waagent-disk` may do, and why.
+
+use waagent_common::sandbox::{
+    BASE, Connects, EVENTS, FILES, PROCESSES, Policy, RunsAs, TOOLS, grant, ioctl, syscall,
+};
+use waagent_common::sys::partition::{BLKPG, BLKRRPART};
+
+/// It may write raw disks, so it parses nothing that comes from a network or a person, and mounts nothing.
+pub const POLICY: Policy = Policy {
+    program: "waagent-disk",
+    log_thread: "Daemon Daemon",
+    runs_as: RunsAs::Root,
+    groups: &[grant("waagent", "report: the document's readers")],
+    selinux: "waagent_disk_t",
+    capabilities: &[grant("CAP_SYS_ADMIN", "kernel: BLKRRPART and BLKPG make the new partition known")],
+    families: &[],
+    connects: Connects::Nowhere,
+    reads: &[
+        grant("/etc/azure-ephemeral-disk-setup.conf", "owner: does azure-vm-utils look after the disk?"),
+        grant("/etc/cloud", "owner: does cloud-init look after the disk?"),
+        grant("/etc/fstab", "owner: does the administrator look after the disk?"),
+        grant("/etc/mke2fs.conf", "prepare: mkfs.ext4's defaults"),
+        grant("/etc/selinux", "finish: restorecon's labels"),
+        grant("/etc/systemd/system", "owner: which units are enabled?"),
+        grant("/proc/filesystems", "prepare: which file systems this kernel has"),
+        grant("/proc/swaps", "facts, swap: what is swapped on"),
+        grant("/proc/sys/kernel", "prepare: random UUIDs, the kernel's release for its modules"),
+        grant("/run/cloud-init", "owner: is cloud-init enabled?"),
+        grant("/run/systemd", "owner, wanted: is systemd PID 1, is cloud-init enabled?"),
+        grant("/sys/block", "find, scsi: disks and their attributes"),
+        grant("/sys/bus", "find: the vmbus channel of the disk"),
+        grant("/sys/dev", "disk: what the kernel says of a device number"),
+        grant("/sys/fs/selinux", "finish: is SELinux on?"),
+        grant("/sys/module", "find: what the vmbus devices link to"),
+    ],
+    writes: &[
+        grant("/mnt/resource", "finish: warning file and swap file on the mounted disk"),
+        grant("/run/waagent/disk", "flags: what PID 1 is asked to do; the lock"),
+        grant("/sys/devices", "scsi: device/timeout of each disk, which is only there"),
+        grant("/var/lib/waagent/disk", "journal, report: its own documents"),
+    ],
+    devices: &[grant("block-sd", "facts, prepare: the disk and its partition, whatever their names are")],
+    executes: &[
+        grant("/usr/bin/chcon", "swap: the label of the swap file"),
+        grant("/usr/sbin/mkfs.btrfs", "prepare: ResourceDisk.Filesystem=btrfs"),
+        grant("/usr/sbin/mkfs.ext2", "prepare: ResourceDisk.Filesystem=ext2"),
+        grant("/usr/sbin/mkfs.ext3", "prepare: ResourceDisk.Filesystem=ext3"),
+        grant("/usr/sbin/mkfs.ext4", "prepare: ResourceDisk.Filesystem=ext4"),
+        grant("/usr/sbin/mkfs.vfat", "prepare: ResourceDisk.Filesystem=vfat"),
+        grant("/usr/sbin/mkfs.xfs", "prepare: ResourceDisk.Filesystem=xfs"),
+        grant("/usr/sbin/restorecon", "finish: the label of the mounted root"),
+    ],
+    ioctls: &[
+        ioctl("BLKPG", BLKPG, "kernel: adds the partition where the kernel has no parser for tables"),
+        ioctl("BLKRRPART", BLKRRPART, "kernel: has it read the table again"),
+    ],
+    syscalls: &[BASE, EVENTS, FILES, PROCESSES, TOOLS, syscall(&["fstatfs"], "swap: free space")],
+};

@@ -1,0 +1,48 @@
+//! What PID 1 is asked to do: flags in `<run>/disk`, each one line.
+//!
+//! - `mount`: why. The path unit starts `mnt-resource.mount`. Who plays PID 1 without systemd finds device node, file
+//!   system, options and mount point in the document `<lib>/disk/resource.json` (`partition.node`, `filesystem`,
+//!   `mount_options`, `mount_point`), mounts, and starts `waagent-disk resource --mounted`.
+//! - `swap`: the path of the swap file. The path unit starts its swap unit; without systemd: `swapon` of that path.
+//! - `scsi-timeout`: seconds. Read by the udev rule for disks that are attached later.
+
+use waagent_common::durable;
+use waagent_common::fault::Fault;
+use waagent_common::place::Place;
+
+/// A flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// Mount the resource disk.
+    Mount,
+    /// Swap on its swap file.
+    Swap,
+    /// Timeout of SCSI disks.
+    ScsiTimeout,
+}
+
+impl Flag {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Mount => "disk/mount",
+            Self::Swap => "disk/swap",
+            Self::ScsiTimeout => "disk/scsi-timeout",
+        }
+    }
+
+    /// Sets it anew, so that PID 1 sees it also where it was set before.
+    pub fn raise(self, place: &Place, line: &str) -> Result<(), Fault> {
+        durable::write(&place.run(self.path()), format!("{line}\n").as_bytes(), 0o644)
+    }
+
+    /// Sets it unless it says so already.
+    pub fn keep(self, place: &Place, line: &str) -> Result<(), Fault> {
+        let before = durable::read_bounded(&place.run(self.path()), 4096).unwrap_or_default();
+        if before == format!("{line}\n").as_bytes() { Ok(()) } else { self.raise(place, line) }
+    }
+
+    /// Removes it.
+    pub fn lower(self, place: &Place) -> Result<(), Fault> {
+        durable::remove(&place.run(self.path())).map(|_| ())
+    }
+}

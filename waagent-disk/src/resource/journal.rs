@@ -1,0 +1,90 @@
+//! Which disk was being formatted when the power failed.
+//!
+//! Written before the first byte of the disk is. It never allows more than to go on with the same disk, while that
+//! disk shows nothing but what the journal says that we were making.
+
+use serde::{Deserialize, Serialize};
+use waagent_common::documents::{Body, Document, Inputs, path_of, write};
+use waagent_common::durable;
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+
+use super::disk::Disk;
+
+/// How far the formatting of a disk is.
+///
+/// Written and read by waagent-disk alone. Secrets: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// How far.
+    pub phase: Phase,
+    /// The disk's name, which may change.
+    pub name: String,
+    /// Its vmbus channel.
+    pub vmbus_id: Option<String>,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// Where the partition is to be, in bytes.
+    pub start: u64,
+    /// How long it is to be, in bytes.
+    pub length: u64,
+    /// The file system that is made.
+    pub file_system: String,
+    /// Its UUID, when it is done.
+    pub uuid: Option<String>,
+}
+
+/// How far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The table is being written.
+    Partitioning,
+    /// The table is there, the file system is being made.
+    Formatting,
+    /// All is there, durably.
+    Done,
+}
+
+impl Body for Journal {
+    const NAME: &'static str = "disk-journal";
+    const PATH: &'static str = "/var/lib/waagent/disk/journal.json";
+    const PROGRAM: &'static str = "waagent-disk";
+    const WRITER: &'static str = "root";
+}
+
+impl Journal {
+    /// What the last run left; a damaged journal says nothing, and allows nothing.
+    pub fn read(place: &Place) -> Result<Option<Self>, Fault> {
+        match Document::<Self>::read_if_there(place) {
+            Ok(document) => Ok(document.map(|document| document.body)),
+            Err(fault) if fault.exit == Exit::Data => {
+                waagent_common::log::warning(&format!("{fault}, ignoring"));
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Writes it durably.
+    pub fn write(&self, place: &Place, sandbox: &Sandbox) -> Result<(), Fault> {
+        write(place, self, &Inputs::new(), sandbox).map(|_| ())
+    }
+
+    /// Removes it: it is about a disk that is gone.
+    pub fn remove(place: &Place) -> Result<(), Fault> {
+        durable::remove(&path_of::<Self>(place)).map(|_| ())
+    }
+
+    /// Is it about this disk, and not finished? The name counts only where there is no channel to go by.
+    pub fn goes_on_with(&self, disk: &Disk) -> bool {
+        let is_same = match (&self.vmbus_id, &disk.vmbus_id) {
+            (Some(then), Some(now)) => then == now,
+            (None, None) => self.name == disk.name,
+            _ => false,
+        };
+        self.phase != Phase::Done && is_same && self.size_bytes == disk.size
+    }
+}

@@ -1,0 +1,104 @@
+//! Makes the kernel know a partition, also a kernel that has no parser for partition tables.
+
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::sys::partition;
+
+use super::disk::{Child, Disk, Number};
+use super::table::Partition;
+
+/// How long the device node of a new partition may take.
+const FOR_THE_NODE: Duration = Duration::from_secs(25);
+
+/// The partition as the kernel knows it, after it was told if it had to be; with its device node there.
+pub fn know(disk: &Disk, wanted: &Partition) -> Result<Child, Fault> {
+    if let Some(child) = known(disk, wanted) {
+        return with_node(child);
+    }
+    // A kernel with a parser does it all; one without says that it did, and shows nothing. One that can't while
+    // something is open says EBUSY. What counts is what it shows then.
+    let reread = partition::reread(disk.file.as_fd());
+    if let Some(child) = known(disk, wanted) {
+        return with_node(child);
+    }
+    add(disk, wanted).map_err(|error| {
+        let reread = reread.err().map_or_else(|| "shows nothing".to_owned(), |error| error.to_string());
+        Fault::new(
+            Exit::Os,
+            format!("cannot make the kernel know partition {} of '{}': {error} (reading the table again: {reread}); restart the machine", wanted.number, disk.name),
+        )
+    })?;
+    let child = known(disk, wanted).ok_or_else(|| {
+        Fault::new(
+            Exit::Os,
+            format!("the kernel doesn't show partition {} of '{}'", wanted.number, disk.name),
+        )
+    })?;
+    with_node(child)
+}
+
+fn known(disk: &Disk, wanted: &Partition) -> Option<Child> {
+    disk.children().into_iter().find(|child| {
+        (child.partition, child.start, child.length) == (wanted.number, wanted.start, wanted.length)
+    })
+}
+
+/// Removes what the kernel believes and the table doesn't say, then adds.
+fn add(disk: &Disk, wanted: &Partition) -> std::io::Result<()> {
+    for stale in disk.children() {
+        partition::remove(disk.file.as_fd(), i32::try_from(stale.partition).unwrap_or(0))?;
+    }
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let added = partition::add(
+        disk.file.as_fd(),
+        i32::try_from(wanted.number).unwrap_or(0),
+        number(wanted.start),
+        number(wanted.length),
+    );
+    match added {
+        // Somebody else (udev) was quicker.
+        Err(error) if error.raw_os_error() == Some(libc_ebusy()) => Ok(()),
+        other => other,
+    }
+}
+
+#[expect(clippy::as_conversions, reason = "an enum's discriminant: its number")]
+const fn libc_ebusy() -> i32 {
+    Errno::EBUSY as i32
+}
+
+/// Waits for the node, which devtmpfs or udev makes, and makes sure that it is the one.
+fn with_node(child: Child) -> Result<Child, Fault> {
+    let failed = |error: Errno| Fault::new(Exit::Os, format!("cannot watch '/dev': {error}"));
+    let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;
+    changes.add_watch("/dev", AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ATTRIB).map_err(failed)?;
+    let deadline = Instant::now() + FOR_THE_NODE;
+    loop {
+        if is_there(&child.node(), child.number) {
+            return Ok(child);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let text = format!("'{}' never appeared; restart the machine", child.node().display());
+            return Err(Fault::new(Exit::Os, text));
+        }
+        let mut fds = [PollFd::new(changes.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))
+            .is_ok_and(|ready| ready > 0)
+        {
+            // What changed doesn't matter: the node is looked at again.
+            changes.read_events().map_err(failed)?;
+        }
+    }
+}
+
+fn is_there(node: &Path, number: Number) -> bool {
+    std::fs::symlink_metadata(node).is_ok_and(|meta| meta.rdev() != 0 && Number::of(&meta) == Some(number))
+}

@@ -1,0 +1,92 @@
+//! What is mounted and swapped on, by device number: names may be anything.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use waagent_common::fault::{Exit, Fault};
+
+use super::disk::Number;
+
+/// A mounted file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Its device; btrfs has one of its own, so the source's counts where there is one.
+    pub number: Number,
+    /// Where.
+    pub point: PathBuf,
+    /// What was mounted, in the words of who did it.
+    pub source: String,
+    /// File system.
+    pub file_system: String,
+}
+
+/// All mounts of this namespace (proc_pid_mountinfo(5)).
+pub fn all() -> Result<Vec<Mount>, Fault> {
+    let text = read("/proc/self/mountinfo")?;
+    Ok(text.lines().filter_map(mount).collect())
+}
+
+/// What is mounted there, uppermost.
+pub fn at<'a>(mounts: &'a [Mount], point: &Path) -> Option<&'a Mount> {
+    mounts.iter().rev().find(|mount| mount.point == point)
+}
+
+fn mount(line: &str) -> Option<Mount> {
+    let (left, right) = line.split_once(" - ")?;
+    let mut left = left.split(' ').skip(2);
+    let (number, _root, point) = (Number::parse(left.next()?)?, left.next()?, left.next()?);
+    let mut right = right.split(' ');
+    let (file_system, source) = (right.next()?.to_owned(), unescape(right.next()?));
+    let by_source =
+        fs::metadata(&source).ok().and_then(|meta| Number::of(&meta)).filter(|_| number.major == 0);
+    Some(Mount { number: by_source.unwrap_or(number), point: unescape(point).into(), source, file_system })
+}
+
+/// Files and devices that are swapped on.
+pub fn swaps() -> Result<Vec<PathBuf>, Fault> {
+    let text = read("/proc/swaps")?;
+    Ok(text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .map(|path| unescape(path).into())
+        .collect())
+}
+
+fn read(path: &str) -> Result<String, Fault> {
+    fs::read_to_string(path).map_err(|error| Fault::new(Exit::Os, format!("cannot read '{path}': {error}")))
+}
+
+/// `\040` is a space (getmntent(3)).
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let octal =
+            tail.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            bytes.push(byte);
+            rest = tail.get(3..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_mount_with_optional_fields_and_spaces() {
+        let line = r"36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 shared:7 - ext3 /dev/root\134x rw,errors=continue";
+        let mount = mount(line).unwrap();
+        assert_eq!(
+            (mount.number, mount.point.as_path()),
+            (Number { major: 98, minor: 0 }, Path::new("/mnt 2"))
+        );
+        assert_eq!((mount.file_system.as_str(), mount.source.as_str()), ("ext3", r"/dev/root\x"));
+    }
+}

@@ -1,0 +1,79 @@
+//! Who looks after the resource disk? One owner: where somebody else does, hands off.
+
+use std::fs;
+use std::path::Path;
+
+use waagent_common::cloud_init::CloudInit;
+use waagent_common::config::{Config, SwitchKey};
+use waagent_common::durable::read_bounded;
+use waagent_common::place::Place;
+
+use super::disk::Number;
+use super::wanted::MOUNT_POINT;
+
+/// Links to the resource disk that others' entries in fstab name.
+const LINKS: &[&str] = &["/dev/disk/azure/resource", "/dev/disk/cloud/azure_resource"];
+const EPHEMERAL_LABEL: &str = "LABEL=AzureEphmDsk";
+const EPHEMERAL_UNIT: &str = "azure-ephemeral-disk-setup.service";
+/// Largest file of others' configuration that is looked at, in bytes.
+const MAX: u64 = 1 << 20;
+
+/// Who else looks after it, as the document names him.
+pub fn other(place: &Place, config: &Config) -> Option<String> {
+    if !config.switch(SwitchKey::ResourceDiskFormat) {
+        return Some("ResourceDisk.Format=n".to_owned());
+    }
+    if let Some(line) = in_fstab(place, None) {
+        return Some(format!("fstab: {line}"));
+    }
+    if cloud_init_does(place) {
+        return Some("cloud-init".to_owned());
+    }
+    ephemeral_setup_does(place).then(|| "azure-ephemeral-disk-setup".to_owned())
+}
+
+/// Does fstab name the disk or the mount point? With numbers: also under other names.
+pub fn in_fstab(place: &Place, numbers: Option<&[Number]>) -> Option<String> {
+    let text = text(&place.path("/etc/fstab"));
+    let is_about_it = |line: &&str| {
+        let mut fields = line.split_whitespace();
+        let (Some(device), Some(point)) = (fields.next(), fields.next()) else { return false };
+        let is_number = || {
+            let number = fs::metadata(device).ok().and_then(|meta| Number::of(&meta));
+            numbers.is_some_and(|numbers| number.is_some_and(|number| numbers.contains(&number)))
+        };
+        !device.starts_with('#')
+            && (LINKS.iter().any(|link| device.starts_with(link))
+                || device == EPHEMERAL_LABEL
+                || point == MOUNT_POINT
+                || is_number())
+    };
+    text.lines().find(is_about_it).map(waagent_common::text::shown)
+}
+
+/// It runs, the link that its configuration goes by is there, and its modules for disks are on.
+fn cloud_init_does(place: &Place) -> bool {
+    CloudInit::on(place) == CloudInit::Enabled
+        && Path::new("/dev/disk/cloud/azure_resource").exists()
+        && text(&place.path("/etc/cloud/cloud.cfg"))
+            .lines()
+            .any(|line| matches!(line.trim().trim_start_matches("- "), "disk_setup" | "mounts"))
+}
+
+fn ephemeral_setup_does(place: &Place) -> bool {
+    let is_wanted = |folder: &str| {
+        fs::read_dir(place.path(folder)).is_ok_and(|entries| {
+            entries.flatten().any(|entry| entry.path().join(EPHEMERAL_UNIT).is_symlink())
+        })
+    };
+    let takes_scsi = text(&place.path("/etc/azure-ephemeral-disk-setup.conf"))
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("AZURE_EPHEMERAL_DISK_SETUP_SCSI_RESOURCE="))
+        .any(|value| value.trim_matches(['"', '\'']) == "true");
+    takes_scsi && is_wanted("/etc/systemd/system")
+}
+
+/// What isn't there or can't be read says nothing.
+fn text(path: &Path) -> String {
+    String::from_utf8_lossy(&read_bounded(path, MAX).unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,178 @@
+//! What a disk or partition says that it holds: the marks of everything that could be somebody's data.
+//!
+//! Offsets and marks as in util-linux `libblkid/src/superblocks` and the kernel's headers.
+
+use waagent_common::fault::Fault;
+
+use super::blocks::Blocks;
+use crate::medium::bytes::{is_at, slice_at, u16_at, u32_at};
+
+/// How much of both ends is looked at, in bytes.
+pub const EDGE: u64 = 1 << 20;
+
+/// Marks at a fixed offset from the beginning.
+const AT_HEAD: &[(&str, usize, &[u8])] = &[
+    ("ntfs", 3, b"NTFS    "),
+    ("exfat", 3, b"EXFAT   "),
+    ("BitLocker", 3, b"-FVE-FS-"),
+    ("xfs", 0, b"XFSB"),
+    ("LUKS", 0, b"LUKS\xba\xbe"),
+    ("squashfs", 0, b"hsqs"),
+    ("GPT", 512, b"EFI PART"),
+    ("GPT", 4096, b"EFI PART"),
+    ("LVM physical volume", 0, b"LABELONE"),
+    ("LVM physical volume", 512, b"LABELONE"),
+    ("LVM physical volume", 1024, b"LABELONE"),
+    ("LVM physical volume", 1536, b"LABELONE"),
+    ("md member", 0, &[0xfc, 0x4e, 0x2b, 0xa9]),
+    ("md member", 4096, &[0xfc, 0x4e, 0x2b, 0xa9]),
+    ("f2fs", 1024, &[0x10, 0x20, 0xf5, 0xf2]),
+    ("erofs", 1024, &[0xe2, 0xe1, 0xf5, 0xe0]),
+    ("nilfs2", 1030, &[0x34, 0x34]),
+    ("bcache", 4120, &[0xc6, 0x85, 0x73, 0xf6, 0x4e, 0x1a, 0x45, 0xca]),
+    ("bcachefs", 4120, &[0xc6, 0x85, 0x73, 0xf6, 0x66, 0xce, 0x90, 0xa9]),
+    ("jfs", 32768, b"JFS1"),
+    ("iso9660", 32769, b"CD001"),
+    ("udf", 32769, b"BEA01"),
+    ("reiserfs", 65588, b"ReIsEr"),
+    ("btrfs", 65600, b"_BHRfS_M"),
+    ("LUKS", 16384, b"SKUL\xba\xbe"),
+];
+
+/// Marks at a fixed distance from the end.
+const AT_TAIL: &[(&str, usize, &[u8])] = &[
+    ("md member", 8192, &[0xfc, 0x4e, 0x2b, 0xa9]),
+    ("DDF RAID member", 512, &[0xde, 0x11, 0xde, 0x11]),
+    ("Intel RAID member", 1024, b"Intel Raid ISM Cfg Sig."),
+    ("DRBD", 4096 - 60, &[0x83, 0x74, 0x02, 0x6d]),
+];
+
+/// Page sizes of machines that may have made a swap area.
+const PAGES: &[usize] = &[4096, 8192, 16384, 65536];
+/// Uberblocks of ZFS: one each 1 KiB in the second half of each label of 256 KiB.
+const ZFS_MARK: u64 = 0x00ba_b10c;
+const ZFS_LABEL: usize = 256 << 10;
+
+/// The ends of a disk or partition, and the marks in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signatures {
+    /// What is there, each once.
+    pub found: Vec<&'static str>,
+    /// First byte that isn't zero, of both ends.
+    pub first_data: Option<u64>,
+}
+
+impl Signatures {
+    /// Nothing that is known, and nothing but zeros at both ends.
+    pub fn is_blank(&self) -> bool {
+        self.found.is_empty() && self.first_data.is_none()
+    }
+
+    /// Looks at both ends. An unreadable sector is an error, never "blank".
+    pub fn read(blocks: &(impl Blocks + ?Sized)) -> Result<Self, Fault> {
+        let edge = usize::try_from(blocks.size().min(EDGE)).unwrap_or(usize::MAX);
+        let start = blocks.size().saturating_sub(EDGE);
+        let head = blocks.read(0, edge)?;
+        let tail = blocks.read(start, edge)?;
+        let mut found = Vec::new();
+        let mut see = |name: &'static str, is_there: bool| {
+            if is_there && !found.contains(&name) {
+                found.push(name);
+            }
+        };
+        for (name, at, mark) in AT_HEAD {
+            see(name, is_at(&head, *at, mark));
+        }
+        for (name, from_end, mark) in AT_TAIL {
+            see(name, tail.len().checked_sub(*from_end).is_some_and(|at| is_at(&tail, at, mark)));
+        }
+        if let Some(name) = ext(&head) {
+            see(name, true);
+        }
+        see("vfat", is_fat(&head));
+        see("swap area", PAGES.iter().any(|page| is_swap(&head, *page)));
+        see("md member", is_old_md(&tail, blocks.size(), start));
+        see(
+            "ZFS member",
+            is_zfs(&head) || is_zfs(tail.get(tail.len().saturating_sub(2 * ZFS_LABEL)..).unwrap_or_default()),
+        );
+        Ok(Self { found, first_data: first_data(&head, 0).or_else(|| first_data(&tail, start)) })
+    }
+}
+
+/// Which of the ext family, by its features (Documentation/filesystems/ext4/super.rst).
+fn ext(head: &[u8]) -> Option<&'static str> {
+    if u16_at(head, 1024 + 56) != Some(0xef53) {
+        return None;
+    }
+    let (compatible, incompatible) = (u32_at(head, 1024 + 92)?, u32_at(head, 1024 + 96)?);
+    // Extents, 64 bits, flexible groups and what came later: ext3 can't have them.
+    Some(match (incompatible & !0x1f, compatible & 4) {
+        (1.., _) => "ext4",
+        (0, 4) => "ext3",
+        _ => "ext2",
+    })
+}
+
+fn is_fat(head: &[u8]) -> bool {
+    is_at(head, 510, &[0x55, 0xaa])
+        && (is_at(head, 54, b"FAT12   ")
+            || is_at(head, 54, b"FAT16   ")
+            || is_at(head, 54, b"FAT     ")
+            || is_at(head, 82, b"FAT32   "))
+}
+
+fn is_swap(head: &[u8], page: usize) -> bool {
+    is_at(head, page - 10, b"SWAPSPACE2")
+        || is_at(head, page - 10, b"SWAP-SPACE")
+        || is_at(head, page - 10, b"S1SUSPEND\0")
+}
+
+/// md with metadata 0.90: in the last whole 64 KiB block but one (include/uapi/linux/raid/md_p.h).
+fn is_old_md(tail: &[u8], size: u64, tail_start: u64) -> bool {
+    let at = (size & !0xffff).checked_sub(0x10000).and_then(|at| at.checked_sub(tail_start));
+    at.and_then(|at| usize::try_from(at).ok()).is_some_and(|at| u32_at(tail, at) == Some(0xa92b_4efc))
+}
+
+fn is_zfs(label: &[u8]) -> bool {
+    let marks = [ZFS_MARK.to_le_bytes(), ZFS_MARK.to_be_bytes()];
+    (0..label.len() / 1024).any(|block| {
+        slice_at(label, block * 1024, 8).is_some_and(|bytes| marks.iter().any(|mark| mark == bytes))
+    })
+}
+
+fn first_data(bytes: &[u8], start: u64) -> Option<u64> {
+    let at = bytes.iter().position(|byte| *byte != 0)?;
+    u64::try_from(at).ok().map(|at| start + at)
+}
+
+/// UUID of an ext, xfs or btrfs file system, as people write it.
+pub fn uuid(blocks: &(impl Blocks + ?Sized), file_system: &str) -> Result<Option<String>, Fault> {
+    let at = match file_system {
+        "ext2" | "ext3" | "ext4" => 1024 + 104,
+        "xfs" => 32,
+        "btrfs" => 65536 + 32,
+        _ => return Ok(None),
+    };
+    Ok(Some(dashed(&blocks.read(at, 16)?)))
+}
+
+/// Volume label of an ext, xfs or btrfs file system.
+pub fn label(blocks: &(impl Blocks + ?Sized), file_system: &str) -> Result<Option<String>, Fault> {
+    let (at, length) = match file_system {
+        "ext2" | "ext3" | "ext4" => (1024 + 120, 16),
+        "xfs" => (108, 12),
+        "btrfs" => (65536 + 0x12b, 256),
+        _ => return Ok(None),
+    };
+    let bytes = blocks.read(at, length)?;
+    let used = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    Ok(Some(String::from_utf8_lossy(used).into_owned()))
+}
+
+/// Sixteen bytes in groups of 4, 2, 2, 2, 6.
+pub fn dashed(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let group = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().concat();
+    [group(0, 4), group(4, 6), group(6, 8), group(8, 10), group(10, 16)].join("-")
+}
