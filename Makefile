@@ -5,6 +5,8 @@ PREFIX ?= /usr
 BINARIES ?= target/release
 PROGRAMS = waagent-certs waagent-dial waagent-disk waagent-ext waagent-ext-run waagent-fetch waagent-media \
            waagent-net waagent-provision waagent-supervise
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
+UNIT_KINDS = service socket path timer target mount swap slice
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .PHONY: all build packages install demo check test bench clean
@@ -23,8 +25,16 @@ install: $(if $(INSTALL_ONLY),,build)
 	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0755 $(PROGRAMS:%=$(BINARIES)/%) $(DESTDIR)$(PREFIX)/libexec/waagent
 	install -m 0755 $(BINARIES)/waagent $(DESTDIR)$(PREFIX)/sbin/waagent
+	$(BINARIES)/waagent-man $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 systemd/waagent.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/waagent.conf
 	install -m 0644 systemd/waagent.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/waagent.conf
+	install -d $(UNITS) $(UNITS)/ssh@.service.d $(UNITS)/sshd@.service.d $(UNITS)-preset \
+	    $(DESTDIR)$(PREFIX)/lib/udev/rules.d
+	install -m 0644 $(wildcard $(UNIT_KINDS:%=systemd/*.%)) $(UNITS)
+	install -m 0644 systemd/ssh@.service.d/50-waagent.conf $(UNITS)/ssh@.service.d
+	install -m 0644 systemd/sshd@.service.d/50-waagent.conf $(UNITS)/sshd@.service.d
+	install -m 0644 systemd/90-waagent.preset $(UNITS)-preset
+	install -m 0644 config/99-waagent-scsi-timeout.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d
 	[ -e $(DESTDIR)/etc/waagent.conf ] || install -m 0644 config/waagent.conf $(DESTDIR)/etc/waagent.conf
 
 # The main job, end to end, on this machine: no Azure, nothing left behind. FAULTS=1: on a bad day.

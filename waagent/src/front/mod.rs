@@ -60,6 +60,11 @@ fn act(request: &Request) -> Result<u8> {
     }
 }
 
+/// What `waagent -help` prints.
+pub fn help_text() -> &'static str {
+    help::TEXT
+}
+
 fn said(text: &str) -> Result<u8> {
     print(text)?;
     Ok(0)
