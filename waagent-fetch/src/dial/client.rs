@@ -32,7 +32,12 @@ pub fn dial(place: &Place, target: Target) -> Result<TcpStream, DialError> {
         Err(error) => return Err(DialError::Silent(error.into())),
     }
     let mut answer = [0; 2];
-    let (length, socket) = recv_fd(dialer.as_fd(), &mut answer).map_err(DialError::Silent)?;
+    let (length, socket) = match recv_fd(dialer.as_fd(), &mut answer) {
+        // Our byte came after it had answered a stranger: the answer is behind the error that its closing raised.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => recv_fd(dialer.as_fd(), &mut answer),
+        received => received,
+    }
+    .map_err(DialError::Silent)?;
     match (length, Answer::from_byte(answer[0]), socket) {
         (1, Some(Answer::Connected), Some(socket)) => open(socket),
         (1, Some(answer), None) if answer != Answer::Connected => Err(DialError::Answered(target, answer)),

@@ -1,0 +1,191 @@
+//! The dialer and its peers, kind and unkind.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{MsgFlags, SockType, send};
+
+use waagent_common::sys::fd::send_fd;
+
+use super::space::{FETCHER, STRANGER, Space, WIRESERVER, answer, listening, run, said, with_descriptor_3};
+
+const CONNECTED: (Option<char>, bool) = (Some('c'), true);
+
+fn server() -> TcpListener {
+    TcpListener::bind((WIRESERVER, 80)).unwrap()
+}
+
+#[test]
+fn passes_a_connected_socket_and_says_when_a_target_refuses() {
+    let Some(space) = Space::new("") else { return };
+    let _listening = server();
+    let _dialer = space.dialer();
+    assert_eq!(space.ask(b"w"), CONNECTED);
+    assert_eq!(space.ask(b"p"), (Some('r'), false), "nobody listens there");
+}
+
+#[test]
+fn refuses_users_other_than_the_fetcher() {
+    let Some(space) = Space::new("") else { return };
+    let _listening = server();
+    let _dialer = space.dialer();
+    let told = space.peer(STRANGER, "p");
+    assert!(told.contains("Permission denied") && told.contains("systemctl start waagent-dial"), "{told}");
+    // The socket's mode is the first guard, the peer's user the second.
+    fs::set_permissions(space.socket(), fs::Permissions::from_mode(0o666)).unwrap();
+    let told = space.peer(STRANGER, "p");
+    assert_eq!(told, "cannot connect to HostGAPlugin: the dialer serves only the user waagent-fetch");
+    assert_eq!(space.peer(FETCHER, "p"), "cannot connect to HostGAPlugin: connection refused");
+}
+
+#[test]
+fn refuses_everything_but_the_three_bytes() {
+    let Some(space) = Space::new("") else { return };
+    let _listening = server();
+    let _dialer = space.dialer();
+    let huge = vec![b'w'; 100_000];
+    let requests: [&[u8]; 7] = [b"x", b"W", b"\0", b"\xff", b"ww", b"168.63.129.16:22", &huge];
+    for request in requests {
+        assert_eq!(space.ask(request), (Some('?'), false), "{} bytes", request.len());
+    }
+    assert_eq!(space.ask(b""), (None, false), "nothing is asked, nothing answered");
+    assert_eq!(space.ask(b"w"), CONNECTED);
+}
+
+#[test]
+fn takes_no_descriptor_from_a_peer() {
+    let Some(space) = Space::new("") else { return };
+    let _listening = server();
+    let dialer = space.dialer();
+    for _ in 0..20 {
+        let peer = space.knock();
+        send_fd(peer.as_fd(), b"w", fs::File::open("/etc/passwd").unwrap().as_fd()).unwrap();
+        assert_eq!(answer(&peer), CONNECTED);
+    }
+    assert_eq!(space.ask(b"x"), (Some('?'), false));
+    assert!(dialer.is_idle());
+}
+
+#[test]
+fn peers_that_say_nothing_hold_up_nobody_for_long() {
+    let Some(space) = Space::new("") else { return };
+    let _listening = server();
+    let dialer = space.dialer();
+    let few: Vec<_> = (0..10).map(|_| space.knock()).collect();
+    let begun = Instant::now();
+    assert_eq!(space.ask(b"w"), CONNECTED);
+    assert!(begun.elapsed() < Duration::from_secs(1), "beside a few: {:?}", begun.elapsed());
+    // More than it serves at a time: who is last waits until the first are dismissed.
+    let many: Vec<_> = (0..10).map(|_| space.knock()).collect();
+    assert_eq!(space.ask(b"w"), CONNECTED);
+    assert!(begun.elapsed() < Duration::from_secs(6), "behind many: {:?}", begun.elapsed());
+    for peer in few.iter().chain(&many) {
+        assert_eq!(answer(peer), (None, false), "dismissed without a word");
+    }
+    assert!(dialer.is_idle());
+}
+
+#[test]
+fn peers_that_go_away_leave_nothing_behind() {
+    let Some(space) = Space::new("") else { return };
+    let _listening = server();
+    let dialer = space.dialer();
+    for request in [&b""[..], b"w", b"x", b"ww"].repeat(50) {
+        let peer = space.knock();
+        if !request.is_empty() {
+            send(peer.as_raw_fd(), request, MsgFlags::MSG_NOSIGNAL).unwrap();
+        }
+    }
+    // The last in the queue is served after all that.
+    assert_eq!(space.ask(b"w"), CONNECTED);
+    assert!(dialer.is_idle());
+}
+
+#[test]
+fn a_silent_target_holds_up_no_other() {
+    let Some(space) = Space::new("") else { return };
+    let _listening = server();
+    let _dialer = space.dialer();
+    let table = "add table ip t; add chain ip t o { type filter hook output priority 0; }; \
+                 add rule ip t o tcp dport 32526 drop";
+    run("nft", &[table]);
+    let begun = Instant::now();
+    let silent: Vec<_> = (0..3).map(|_| space.knock()).collect();
+    for peer in &silent {
+        send(peer.as_raw_fd(), b"p", MsgFlags::MSG_NOSIGNAL).unwrap();
+    }
+    for _ in 0..5 {
+        assert_eq!(space.ask(b"w"), CONNECTED);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    for peer in &silent {
+        assert_eq!(answer(peer), (Some('t'), false));
+    }
+    let waited = begun.elapsed();
+    assert!((5.0..7.0).contains(&waited.as_secs_f64()), "{waited:?}");
+}
+
+#[test]
+fn a_network_that_is_down_is_said_at_once() {
+    let Some(space) = Space::new("") else { return };
+    let _dialer = space.dialer();
+    run("ip", &["address", "flush", "dev", "lo"]);
+    for target in [b"w", b"p", b"i"] {
+        assert_eq!(space.ask(target), (Some('u'), false));
+    }
+}
+
+#[test]
+fn goes_to_the_address_that_the_document_names_if_it_may() {
+    let Some(space) = Space::new("Protocol.AllowedEndpoints=10.9.8.7\n") else { return };
+    let other = Ipv4Addr::new(10, 9, 8, 7);
+    run("ip", &["address", "add", "10.9.8.7/32", "dev", "lo"]);
+    let _dialer = space.dialer();
+    let _other = TcpListener::bind((other, 80)).unwrap();
+    assert_eq!(space.ask(b"w"), (Some('r'), false), "nobody at the well-known address");
+    space.endpoint(other);
+    assert_eq!(space.ask(b"w"), CONNECTED, "without a restart");
+    // Attack A8: an address that nobody allowed.
+    space.endpoint(Ipv4Addr::new(10, 9, 8, 8));
+    assert_eq!(space.ask(b"w"), (Some('n'), false));
+    assert_eq!(space.ask(b"p"), (Some('n'), false));
+    assert_eq!(space.ask(b"i"), (Some('r'), false), "IMDS has nothing to do with it");
+    space.endpoint(other);
+    assert_eq!(space.ask(b"w"), CONNECTED);
+}
+
+#[test]
+fn a_new_dialer_goes_on_with_the_same_socket() {
+    let Some(space) = Space::new("") else { return };
+    let _listening = server();
+    let dialer = space.dialer();
+    assert_eq!(space.ask(b"w"), CONNECTED);
+    drop(dialer);
+    let waiting = space.knock();
+    send(waiting.as_raw_fd(), b"w", MsgFlags::MSG_NOSIGNAL).unwrap();
+    let _again = space.dialer();
+    assert_eq!(answer(&waiting), CONNECTED);
+}
+
+#[test]
+fn does_not_start_without_the_socket_of_pid_1() {
+    let Some(space) = Space::new("") else { return };
+    let stream = listening(&space.root.path().join("stream"), SockType::Stream);
+    let cases = [
+        (&space.listener, false, "none was passed (LISTEN_FDS=1 and our LISTEN_PID)"),
+        (&stream, true, "it is no listening socket of sequenced packets"),
+        (&space.knock(), true, "it is no listening socket of sequenced packets"),
+        (&fs::File::open("/dev/null").unwrap().into(), true, "ENOTSOCK"),
+    ];
+    for (passed, told, why) in cases {
+        let mut command = with_descriptor_3(passed, told);
+        command.arg(env!("CARGO_BIN_EXE_waagent-dial")).arg("--root").arg(space.root.path());
+        let (code, text) = said(&command.output().unwrap());
+        assert_eq!(code, 66, "{text}");
+        assert!(text.contains(why) && text.contains("start waagent-dial.socket"), "{text}");
+    }
+}
