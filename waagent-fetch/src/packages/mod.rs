@@ -165,7 +165,7 @@ impl Errand<'_> {
             };
             match outcome {
                 Outcome::Failed(Failure { cure: Cure::Later(_), .. }) if pass == Pass::First => {
-                    later.push(*package)
+                    later.push(*package);
                 }
                 Outcome::Failed(Failure { cure: Cure::NextRun, .. }) => return Ok(Vec::new()),
                 Outcome::Failed(Failure { cure: Cure::NewGoalState, text }) if !self.ids_are_newest => {
@@ -173,8 +173,7 @@ impl Errand<'_> {
                         "package '{}' waits for the newest goal state: {text}",
                         package.name
                     ));
-                    self.report.stale =
-                        Some(HostIds { container_id: String::new(), config_name: String::new() });
+                    self.is_stale = true;
                 }
                 outcome => self.answer(package, outcome)?,
             }

@@ -23,8 +23,8 @@ impl Os {
 
     fn parse(text: &str) -> Self {
         let value = |key: &str| {
-            let lines = text.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
-            let value = lines.last().unwrap_or_default().trim();
+            let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
+            let value = lines.next_back().unwrap_or_default().trim();
             let bare = value.trim_matches(|c| c == '"' || c == '\'');
             cut(bare, 64).chars().filter(|c| !c.is_control()).collect::<String>()
         };

@@ -27,18 +27,13 @@ pub struct Facts {
 }
 
 /// How the agent is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Agent {
     /// Provisioned, or none of our affair.
+    #[default]
     Ready,
     /// Not yet, or not at all: the text says which.
     NotReady(String),
-}
-
-impl Default for Agent {
-    fn default() -> Self {
-        Self::Ready
-    }
 }
 
 impl Agent {
@@ -135,12 +130,13 @@ struct Frame<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Aggregate<'a> {
-    guest_agent_status: Value,
-    handler_aggregate_status: &'a [Value],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vm_artifacts_aggregate_status: Option<Value>,
+    #[serde(rename = "guestAgentStatus")]
+    agent: Value,
+    #[serde(rename = "handlerAggregateStatus")]
+    handlers: &'a [Value],
+    #[serde(rename = "vmArtifactsAggregateStatus", skip_serializing_if = "Option::is_none")]
+    artifacts: Option<Value>,
 }
 
 fn frame<'a>(facts: &'a Facts, os: &Os, stamp: &'a str) -> Frame<'a> {
@@ -160,12 +156,9 @@ fn frame<'a>(facts: &'a Facts, os: &Os, stamp: &'a str) -> Frame<'a> {
         version: "1.1",
         timestamp_utc: stamp,
         aggregate_status: Aggregate {
-            guest_agent_status: agent.into(),
-            handler_aggregate_status: &facts.handlers,
-            vm_artifacts_aggregate_status: facts
-                .goal_state
-                .as_ref()
-                .map(|status| json!({ "goalStateAggregateStatus": status })),
+            agent: agent.into(),
+            handlers: &facts.handlers,
+            artifacts: facts.goal_state.as_ref().map(|status| json!({ "goalStateAggregateStatus": status })),
         },
         guest_os_info: json!({
             "computerName": facts.computer, "osName": os.name, "osVersion": os.version, "version": AGENT_VERSION,

@@ -80,7 +80,7 @@ pub fn send(client: &Client, settings: &Settings, upload: &Upload) -> Sent {
 
 /// Why one request of an upload failed.
 enum Refusal {
-    Answered(Response),
+    Answered(Box<Response>),
     Unanswered(HttpError),
 }
 
@@ -107,7 +107,7 @@ fn all(
             continue;
         }
         if !again || !matches!(answer.status, CONFLICT | PRECONDITION_FAILED) {
-            return Err(Refusal::Answered(answer));
+            return Err(Refusal::Answered(Box::new(answer)));
         }
         again = false;
         left = requests.iter();

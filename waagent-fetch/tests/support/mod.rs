@@ -1,0 +1,283 @@
+#![expect(dead_code, reason = "each test binary uses its part of the stand")]
+//! A stand for the transfer half: a fabric, a scratch root, and a stand-in for the dialer.
+//!
+//! The real dialer knows two ports of one address; the fabric of a test has others. So a thread here listens on the
+//! dialer's socket, speaks its protocol, and connects to the fabric.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, listen, recv, send, socket,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use waagent_common::documents::{
+    BlobKind, Body, Document, ExtensionStatus, ExtensionUris, GoalState, Inputs, Package, StatusBlob, Uris,
+    Wanted, write,
+};
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+use waagent_common::sys::accept::accept_peer;
+use waagent_common::sys::fd::send_fd;
+use waagent_fabric::fabric::{Fabric, Options};
+use waagent_fabric::fault::{Act, Fault};
+use waagent_fabric::route::Route;
+use waagent_fabric::scenario::Scenario;
+use waagent_fetch::dial::protocol::{Answer, SOCKET, Target};
+use waagent_fetch::http::Client;
+use waagent_fetch::packages::Work;
+use waagent_fetch::proxy::Proxies;
+use waagent_fetch::retry::Pause;
+use waagent_fetch::settings::Settings;
+
+/// A running stand.
+pub struct Stand {
+    /// The platform.
+    pub fabric: Fabric,
+    /// Where everything is.
+    pub place: Place,
+    /// To the platform.
+    pub client: Client,
+    /// May be changed by the test.
+    pub settings: Settings,
+    /// For documents.
+    pub sandbox: Sandbox,
+    _root: TempDir,
+}
+
+/// Waits for nothing, and notes how long it was told to.
+#[derive(Debug, Default)]
+pub struct NoWait {
+    /// In order.
+    pub waited: Vec<Duration>,
+}
+
+impl Pause for NoWait {
+    fn pause(&mut self, time: Duration) -> bool {
+        self.waited.push(time);
+        true
+    }
+
+    fn random(&mut self, _: u32) -> u32 {
+        0
+    }
+}
+
+/// Two handlers with packages, one without; storage in clear unless `scheme` says otherwise.
+pub fn scenario(scheme: &str, blob: &str) -> Scenario {
+    let text = format!(
+        r#"
+        [goal_state]
+        status_blob = "{blob}"
+        [storage]
+        scheme = "{scheme}"
+        signature = "CANARY-SAS"
+        [[package]]
+        id = "trivial"
+        script = "run.sh"
+        files = {{ "run.sh" = "exit 0" }}
+        [[extension]]
+        name = "Test.One"
+        version = "1.0.0"
+        package = "trivial"
+        [[extension]]
+        name = "Test.Two"
+        version = "2.1.3"
+        package = "trivial"
+        [[extension]]
+        name = "Test.Missing"
+        version = "3.0.0"
+        "#
+    );
+    Scenario::parse(&text).unwrap()
+}
+
+impl Stand {
+    /// With the scenario above.
+    pub fn new(scheme: &str, blob: &str) -> Self {
+        Self::with(scenario(scheme, blob), &Options::loopback())
+    }
+
+    /// With any scenario.
+    pub fn with(scenario: Scenario, options: &Options) -> Self {
+        let fabric = Fabric::start(scenario, options).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["ext", "fetch/packages", "fetch/private", "provision"] {
+            std::fs::create_dir_all(root.path().join("var/lib/waagent").join(folder)).unwrap();
+        }
+        std::fs::create_dir_all(root.path().join("run/waagent/dial")).unwrap();
+        let place = Place::new(root.path());
+        dialer(place.run(SOCKET), fabric.addresses().wire_server, fabric.addresses().host_plugin);
+        let settings = Settings { allow_http: true, max_package: 1 << 30, proxies: Proxies::none() };
+        let client = Client::new(&place, Ipv4Addr::LOCALHOST);
+        let stand = Self { fabric, place, client, settings, sandbox: Sandbox::unconfined(), _root: root };
+        stand.publish();
+        stand
+    }
+
+    /// Writes the documents of the fabric's goal state, as the poll loop would.
+    pub fn publish(&self) {
+        let (storage, container_id, config_name, blob) = self.fabric.look(|platform| {
+            let blob = format!("{:?}", platform.scenario.goal_state.status_blob);
+            (platform.storage.clone(), platform.goal.container_id.clone(), platform.config_name(), blob)
+        });
+        let names: Vec<(String, String)> = self.fabric.look(|platform| {
+            platform
+                .goal
+                .revision
+                .extensions
+                .iter()
+                .map(|e| (e.spec.name.clone(), e.spec.version.clone()))
+                .collect()
+        });
+        let extension = |(name, version): &(String, String)| {
+            json!({
+                "name": name, "version": version, "state": "enabled", "encoded_signature": "c2ln", "multi_config": false,
+                "error": null, "settings": [],
+            })
+        };
+        let goal_state = json!({
+            "id": "incarnation_1", "source": "fabric", "created_on": "2026-01-01T00:00:00.000000Z", "outdated": false,
+            "incarnation": "1", "etag": null, "container_id": container_id, "instance_id": "i", "config_name": config_name,
+            "vm_name": null, "tenant_certificate": null, "certificates_sha256": null, "required_features": [],
+            "on_hold": false, "agent_families": [], "extensions": names.iter().map(extension).collect::<Vec<Value>>(),
+            "activity_id": "a", "correlation_id": "c", "svd_sequence_number": 1, "own_instance": null,
+        });
+        let manifests = |name: &str| {
+            vec![
+                storage.public_uri(&format!("/manifests/{name}.xml?sig=CANARY-MANIFEST")),
+                storage.public_uri(&format!("/failover/{name}.xml?sig=CANARY-MANIFEST")),
+            ]
+        };
+        let kind = if blob == "PageBlob" { BlobKind::Page } else { BlobKind::Block };
+        let uris = Uris {
+            goal_state_id: "incarnation_1".to_owned(),
+            status_blob: Some(StatusBlob { uri: storage.sas_uri(&storage.status_path), kind }),
+            profile: None,
+            extensions: names
+                .iter()
+                .map(|(name, version)| ExtensionUris {
+                    name: name.as_str().try_into().unwrap(),
+                    version: version.as_str().try_into().unwrap(),
+                    manifests: manifests(name),
+                })
+                .collect(),
+        };
+        self.write(&uris);
+        self.write::<GoalState>(&serde_json::from_value(goal_state).unwrap());
+    }
+
+    /// Asks for packages, as waagent-ext would.
+    pub fn want(&self, packages: &[(&str, &str, u32)]) {
+        let packages: Vec<Value> = packages
+            .iter()
+            .map(|(name, version, attempt)| json!({"name": name, "version": version, "attempt": attempt}))
+            .collect();
+        let wanted = json!({"goal_state_id": "incarnation_1", "packages": packages});
+        self.write::<Wanted>(&serde_json::from_value(wanted).unwrap());
+    }
+
+    /// Reports handlers, as waagent-ext would.
+    pub fn report(&self, handlers: Vec<Value>) {
+        self.write(&ExtensionStatus {
+            goal_state_id: Some("incarnation_1".to_owned()),
+            complete: true,
+            handlers,
+            goal_state_aggregate: Some(json!({"status": "Success", "code": 0, "inSvdSeqNo": "1"})),
+            left_over: Vec::new(),
+        });
+    }
+
+    /// Writes any document at its place.
+    pub fn write<T: Body>(&self, body: &T) {
+        write(&self.place, body, &Inputs::new(), &self.sandbox).unwrap();
+    }
+
+    /// What the download code takes.
+    pub fn work(&self) -> Work<'_> {
+        Work { place: &self.place, sandbox: &self.sandbox, client: &self.client, settings: &self.settings }
+    }
+
+    /// The document of a package.
+    pub fn package(&self, stem: &str) -> Package {
+        let path = self.packages().join(format!("{stem}.json"));
+        Document::<Package>::read_at(&self.place, &path).unwrap().body
+    }
+
+    /// The folder of packages.
+    pub fn packages(&self) -> PathBuf {
+        self.place.lib("fetch/packages")
+    }
+
+    /// What is in it, sorted.
+    pub fn listing(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.packages()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// The same fault on each of these routes, for ever.
+    pub fn break_routes(&self, routes: &[Route], act: &Act) {
+        let fault =
+            |route: &Route| Fault { route: Some(*route), path: None, after: 0, count: 0, act: act.clone() };
+        self.fabric.set_faults(routes.iter().map(fault).collect());
+    }
+
+    /// How often a route was asked.
+    pub fn count(&self, route: Route) -> u64 {
+        self.fabric.record().count(route)
+    }
+
+    /// All that was written below the root but the private folder, as text, names included.
+    pub fn everything(&self) -> String {
+        let mut text = String::new();
+        let mut folders = vec![self.place.root().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                text.push_str(&format!("{}\n", path.display()));
+                if path.is_dir() && !path.ends_with("fetch/private") {
+                    folders.push(path);
+                } else if path.is_file() {
+                    text.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Serves the dialer's socket for as long as the process lives.
+fn dialer(path: PathBuf, wire_server: SocketAddr, host_plugin: SocketAddr) {
+    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+    listen(&listener, Backlog::new(16).unwrap()).unwrap();
+    std::thread::spawn(move || {
+        while let Ok(peer) = accept_peer(listener.as_fd()) {
+            serve(&peer, wire_server, host_plugin);
+        }
+    });
+}
+
+fn serve(peer: &OwnedFd, wire_server: SocketAddr, host_plugin: SocketAddr) {
+    let mut ready = [PollFd::new(peer.as_fd(), PollFlags::POLLIN)];
+    poll(&mut ready, PollTimeout::from(2000_u16)).unwrap();
+    let mut byte = [0];
+    recv(peer.as_raw_fd(), &mut byte, MsgFlags::empty()).unwrap();
+    let address = match Target::from_byte(byte[0]).unwrap() {
+        Target::WireServer | Target::Imds => wire_server,
+        Target::HostGaPlugin => host_plugin,
+    };
+    match TcpStream::connect(address) {
+        Ok(stream) => send_fd(peer.as_fd(), &[Answer::Connected.byte()], stream.as_fd()).unwrap(),
+        Err(_) => {
+            send(peer.as_raw_fd(), &[Answer::Refused.byte()], MsgFlags::empty()).unwrap();
+        }
+    }
+}
