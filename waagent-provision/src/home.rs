@@ -118,9 +118,9 @@ impl Folder {
         // What a killed pass left; anything else with this name is in the user's own folder.
         let _absent = unlinkat(&self.fd, temporary, UnlinkatFlags::NoRemoveDir);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
-        let made = self.open_with(temporary, flags, Mode::from_bits_truncate(mode));
+        let opened = self.open_with(temporary, flags, Mode::from_bits_truncate(mode));
         let shown = self.shown.join(name);
-        let mut file = File::from(made.map_err(|error| refused(&shown, error))?);
+        let mut file = File::from(opened.map_err(|error| refused(&shown, error))?);
         file.write_all(bytes).and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)))?;
         file.sync_all()?;
         renameat2(&self.fd, temporary, &self.fd, name, RenameFlags::empty())

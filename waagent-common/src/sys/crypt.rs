@@ -20,18 +20,15 @@ unsafe extern "C" {
     ) -> *mut c_char;
 }
 
-/// The scratch space of one hash, aligned for whatever the library keeps in it; wiped afterwards.
-#[repr(C, align(16))]
-struct Data([u8; DATA]);
-
 /// The hash of a phrase by a setting (`$6$salt`), or why the library refuses it.
 pub fn hash(phrase: &[u8], setting: &str) -> Result<String, String> {
     let phrase = CString::new(phrase).map_err(|_| "the password holds a NUL".to_owned())?;
     let setting = CString::new(setting).map_err(|_| "the setting holds a NUL".to_owned())?;
-    let mut data = Box::new(Data([0; DATA]));
+    // Of 16-byte words, so that it is aligned for whatever the library keeps in it.
+    let mut data = vec![0_u128; DATA / 16];
     // SAFETY: both texts end with a NUL; `data` is zeroed, as crypt_r(3) asks for its first use, and larger than any
     // library's crypt_data.
-    let result = unsafe { crypt_r(phrase.as_ptr(), setting.as_ptr(), (&raw mut *data).cast()) };
+    let result = unsafe { crypt_r(phrase.as_ptr(), setting.as_ptr(), data.as_mut_ptr().cast()) };
     let hash = if result.is_null() {
         Err(std::io::Error::last_os_error().to_string())
     } else {
@@ -39,7 +36,8 @@ pub fn hash(phrase: &[u8], setting: &str) -> Result<String, String> {
         let text = unsafe { CStr::from_ptr(result) };
         Ok(text.to_string_lossy().into_owned())
     };
-    wipe(&mut data.0);
+    data.fill(0);
+    std::hint::black_box(&data);
     wipe(&mut phrase.into_bytes());
     match hash {
         Ok(hash) if hash.starts_with('*') => Err("libcrypt refuses this method or setting".to_owned()),

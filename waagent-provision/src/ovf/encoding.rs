@@ -3,10 +3,9 @@ use super::Refusal;
 /// The file's text: UTF-8 with or without byte order mark, or UTF-16 with one; without the padding at its end.
 pub fn decode(bytes: &[u8]) -> Result<String, Refusal> {
     let text = match bytes {
-        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest)?,
         [0xff, 0xfe, rest @ ..] => undeclared(&utf16(rest, u16::from_le_bytes)?),
         [0xfe, 0xff, rest @ ..] => undeclared(&utf16(rest, u16::from_be_bytes)?),
-        rest => utf8(rest)?,
+        rest => utf8(rest.strip_prefix(BYTE_ORDER_MARK).unwrap_or(rest))?,
     };
     // Sectors of the medium are filled up with zeros.
     Ok(text.trim_end_matches(['\0', ' ', '\t', '\r', '\n']).to_owned())
@@ -35,3 +34,5 @@ fn undeclared(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

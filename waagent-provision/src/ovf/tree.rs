@@ -47,14 +47,12 @@ pub(super) fn parse(text: &str) -> Result<Element, Refusal> {
     config.check_comments = true;
     loop {
         builder.position = position(reader.buffer_position());
-        let (namespace, event) = match reader.read_resolved_event() {
-            Ok((namespace, event)) => (namespace_of(&namespace), event),
+        let Ok((namespace, event)) = reader.read_resolved_event() else {
             // The library's own text may quote the file.
-            Err(_) => {
-                builder.position = position(reader.error_position());
-                return Err(builder.refuse("not well-formed"));
-            }
+            builder.position = position(reader.error_position());
+            return Err(builder.refuse("not well-formed"));
         };
+        let namespace = namespace_of(&namespace);
         let after = position(reader.buffer_position());
         match event {
             Event::Start(start) => {
@@ -201,9 +199,10 @@ impl Builder<'_> {
     }
 
     fn refuse(&self, why: &str) -> Refusal {
-        let before = self.text.as_bytes().get(..self.position).unwrap_or(self.text.as_bytes());
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        // Anywhere in a character, but lines and columns are counted in whole ones.
+        let before = waagent_common::text::cut(self.text, self.position);
+        let line = before.split('\n').count();
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
         Refusal::parsing(format!("{why} (line {line}, column {column})"))
     }
 }

@@ -79,7 +79,7 @@ fn gather(place: &Place, file: &Path, is_conditional: bool, depth: usize, found:
                 }
             }
             _ if found.len() <= MAX_DIRECTIVES => {
-                found.push(Directive { file: file.to_path_buf(), keyword, value, is_conditional: in_match })
+                found.push(Directive { file: file.to_path_buf(), keyword, value, is_conditional: in_match });
             }
             _ => return,
         }

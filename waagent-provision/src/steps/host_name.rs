@@ -22,13 +22,11 @@ pub fn set(pass: &mut Pass<'_>) -> Result<Came> {
         changed = true;
         pass.touched.push(path);
     }
-    if pass.place.is_live() {
-        if gethostname().is_ok_and(|now| now.as_encoded_bytes() != name.as_bytes()) {
-            if let Err(error) = sethostname(name) {
-                pass.warn(format!("cannot set the kernel's host name: {error}, ignoring"));
-            } else {
-                changed = true;
-            }
+    let is_other = gethostname().is_ok_and(|now| now.as_encoded_bytes() != name.as_bytes());
+    if pass.place.is_live() && is_other {
+        match sethostname(name) {
+            Ok(()) => changed = true,
+            Err(error) => pass.warn(format!("cannot set the kernel's host name: {error}, ignoring")),
         }
     }
     privileges::host_name_is_settled()?;

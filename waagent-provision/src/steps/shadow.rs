@@ -77,7 +77,7 @@ fn set_in_file(place: &Place, user: &str, field: &Secret<String>) -> Result<()> 
         match line.split_once(':') {
             Some((name, rest)) if name == user => {
                 let (_, ageing) = rest.split_once(':').unwrap_or_default();
-                new.push_str(&format!("{user}:{}:{ageing}", field.expose()));
+                new.extend([user, ":", field.expose(), ":", ageing]);
             }
             _ => new.push_str(line),
         }

@@ -1,6 +1,5 @@
 //! A copy-on-write view of this machine for one test: own mount and UTS namespace, tmpfs above `/etc`, `/home`, `/var`,
 //! `/run` and `/root`, a firmware identity, a console. The system's own tools change it, the machine stays untouched.
-#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};

@@ -1,0 +1,150 @@
+//! Killed in mid-work, at each step: the next pass reaches the same end.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
+
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use waagent_common::documents::{Document, JournalState, ProvisionJournal};
+
+use crate::world::{KEY, World, keys, line_of, mode, ovf, public_key, tool};
+
+/// Kills the pass as soon as its journal says that this step is at work.
+fn kill_at(world: &World, step: &str) {
+    let mut child = world.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    loop {
+        if let Ok(Some(journal)) = Document::<ProvisionJournal>::read_if_there(&world.place) {
+            let row = journal.body.steps.iter().find(|row| row.name == step);
+            if row.is_some_and(|row| row.state != JournalState::Done || step == "labels") {
+                break;
+            }
+        }
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+    }
+    let _ended = child.kill();
+    child.wait().unwrap();
+    // A tool that was at work is ours now, and ends by itself.
+    while matches!(waitpid(Pid::from_raw(-1), None), Ok(status) if status != WaitStatus::StillAlive) {}
+}
+
+fn check_the_end(world: &World) {
+    world.provision();
+    let status = world.status();
+    let uid = status.user.clone().unwrap().uid;
+    assert_eq!(fs::read_to_string("/home/orchard/.ssh/authorized_keys").unwrap(), format!("{KEY}\n"));
+    assert_eq!(fs::read_to_string("/etc/sudoers.d/waagent").unwrap(), "orchard ALL=(ALL) ALL\n");
+    assert_eq!(fs::read_to_string("/etc/hostname").unwrap(), "plum-07\n");
+    for file in ["/home/orchard", "/home/orchard/.ssh", "/home/orchard/.bashrc"] {
+        assert_eq!(fs::metadata(file).unwrap().uid(), uid, "{file}");
+    }
+    assert_eq!(fs::read("/home/orchard/.bashrc").unwrap(), fs::read("/etc/skel/.bashrc").unwrap());
+    assert!(line_of("/etc/shadow", "orchard:").starts_with("orchard:$6$"));
+    assert_eq!(mode("/var/lib/waagent/CustomData"), 0o600);
+    assert!(status.user.unwrap().created && status.host_keys.len() == 3);
+    for kind in ["rsa", "ecdsa", "ed25519"] {
+        let private = format!("/etc/ssh/ssh_host_{kind}_key");
+        let derived = tool("/usr/bin/ssh-keygen", &["-y", "-f", &private]);
+        let public = fs::read_to_string(format!("{private}.pub")).unwrap();
+        assert_eq!(derived.split(' ').nth(1).map(str::trim), public.split(' ').nth(1).map(str::trim));
+    }
+    fs::create_dir_all("/run/sshd").unwrap();
+    tool("/usr/sbin/sshd", &["-t"]);
+    tool("/usr/sbin/visudo", &["-c"]);
+    let leftovers = world.changes().into_iter().map(|(name, ..)| name).filter(|name| {
+        [".tmp", ".waagent-new", ".waagent.new", ".waagent", ".lock"]
+            .iter()
+            .any(|end| name.ends_with(end) && name.contains("/."))
+            && !name.ends_with(".pwd.lock")
+    });
+    assert_eq!(leftovers.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+fn killed_at(step: &str) {
+    let Some(world) = World::new() else { return };
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    let inner = "<UserPassword>not a real one</UserPassword><CustomData>IyEvYmluL3NoCg==</CustomData>";
+    world.attach(&ovf(&format!("{inner}{}", keys(&public_key(KEY))), ""));
+    kill_at(&world, step);
+    kill_at(&world, step);
+    check_the_end(&world);
+}
+
+#[test]
+fn killed_while_host_keys_are_made() {
+    killed_at("host-keys");
+}
+
+#[test]
+fn killed_while_sshd_is_configured() {
+    killed_at("sshd");
+}
+
+#[test]
+fn killed_while_the_user_is_made() {
+    killed_at("user");
+}
+
+#[test]
+fn killed_while_keys_are_written() {
+    killed_at("authorized-keys");
+}
+
+#[test]
+fn killed_while_the_password_is_set() {
+    killed_at("password");
+}
+
+#[test]
+fn killed_while_the_sudo_rule_is_checked() {
+    killed_at("sudoers");
+}
+
+#[test]
+fn killed_before_the_marker() {
+    killed_at("labels");
+}
+
+#[test]
+fn a_home_that_useradd_was_killed_over_is_finished() {
+    let Some(world) = World::new() else { return };
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    let inner = "<UserPassword>not a real one</UserPassword><CustomData>IyEvYmluL3NoCg==</CustomData>";
+    world.attach(&ovf(&format!("{inner}{}", keys(&public_key(KEY))), ""));
+    kill_at(&world, "user");
+    // As if it had been killed after the account, with half a skeleton.
+    if line_of("/etc/passwd", "orchard:").is_empty() {
+        tool("/usr/sbin/useradd", &["-M", "orchard"]);
+    }
+    let _absent = fs::remove_dir_all("/home/orchard");
+    fs::create_dir("/home/orchard").unwrap();
+    fs::write("/home/orchard/.bashrc", "# ~/.ba").unwrap();
+    check_the_end(&world);
+}
+
+#[test]
+fn a_reboot_without_the_medium_goes_on_from_the_scrubbed_copy() {
+    let Some(world) = World::new() else { return };
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    let inner = "<UserPassword>not a real one</UserPassword><CustomData>IyEvYmluL3NoCg==</CustomData>";
+    world.attach(&ovf(&format!("{inner}{}", keys(&public_key(KEY))), ""));
+    kill_at(&world, "sudoers");
+    world.reboot();
+    check_the_end(&world);
+}
+
+#[test]
+fn a_reboot_without_the_medium_before_the_password_is_set_says_what_is_missing() {
+    let Some(world) = World::new() else { return };
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    world.attach(&ovf("<UserPassword>not a real one</UserPassword>", ""));
+    kill_at(&world, "host-keys");
+    world.reboot();
+    let said = world.refuse(65);
+    assert!(
+        said.contains("no provisioning media") && said.contains("password is on the provisioning DVD alone"),
+        "{said}"
+    );
+}

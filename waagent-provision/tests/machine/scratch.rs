@@ -1,0 +1,94 @@
+//! `--root DIR`: a scratch copy of a system is provisioned, the machine isn't touched.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use waagent_common::documents::{
+    self, Document, Inputs, Media, MediaState, ProvisionState, ProvisionStatus, sha256,
+};
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+use waagent_common::types::Sha256;
+
+use crate::world::{KEY, World, keys, ovf, public_key};
+
+fn copy(root: &Path, file: &str) {
+    let target = root.join(file.trim_start_matches('/'));
+    fs::create_dir_all(target.parent().unwrap()).unwrap();
+    fs::copy(file, target).unwrap();
+}
+
+#[test]
+fn provisions_a_scratch_root_and_leaves_the_machine_alone() {
+    let Some(world) = World::new() else { return };
+    let scratch = tempfile::tempdir_in("/run").unwrap();
+    let root = scratch.path();
+    for file in [
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/shadow",
+        "/etc/gshadow",
+        "/etc/login.defs",
+        "/etc/sudoers",
+        "/etc/ssh/sshd_config",
+        "/etc/shells",
+        "/etc/subuid",
+        "/etc/subgid",
+        "/etc/waagent.conf",
+    ] {
+        copy(root, file);
+    }
+    for folder in [
+        "home",
+        "etc/skel",
+        "etc/sudoers.d",
+        "etc/ssh/sshd_config.d",
+        "var/lib/waagent/provision",
+        "run/waagent/media",
+        "run/waagent/provision",
+    ] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    let place = Place::new(root);
+    let text = ovf(&format!("<UserPassword>not a real one</UserPassword>{}", keys(&public_key(KEY))), "");
+    let media = Media {
+        state: MediaState::Read,
+        reason: None,
+        device: None,
+        file_system: None,
+        label: None,
+        size: None,
+        sha256: Some(Sha256::try_from(sha256(text.as_bytes())).unwrap()),
+        files: Vec::new(),
+        scvmm: false,
+    };
+    documents::write(&place, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+    fs::write(place.run("media/ovf-env.xml"), text).unwrap();
+    let name = nix::unistd::gethostname().unwrap();
+    let before = machine(&world, root);
+    let run =
+        || Command::new(env!("CARGO_BIN_EXE_waagent-provision")).arg("--root").arg(root).output().unwrap();
+    let output = run();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let status = Document::<ProvisionStatus>::read(&place).unwrap().body;
+    assert_eq!(status.state, ProvisionState::Ready);
+    assert_eq!(
+        fs::read_to_string(root.join("home/orchard/.ssh/authorized_keys")).unwrap(),
+        format!("{KEY}\n")
+    );
+    assert!(fs::read_to_string(root.join("etc/shadow")).unwrap().contains("\norchard:$6$"));
+    assert_eq!(fs::read_to_string(root.join("etc/hostname")).unwrap(), "plum-07\n");
+    assert!(root.join("etc/ssh/ssh_host_ed25519_key.pub").exists());
+    assert_eq!(nix::unistd::gethostname().unwrap(), name);
+    assert_eq!(machine(&world, root), before);
+    assert!(String::from_utf8_lossy(&run().stderr).contains("nothing to do"));
+}
+
+/// What changed outside of the scratch root.
+fn machine(world: &World, root: &Path) -> Vec<(String, u32, Vec<u8>)> {
+    let inside = root.to_str().unwrap().trim_start_matches('/').to_owned();
+    let mut changes = world.changes();
+    changes.retain(|(name, ..)| !name.starts_with(&inside));
+    changes
+}
