@@ -62,7 +62,8 @@ impl Socket {
         }
     }
 
-    /// Sends messages that take effect together or not at all, the last but one with an acknowledgement.
+    /// Sends messages that take effect together or not at all; `acknowledged` is the number of the last one that
+    /// asks for an answer.
     ///
     /// The kernel answers each message with `NLM_F_ACK`, and whatever went wrong; the first error is the result.
     pub fn transact(&self, messages: &[Message], acknowledged: u32) -> nix::Result<()> {
