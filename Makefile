@@ -9,7 +9,7 @@ UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_KINDS = service socket path timer target mount swap slice
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all build packages install demo check test bench clean
+.PHONY: all build packages install selinux package demo check test vm-test bench clean
 
 all: build
 
@@ -36,6 +36,21 @@ install: $(if $(INSTALL_ONLY),,build)
 	install -m 0644 systemd/90-waagent.preset $(UNITS)-preset
 	install -m 0644 config/99-waagent-scsi-timeout.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d
 	[ -e $(DESTDIR)/etc/waagent.conf ] || install -m 0644 config/waagent.conf $(DESTDIR)/etc/waagent.conf
+
+# The SELinux module, against the policy headers in POLICY_HEADERS; NAME of that policy where it isn't this machine's.
+POLICY_HEADERS ?= /usr/share/selinux
+PACKAGES ?= target/packages
+selinux:
+	@POLICY_NAME=$(POLICY_NAME) selinux/build target/selinux $(POLICY_HEADERS)
+
+# The Debian packages, of the binaries as they are; with waagent-selinux if the policy headers are there.
+package: $(if $(wildcard $(POLICY_HEADERS)/devel/Makefile),selinux)
+	@BINARIES=$(BINARIES) packaging/debian/build $(PACKAGES) \
+	    $(if $(wildcard $(POLICY_HEADERS)/devel/Makefile),target/selinux)
+
+# A guest under SELinux enforcing, scenario by scenario.
+vm-test: build
+	tests/vm/run
 
 # The main job, end to end, on this machine: no Azure, nothing left behind. FAULTS=1: on a bad day.
 demo: build

@@ -1,0 +1,33 @@
+# The supervisor, which plays the same table without systemd
+# shellcheck shell=bash
+
+supervisor=$repository/waagent/src/supervise
+
+# Files that start a program again: `(LIB, "certs/certificates.json", Program::Provision)`.
+triggers_of() { # PROGRAM-VARIANT
+    grep -o "(\(LIB\|RUN\), \"[^\"]*\", Program::$1)" "$supervisor/triggers.rs" |
+        sed 's|^(LIB, "|/var/lib/waagent/|; s|^(RUN, "|/run/waagent/|; s|".*||' | sort
+}
+
+# What the supervisor doesn't watch: devices come when it is told of them, and it sets no host name or lease.
+watches_the_same() { # PROGRAM-VARIANT PATH-UNIT
+    [ -n "$(triggers_of "$1")" ] || { echo "no trigger of $1 was found in triggers.rs"; return 1; }
+    diff <(triggers_of "$1") \
+        <(values "$2" PathChanged | grep -vxE '/dev/sr0|/etc/hostname|/run/systemd/netif/leases' | sort)
+}
+
+# `const NET_CAPABILITIES: &[&str] = &[...];`
+gives_the_same_capabilities() { # CONSTANT UNIT
+    local given
+    given=$(tr '\n' ' ' < "$supervisor/programs.rs" | grep -o "const $1_CAPABILITIES[^;]*;" | grep -o 'CAP_[A-Z_]*' | sort)
+    [ -n "$given" ] || { echo "$1_CAPABILITIES wasn't found in programs.rs"; return 1; }
+    diff <(echo "$given") <(words "$2" CapabilityBoundingSet)
+}
+
+check "files that start waagent-certs" watches_the_same Certs waagent-certs.path
+check "files that start waagent-provision" watches_the_same Provision waagent-provision-late.path
+check "files that start waagent-net" watches_the_same Net waagent-net.path
+check "files that start waagent-media" watches_the_same Media waagent-media.path
+check "capabilities of waagent-net" gives_the_same_capabilities NET waagent-net.service
+check "capabilities of waagent-provision" gives_the_same_capabilities PROVISION waagent-provision.service
+check "capabilities of waagent-disk" gives_the_same_capabilities DISK waagent-disk.service
