@@ -1,8 +1,8 @@
 //! One attempt: a manifest into memory, or a package into a file that turns out to be a whole zip.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -119,15 +119,18 @@ impl Download<'_> {
     }
 }
 
+/// For waagent-ext to read, by the folder's group, whatever the umask says.
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o640)
         .custom_flags(O_NOFOLLOW)
-        .open(path)
+        .open(path)?;
+    file.set_permissions(Permissions::from_mode(0o640))?;
+    Ok(file)
 }
 
 /// The digest of what is in the file now, and not of what was meant to be written.
