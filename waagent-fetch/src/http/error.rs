@@ -75,7 +75,7 @@ impl HttpError {
             ureq::Error::ConnectionFailed => Self::Connect("connection failed".to_owned()),
             ureq::Error::ConnectProxyFailed(why) => Self::Connect(format!("proxy: {}", shown(&why))),
             ureq::Error::Tls(why) => Self::Tls(why.to_owned()),
-            ureq::Error::NativeTls(why) => Self::Tls(shown(&chain(&why))),
+            ureq::Error::NativeTls(why) => Self::Tls(shown(&reasons(&chain(&why)))),
             ureq::Error::BadUri(why) => Self::Refused(shown(&why)),
             ureq::Error::Http(why) => Self::Refused(shown(&why.to_string())),
             ureq::Error::Other(why) => match why.downcast::<DialError>() {
@@ -111,4 +111,17 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// What OpenSSL's texts mean, without its source files and numbers: `error:<code>:<library>:<function>:<reason>:...`,
+/// and in brackets why a certificate isn't good.
+fn reasons(text: &str) -> String {
+    let reason = text.split("error:").nth(1).and_then(|error| error.split(':').nth(3));
+    let verdict =
+        text.split_once(" (").and_then(|(_, rest)| rest.split_once(')')).map(|(verdict, _)| verdict);
+    match (reason, verdict) {
+        (Some(reason), Some(verdict)) => format!("TLS: {reason}: {verdict}"),
+        (Some(reason), None) => format!("TLS: {reason}"),
+        (None, _) => format!("TLS: {text}"),
+    }
 }

@@ -109,7 +109,7 @@ pub struct Start {
 
 /// Tries each place by both channels, then those again that may do better later.
 ///
-/// `Err` is the last failure, or the one that asks for another goal state; its cure is `Later` where another search
+/// `Err` is what each channel said last, or the failure that asks for another goal state; its cure is `Later` where another search
 /// may do better.
 pub fn search<T>(
     places: &[StorageUri],
@@ -121,13 +121,13 @@ pub fn search<T>(
     let turned = places.iter().cycle().skip(start.index).take(places.len());
     let mut left: Vec<(&StorageUri, Channel)> =
         turned.flat_map(|place| channels.into_iter().map(move |channel| (place, channel))).collect();
-    let mut last = Failure { text: "there is no URI".to_owned(), cure: Cure::None };
+    let mut said = Said::default();
     let mut stale = None;
     for made in 1..=start.rounds {
         let mut wait = None;
         for (place, channel) in std::mem::take(&mut left) {
             if Instant::now() >= start.deadline {
-                return Err(stale.unwrap_or_else(|| Failure { cure: Cure::None, ..out_of_time(&last) }));
+                return Err(stale.unwrap_or_else(|| said.as_failure(Cure::None, "no time left; ")));
             }
             match attempt(place, channel) {
                 Ok(got) => return Ok((got, place.clone(), channel)),
@@ -141,7 +141,7 @@ pub fn search<T>(
                         Cure::NextRun => return Err(failure),
                         Cure::None => {}
                     }
-                    last = failure;
+                    said.note(channel, failure.text);
                 }
             }
         }
@@ -154,15 +154,34 @@ pub fn search<T>(
         }
         let wait = wait.unwrap_or_else(|| delay(made, clock.random(41)));
         if !clock.pause(wait) {
-            return Err(Failure { cure: Cure::NextRun, ..last });
+            return Err(said.as_failure(Cure::NextRun, ""));
         }
     }
     let cure = if left.is_empty() { Cure::None } else { Cure::Later(None) };
-    Err(Failure { cure, ..last })
+    Err(said.as_failure(cure, ""))
 }
 
-fn out_of_time(last: &Failure) -> Failure {
-    Failure { text: format!("no time left; {}", last.text), cure: Cure::None }
+/// What each channel said last: why one fails explains nothing about the other.
+#[derive(Debug, Default)]
+struct Said {
+    directly: Option<String>,
+    by_plugin: Option<String>,
+}
+
+impl Said {
+    fn note(&mut self, channel: Channel, text: String) {
+        match channel {
+            Channel::Direct => self.directly = Some(text),
+            Channel::HostGaPlugin => self.by_plugin = Some(text),
+        }
+    }
+
+    fn as_failure(&self, cure: Cure, before: &str) -> Failure {
+        let texts: Vec<&str> =
+            [&self.directly, &self.by_plugin].into_iter().flatten().map(String::as_str).collect();
+        let texts = if texts.is_empty() { "there is no URI".to_owned() } else { texts.join("; ") };
+        Failure { text: format!("{before}{texts}"), cure }
+    }
 }
 
 fn by(channel: Channel) -> &'static str {
