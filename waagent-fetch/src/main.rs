@@ -1,2 +1,49 @@
-//! See the crate documentation.
-fn main() {}
+//! # waagent-fetch
+//!
+//! Speaks HTTP with the Azure platform and with storage: goal state, certificates and packages in; health, status and
+//! the host key's fingerprint out. Resident: it asks every few seconds and writes a document only when something changed.
+//!
+//! **Reads** `net/endpoint.json`, `certs/transport.json`, `certs/certificates.json`, `provision/status.json`,
+//! `ext/wanted.json`, `ext/status.json`, its own folder. **Writes** `fetch/certificates.json`, `fetch/goal-state.json`,
+//! `fetch/packages/`, `fetch/health.json`, `fetch/status.json`, `fetch/waagent_status.json`, `fetch/SharedConfig.xml`,
+//! `fetch/endpoint-problem.json`, `fetch/cursor.json`, `fetch/private/goal-state-uris.json`, `fetch/failed/`.
+//!
+//! **Exit codes**: 0 done or nothing to do; 64 usage; 73, 74 its folder; 75 the platform doesn't answer, or another run
+//! holds the lock; 76 the platform's answer makes no sense; 77 sandbox; 78 configuration.
+//!
+//! **Security**: who owns this process has no capability and no key. It can write `fetch/` alone, send what it likes to
+//! any host, read the public documents and the sealed settings, and tell the other programs lies in strict JSON, which
+//! they check. It can't read a private key, execute a program, or open a connection to the platform itself.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use waagent_common::fault::Outcome;
+use waagent_common::lock::Lock;
+use waagent_common::program;
+use waagent_common::sys::heap;
+use waagent_fetch::args::{Act, Args};
+use waagent_fetch::policy::POLICY;
+use waagent_fetch::session::Session;
+use waagent_fetch::settings::Settings;
+use waagent_fetch::{failed, once, resident};
+
+fn main() -> ExitCode {
+    program::main(&POLICY, run)
+}
+
+fn run(args: &Args) -> Result<Outcome> {
+    heap::one_arena();
+    let sandbox = POLICY.enter(&args.common)?;
+    let place = args.common.place();
+    if let Some(Act::Failed { unit }) = &args.act {
+        return Ok(failed::note(&place, &sandbox, unit)?);
+    }
+    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let _lock = Lock::take(&place, "fetch")?;
+    let settings = Settings::of(&config);
+    let session = Session::new(&place, config, sandbox, settings)?;
+    if args.once { once::run(session) } else { resident::run(session) }
+}

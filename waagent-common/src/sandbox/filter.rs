@@ -41,7 +41,7 @@ fn build_and_apply(policy: &Policy) -> Result<usize> {
     // clone3 takes its flags by pointer, where no filter can look: "not implemented" makes libc use clone.
     let clone3 = number("clone3").map(|clone3| (clone3, Vec::new())).into_iter().collect();
     apply(clone3, SeccompAction::Allow, SeccompAction::Errno(38), arch)?;
-    if has(policy.syscalls, "tools") {
+    if has(policy.syscalls, "tools") || has(policy.syscalls, "resolver") {
         apply(foreign_sockets(policy)?, SeccompAction::Allow, SeccompAction::Errno(97), arch)?;
     }
     apply(rules, SeccompAction::Trap, SeccompAction::Allow, arch)?;
@@ -90,6 +90,9 @@ fn narrow(rules: &mut Rules, policy: &Policy) -> Result<()> {
         ioctls.push(equals(1, u64::from(ioctl.request))?);
     }
     set(rules, "ioctl", ioctls);
+    if has(policy.syscalls, "resolver") {
+        return Ok(());
+    }
     sockets(rules, policy)
 }
 
@@ -113,8 +116,8 @@ fn sockets(rules: &mut Rules, policy: &Policy) -> Result<()> {
     Ok(())
 }
 
-/// Tools ask for sockets that they can do without (name service, address order): families that aren't declared are
-/// "not supported" to them, as on a kernel that was built so (97), and to us.
+/// Tools and the C library's resolver ask for sockets that they can do without (name service, address order): families
+/// that aren't declared are "not supported" to them, as on a kernel that was built so (97), and to us.
 fn foreign_sockets(policy: &Policy) -> Result<Rules> {
     let mut conditions = Vec::new();
     for grant in policy.families {

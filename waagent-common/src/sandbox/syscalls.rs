@@ -191,6 +191,14 @@ pub const PROCESSES: Syscalls = Syscalls {
 pub const LOADER: Syscalls =
     Syscalls { what: "loader", calls: &["mmap", "mprotect"], why: "libraries that are loaded at run time" };
 
+/// Host names by getaddrinfo(3) and the modules of nsswitch.conf(5). Sockets of families that the policy doesn't declare
+/// (it asks netlink how to sort addresses) are "not supported", which it copes with, instead of the program's end.
+pub const RESOLVER: Syscalls = Syscalls {
+    what: "resolver",
+    calls: &["getppid", "recvmmsg", "sendmmsg"],
+    why: "host names: the C library's resolver",
+};
+
 /// What ordinary system tools need, since they inherit the filter. Not in it: mounts, modules, tracing, namespaces,
 /// BPF, keys, clocks, reboot, raw I/O.
 pub const TOOLS: Syscalls = Syscalls {

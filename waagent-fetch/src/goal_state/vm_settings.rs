@@ -149,7 +149,7 @@ fn locations(entry: &Object, name: &str, notes: &mut Vec<String>) -> Vec<String>
 
 fn complete(entry: &Object, extension: &mut Extension) -> Result<(), String> {
     let state = text(entry, "state")?.unwrap_or_default();
-    extension.state = cut(state, 64).to_owned();
+    cut(state, 64).clone_into(&mut extension.state);
     if !["enabled", "disabled", "uninstall"].contains(&state.to_ascii_lowercase().as_str()) {
         return Err(format!("state '{}' is none of enabled, disabled, uninstall", shown(state)));
     }

@@ -35,8 +35,8 @@ pub use error::HttpError;
 pub use message::{Request, Response, Verb};
 pub use uri::{PlatformUri, StorageUri, without_query};
 
-/// The client of both halves of the program.
-#[derive(Debug)]
+/// The client of both halves of the program. Copies share the connections that are kept.
+#[derive(Debug, Clone)]
 pub struct Client {
     platform: Agent,
     dialed: Arc<AtomicU64>,

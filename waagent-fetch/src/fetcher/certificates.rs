@@ -1,0 +1,231 @@
+//! The certificates request: our transport certificate out, sealed keys in.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use waagent_common::documents::{
+    Certificates, Document, Inputs, SealedCertificates, Transport, Written, write,
+};
+use waagent_common::log;
+use waagent_common::text::shown;
+
+use super::Fetcher;
+use crate::clock::monotonic;
+use crate::goal_state::wire::WireGoalState;
+use crate::wire_server::{SEALED, WireServer};
+use crate::xml;
+
+/// When certificates are looked at, and when they are asked for whatever is there.
+#[derive(Debug)]
+pub struct Due {
+    look: bool,
+    anew: bool,
+    failures: u32,
+    not_before: Duration,
+}
+
+impl Due {
+    /// At start: look.
+    pub fn new() -> Self {
+        Self { look: true, anew: false, failures: 0, not_before: Duration::ZERO }
+    }
+
+    /// Something that they depend on has changed.
+    pub fn look(&mut self) {
+        self.look = true;
+        self.not_before = Duration::ZERO;
+    }
+
+    /// Ask, whatever is there.
+    pub fn refresh(&mut self) {
+        self.look();
+        self.anew = true;
+    }
+
+    fn is_now(&self) -> bool {
+        self.look && monotonic() >= self.not_before
+    }
+
+    fn done(&mut self) {
+        *self = Self { look: false, anew: false, failures: 0, not_before: Duration::ZERO };
+    }
+
+    /// In each of the next rounds, then each ten minutes.
+    fn failed(&mut self) {
+        self.failures += 1;
+        if self.failures >= QUICK_TRIES {
+            self.not_before = monotonic() + SLOW_TRIES;
+        }
+    }
+}
+
+impl Fetcher {
+    /// Asks for certificates where that is due. The goal state goes on without them, so what fails is a note.
+    pub(super) fn seal(&mut self, wire: &WireGoalState, is_new: bool) -> Vec<String> {
+        if is_new {
+            self.certificates.look();
+        }
+        if !self.certificates.is_now() {
+            return Vec::new();
+        }
+        match self.seal_now(wire) {
+            Ok(note) => {
+                self.certificates.done();
+                note.into_iter().collect()
+            }
+            Err(why) => {
+                self.certificates.failed();
+                vec![why]
+            }
+        }
+    }
+
+    fn seal_now(&self, wire: &WireGoalState) -> Result<Option<String>, String> {
+        let transport = Document::<Transport>::read_if_there(&self.place).map_err(|fault| fault.text)?;
+        let Some(transport) = transport else {
+            return Ok(Some("no certs/transport.json yet, so no certificates are asked for".to_owned()));
+        };
+        let known = match Document::<SealedCertificates>::read_if_there(&self.place) {
+            Ok(known) => known,
+            // Ours to write: a damaged one is replaced.
+            Err(fault) => {
+                log::warning(&format!("{fault}, ignoring it"));
+                None
+            }
+        };
+        let mut wanted = SealedCertificates {
+            uri_incarnation: wire.certificates.as_deref().map(incarnation_in).unwrap_or_default(),
+            container_id: wire.identity.container_id.clone(),
+            cipher_requested: AES.to_owned(),
+            transport_thumbprint: transport.body.thumbprint.clone(),
+            format: None,
+            data_base64: None,
+        };
+        if let Some(known) = known.as_ref().filter(|known| is_for(&known.body, &wanted)) {
+            match self.asks_for(known) {
+                Some(cipher) => wanted.cipher_requested = cipher,
+                None if !self.certificates.anew => return Ok(None),
+                None => wanted.cipher_requested.clone_from(&known.body.cipher_requested),
+            }
+        }
+        if let Some(uri) = &wire.certificates {
+            let cipher = &wanted.cipher_requested;
+            let answer = WireServer::new(&self.client)
+                .sealed("certificates", uri, &transport.body, cipher, SEALED)
+                .map_err(|failure| failure.text)?;
+            match read(&answer)? {
+                Answer::Unknown(format) => {
+                    return Ok(Some(format!(
+                        "certificates: format '{}' isn't {PFX}, ignoring them",
+                        shown(&format)
+                    )));
+                }
+                Answer::Sealed { format, data } => (wanted.format, wanted.data_base64) = (format, data),
+            }
+        }
+        let inputs = Inputs::new()
+            .document(&transport)
+            .digest("configuration", &self.config.digest_for("waagent-fetch"));
+        if write(&self.place, &wanted, &inputs, &self.sandbox).map_err(|fault| fault.text)?
+            == Written::Changed
+        {
+            log::info(&format!(
+                "published the certificates of incarnation {}, sealed with {}, {} bytes",
+                wanted.uri_incarnation,
+                wanted.cipher_requested,
+                wanted.data_base64.map_or(0, |data| data.len())
+            ));
+        }
+        Ok(None)
+    }
+
+    /// Another cipher that waagent-certs needs for exactly this input.
+    fn asks_for(&self, known: &Document<SealedCertificates>) -> Option<String> {
+        let opened = Document::<Certificates>::read_if_there(&self.place).ok().flatten()?;
+        let cipher = opened.body.needs?;
+        let is_about_it = opened.inputs.get("sealed-certificates") == Some(&known.digest);
+        (is_about_it && cipher == DES && known.body.cipher_requested != cipher).then_some(cipher)
+    }
+}
+
+/// The same container, incarnation and key: a new answer would hold the same.
+fn is_for(known: &SealedCertificates, wanted: &SealedCertificates) -> bool {
+    known.uri_incarnation == wanted.uri_incarnation
+        && known.container_id == wanted.container_id
+        && known.transport_thumbprint == wanted.transport_thumbprint
+}
+
+enum Answer {
+    Sealed { format: Option<String>, data: Option<String> },
+    Unknown(String),
+}
+
+/// Checks the envelope of the answer; what is in it only waagent-certs can see.
+fn read(bytes: &[u8]) -> Result<Answer, String> {
+    let root = xml::parse(bytes, "CertificateFile").map_err(|error| format!("certificates: {error}"))?;
+    let format = root.text_at("Format").map(str::to_owned);
+    if let Some(unknown) = format.as_ref().filter(|format| *format != PFX) {
+        return Ok(Answer::Unknown(unknown.clone()));
+    }
+    let Some(data) = root.text_at("Data") else { return Ok(Answer::Sealed { format, data: None }) };
+    let data: String = data.split_ascii_whitespace().collect();
+    let decoded = STANDARD
+        .decode(&data)
+        .map_err(|error| format!("certificates: element 'Data': no base64: {error}"))?;
+    if decoded.len() > MAX_DATA {
+        return Err(format!("certificates: element 'Data': more than {MAX_DATA} bytes"));
+    }
+    Ok(Answer::Sealed { format, data: Some(data) })
+}
+
+/// `incarnation=` of a URI's query.
+fn incarnation_in(uri: &str) -> String {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("incarnation="));
+    waagent_common::text::cut(value.unwrap_or_default(), 64).to_owned()
+}
+
+const AES: &str = "AES128_CBC";
+const DES: &str = "DES_EDE3_CBC";
+const PFX: &str = "Pkcs7BlobWithPfxContents";
+/// The sealed package, decoded, in bytes.
+const MAX_DATA: usize = 4 << 20;
+const QUICK_TRIES: u32 = 5;
+const SLOW_TRIES: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(inner: &str) -> Result<Answer, String> {
+        read(format!("<CertificateFile><Version>1</Version>{inner}</CertificateFile>").as_bytes())
+    }
+
+    #[test]
+    fn takes_base64_with_white_space_anywhere() {
+        let answer = file("<Format>Pkcs7BlobWithPfxContents</Format><Data>\n TU\r\nlJ \n</Data>").unwrap();
+        assert!(matches!(answer, Answer::Sealed { data: Some(data), .. } if data == "TUlJ"));
+        let none = file("<Format/>").unwrap();
+        assert!(matches!(none, Answer::Sealed { data: None, format: None }));
+    }
+
+    #[test]
+    fn refuses_what_is_no_sealed_package() {
+        for (inner, why) in [
+            ("<Data>not base64!</Data>", "element 'Data': no base64"),
+            ("<Data>TUlJ</Dat>", "certificates: "),
+            (&format!("<Data>{}</Data>", "A".repeat(6 << 20)), "more than 4194304 bytes"),
+        ] {
+            let error = file(inner).err().unwrap();
+            assert!(error.contains(why), "{error}");
+        }
+        assert!(matches!(file("<Format>CertificatesNonPfxPackage</Format>"), Ok(Answer::Unknown(_))));
+    }
+
+    #[test]
+    fn finds_the_incarnation_of_a_request() {
+        assert_eq!(incarnation_in("http://h/machine/x?comp=certificates&incarnation=7"), "7");
+        assert_eq!(incarnation_in("http://h/machine/x"), "");
+    }
+}

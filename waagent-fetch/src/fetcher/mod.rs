@@ -1,0 +1,267 @@
+//! One round with the platform: what it wants, what we have to say, and the documents that come of it.
+//!
+//! All parts are fetched before anything is published; the last good documents stay where a round fails.
+
+use std::time::Duration;
+
+use waagent_common::config::{Config, SwitchKey};
+use waagent_common::documents::{Document, Endpoint, GoalStateSource};
+use waagent_common::fault::Fault;
+use waagent_common::log;
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+
+use crate::clock;
+use crate::failure::{Failure, Kind};
+use crate::goal_state::environment::HostingEnvironment;
+use crate::goal_state::extensions_config;
+use crate::goal_state::model::ExtensionsState;
+use crate::goal_state::wire::{self, Identity, WireError, WireGoalState};
+use crate::http::Client;
+use crate::settings::Settings;
+use crate::wire_server::{LARGE, SMALL, WireServer};
+
+mod certificates;
+mod choice;
+mod fast_track;
+mod profile;
+mod publish;
+
+pub use fast_track::{FastTrack, remember};
+
+/// What outlives a round. Small: the parsed parts are dropped with it.
+#[derive(Debug)]
+pub struct Fetcher {
+    /// Where the documents are.
+    pub place: Place,
+    /// The configuration.
+    pub config: Config,
+    /// For the documents.
+    pub sandbox: Sandbox,
+    /// To the platform.
+    pub client: Client,
+    /// What the configuration says about transfers.
+    pub settings: Settings,
+    /// The platform speaks our version.
+    negotiated: bool,
+    /// What was published last.
+    current: Option<Current>,
+    /// The other channel.
+    fast_track: FastTrack,
+    environment: Environment,
+    certificates: certificates::Due,
+}
+
+/// What tells a goal state from the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Current {
+    /// Of the WireServer's part.
+    pub identity: Identity,
+    /// Of the extensions' part.
+    pub id: String,
+    /// Of the extensions' part.
+    pub created_on: String,
+    /// Of the extensions' part.
+    pub source: GoalStateSource,
+}
+
+/// What a round came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// Who we are to the platform.
+    pub identity: Identity,
+    /// The goal state in force.
+    pub id: String,
+    /// The platform waits for a health report.
+    pub expects_health: bool,
+    /// Was anything published?
+    pub changed: bool,
+    /// What was odd, and got over.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Environment {
+    hosting: Option<HostingEnvironment>,
+    own_instance: Option<waagent_common::documents::OwnInstance>,
+    shared_config_known: bool,
+}
+
+impl Fetcher {
+    /// Nothing is asked yet.
+    pub fn new(place: Place, config: Config, sandbox: Sandbox, settings: Settings) -> Result<Self, Fault> {
+        let client = Client::new(&place, endpoint(&place));
+        let fast_track = FastTrack::new(&place, config.switch(SwitchKey::DebugEnableFastTrack))?;
+        Ok(Self {
+            place,
+            config,
+            sandbox,
+            client,
+            settings,
+            negotiated: false,
+            current: None,
+            fast_track,
+            environment: Environment::default(),
+            certificates: certificates::Due::new(),
+        })
+    }
+
+    /// The goal state that was published last.
+    pub fn current(&self) -> Option<&Current> {
+        self.current.as_ref()
+    }
+
+    /// Does the host offer Fast Track?
+    pub fn offers_fast_track(&self) -> Option<bool> {
+        self.fast_track.is_supported()
+    }
+
+    /// Takes over another endpoint: everything is asked anew there.
+    pub fn follow_endpoint(&mut self) {
+        let address = endpoint(&self.place);
+        if address != self.client.endpoint() {
+            log::info(&format!("the WireServer is at {address} now, was at {}", self.client.endpoint()));
+            self.client = Client::new(&self.place, address);
+            self.negotiated = false;
+            self.refresh();
+        }
+    }
+
+    /// The next round asks for everything, whether it is new or not.
+    pub fn refresh(&mut self) {
+        self.current = None;
+        self.certificates.refresh();
+    }
+
+    /// Must the next round ask for everything?
+    pub fn wants_refresh(&self) -> bool {
+        self.current.is_none()
+    }
+
+    /// The transport certificate or the unsealed certificates have changed.
+    pub fn look_at_certificates(&mut self) {
+        self.certificates.look();
+    }
+
+    /// The first half of a round: who are we to the platform?
+    pub fn ask(&mut self) -> Result<WireGoalState, Failure> {
+        if !self.negotiated {
+            if !WireServer::new(&self.client).speaks_our_version()? {
+                let text = "versions of the WireServer: 2012-11-30 isn't among them";
+                return Err(Failure::nonsense(text));
+            }
+            self.negotiated = true;
+        }
+        self.goal_state()
+    }
+
+    /// The second half: what does it want of us?
+    pub fn follow(&mut self, wire: &WireGoalState) -> Result<Round, Failure> {
+        match self.parts(wire) {
+            // The goal state has moved on while its parts were fetched, or the machine has moved.
+            Err(failure) if failure.kind == Kind::Stale => {
+                log::verbose(&format!("{failure}; asking for a new goal state"));
+                let wire = self.goal_state()?;
+                self.current = None;
+                self.parts(&wire)
+            }
+            done => done,
+        }
+    }
+
+    fn goal_state(&self) -> Result<WireGoalState, Failure> {
+        let mut asked = 0;
+        loop {
+            let bytes = WireServer::new(&self.client).goal_state()?;
+            match wire::parse(&bytes) {
+                Err(WireError::NoRoleInstance(_)) if asked < ROLE_INSTANCE_TRIES => {
+                    asked += 1;
+                    std::thread::sleep(ROLE_INSTANCE_WAIT);
+                }
+                parsed => return parsed.map_err(|error| Failure::nonsense(error.to_string())),
+            }
+        }
+    }
+
+    fn parts(&mut self, wire: &WireGoalState) -> Result<Round, Failure> {
+        let is_new = self.current.as_ref().is_none_or(|current| current.identity != wire.identity);
+        let mut fast = self.vm_settings(&wire.identity, is_new)?;
+        let mut notes = self.seal(wire, is_new);
+        let stopped = self.fast_track.has_stopped();
+        let fabric = if is_new || stopped { Some(self.extensions_config(wire)?) } else { None };
+        if is_new {
+            notes.extend(self.environment(wire));
+        }
+        let outdated =
+            fabric.as_ref().is_some_and(|fabric| self.fast_track.is_newer_than(&fabric.created_on));
+        let chosen = choice::choose(self.current.as_ref(), fabric, fast.take());
+        if let Some(chosen) = &chosen {
+            notes.extend(chosen.notes.iter().cloned());
+        }
+        let changed = self.publish(wire, chosen, outdated && stopped)?;
+        let id = self.current.as_ref().map(|current| current.id.clone()).unwrap_or_default();
+        Ok(Round { identity: wire.identity.clone(), id, expects_health: wire.expects_health, changed, notes })
+    }
+
+    fn extensions_config(&self, wire: &WireGoalState) -> Result<ExtensionsState, Failure> {
+        let incarnation = &wire.identity.incarnation;
+        let Some(uri) = &wire.extensions_config else { return Ok(extensions_config::empty(incarnation)) };
+        let bytes = WireServer::new(&self.client).part("ExtensionsConfig", uri, LARGE)?;
+        let mut state = extensions_config::parse(&bytes, incarnation).map_err(Failure::nonsense)?;
+        drop(bytes);
+        if state.profile.is_some() {
+            state.on_hold = profile::is_on_hold(self, wire, &mut state);
+        }
+        Ok(state)
+    }
+
+    /// Names of this machine: nothing depends on them but telemetry and people, so failures are notes.
+    fn environment(&mut self, wire: &WireGoalState) -> Vec<String> {
+        let mut notes = Vec::new();
+        let server = WireServer::new(&self.client);
+        if let Some(uri) = &wire.hosting_environment {
+            let answer = server.part("HostingEnvironmentConfig", uri, SMALL);
+            match answer.map_err(|e| e.text).and_then(|bytes| {
+                crate::goal_state::environment::hosting(&bytes)
+                    .map_err(|error| format!("HostingEnvironmentConfig: {error}"))
+            }) {
+                Ok(hosting) => self.environment.hosting = Some(hosting),
+                Err(why) => notes.push(format!("{why}, ignoring it")),
+            }
+        }
+        if let Some(uri) = &wire.shared_config {
+            match server.part("SharedConfig", uri, SMALL).map_err(|e| e.text).and_then(|bytes| {
+                publish::shared_config(&self.place, &bytes).map_err(|error| format!("SharedConfig: {error}"))
+            }) {
+                Ok(own) => {
+                    self.environment.own_instance = own;
+                    self.environment.shared_config_known = true;
+                }
+                Err(why) => notes.push(format!("{why}, ignoring it")),
+            }
+        }
+        notes
+    }
+}
+
+/// The address that waagent-net found; the well-known one before it has.
+fn endpoint(place: &Place) -> std::net::Ipv4Addr {
+    match Document::<Endpoint>::read_if_there(place) {
+        Ok(Some(document)) => document.body.address,
+        Ok(None) => WELL_KNOWN,
+        Err(fault) => {
+            log::warning(&format!("{fault}, using {WELL_KNOWN}"));
+            WELL_KNOWN
+        }
+    }
+}
+
+/// For correlation in the platform's logs.
+fn correlation() -> String {
+    clock::uuid()
+}
+
+const WELL_KNOWN: std::net::Ipv4Addr = std::net::Ipv4Addr::new(168, 63, 129, 16);
+/// A goal state without role instance is asked for again, in all six times.
+const ROLE_INSTANCE_TRIES: u32 = 5;
+const ROLE_INSTANCE_WAIT: Duration = Duration::from_millis(500);

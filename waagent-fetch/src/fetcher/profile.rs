@@ -1,0 +1,80 @@
+//! The artifacts profile: a blob that can say "don't run extensions yet".
+
+use serde_json::Value;
+
+use super::Fetcher;
+use crate::clock::Clock;
+use crate::goal_state::model::ExtensionsState;
+use crate::goal_state::wire::WireGoalState;
+use crate::http::{Request, StorageUri};
+use crate::plugin::{HostIds, Plugin};
+use crate::retry::TWICE;
+use crate::storage::Storage;
+
+/// Is the goal state on hold? Whatever can't be read means no: a dead blob mustn't stop a machine.
+pub fn is_on_hold(fetcher: &Fetcher, wire: &WireGoalState, state: &mut ExtensionsState) -> bool {
+    let Some(uri) = state.profile.clone() else { return false };
+    match fetch(fetcher, wire, &uri).and_then(|bytes| read(&bytes)) {
+        Ok(on_hold) => on_hold,
+        Err(why) => {
+            state.notes.push(format!("artifacts profile: {why}, using 'not on hold'"));
+            false
+        }
+    }
+}
+
+fn fetch(fetcher: &Fetcher, wire: &WireGoalState, uri: &str) -> Result<Vec<u8>, String> {
+    let uri = StorageUri::parse(uri, fetcher.settings.allow_http).map_err(|error| error.to_string())?;
+    let mut clock = Clock;
+    let mut storage = Storage::new(&fetcher.settings.proxies);
+    let direct = TWICE.run(&mut clock, || storage.ask(&uri, &Request::get()));
+    if let Ok(response) = direct
+        && response.is_success()
+    {
+        return Ok(response.body);
+    }
+    let ids = HostIds {
+        container_id: wire.identity.container_id.clone(),
+        config_name: wire.identity.config_name.clone(),
+    };
+    let mut plugin = Plugin::new(&fetcher.client, &ids, false);
+    let response =
+        TWICE.run(&mut clock, || plugin.artifact(&uri, Request::get())).map_err(|error| error.to_string())?;
+    if response.is_success() { Ok(response.body) } else { Err(response.shown()) }
+}
+
+/// `{"onHold": true}`, or the text `true` in any case.
+fn read(bytes: &[u8]) -> Result<bool, String> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(false);
+    }
+    let json: Value =
+        serde_json::from_slice(bytes).map_err(|error| format!("no JSON: line {}", error.line()))?;
+    match json.get("onHold") {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(on_hold)) => Ok(*on_hold),
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(_) => Err("'onHold' is neither true nor false".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_yes_holds_extensions_back() {
+        for (text, on_hold) in [
+            ("", Ok(false)),
+            ("{}", Ok(false)),
+            ("{\"onHold\": true, \"profileId\": \"1\"}", Ok(true)),
+            ("{\"onHold\": \"True\"}", Ok(true)),
+            ("{\"onHold\": \"false\"}", Ok(false)),
+            ("{\"onHold\": 1}", Err("'onHold' is neither true nor false".to_owned())),
+            ("<xml/>", Err("no JSON: line 1".to_owned())),
+        ] {
+            assert_eq!(read(text.as_bytes()), on_hold, "{text}");
+        }
+    }
+}

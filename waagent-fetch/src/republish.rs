@@ -1,0 +1,111 @@
+//! A reader can miss a change: a path unit forgets what comes while its service runs. Where a reader's document isn't
+//! made from what we published, the same document is put in place once more.
+
+use std::time::Duration;
+
+use waagent_common::documents::{
+    Body, Certificates, ExtensionStatus, Glance, GoalState, SealedCertificates, sha256,
+};
+use waagent_common::durable;
+use waagent_common::fault::Fault;
+use waagent_common::log;
+use waagent_common::place::Place;
+
+/// Ours, and the document that its reader makes from it.
+#[derive(Debug)]
+pub struct Republish {
+    pairs: [Pair; 2],
+}
+
+#[derive(Debug)]
+struct Pair {
+    ours: &'static str,
+    name: &'static str,
+    max: u64,
+    theirs: &'static str,
+    /// What was published, when it goes out again, and how often it has.
+    late: Option<Late>,
+}
+
+#[derive(Debug)]
+struct Late {
+    digest: String,
+    at: Duration,
+    times: u32,
+}
+
+impl Republish {
+    /// Nothing is late yet.
+    pub fn new() -> Self {
+        Self {
+            pairs: [Pair::of::<SealedCertificates, Certificates>(), Pair::of::<GoalState, ExtensionStatus>()],
+        }
+    }
+
+    /// When to look again.
+    pub fn next(&self) -> Duration {
+        self.pairs
+            .iter()
+            .filter_map(|pair| pair.late.as_ref().map(|late| late.at))
+            .min()
+            .unwrap_or(Duration::MAX)
+    }
+
+    /// Compares, after a change on either side or when it is time; `now` is of the monotonic clock.
+    pub fn look(&mut self, place: &Place, now: Duration) -> Result<(), Fault> {
+        // Nobody runs extensions here, so nobody answers a goal state.
+        let is_switched_off = place.lib("disable_agent").symlink_metadata().is_ok();
+        for pair in &mut self.pairs {
+            if is_switched_off && pair.name == GoalState::NAME {
+                pair.late = None;
+                continue;
+            }
+            pair.look(place, now)?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for Republish {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pair {
+    const fn of<Ours: Body, Theirs: Body>() -> Self {
+        Self { ours: Ours::PATH, name: Ours::NAME, max: Ours::MAX_BYTES, theirs: Theirs::PATH, late: None }
+    }
+
+    fn look(&mut self, place: &Place, now: Duration) -> Result<(), Fault> {
+        let ours = place.path(self.ours);
+        let Ok(bytes) = durable::read_bounded(&ours, self.max) else {
+            self.late = None;
+            return Ok(());
+        };
+        let digest = sha256(&bytes);
+        let made_from =
+            Glance::read(&place.path(self.theirs)).ok().and_then(|it| it.inputs.get(self.name).cloned());
+        if made_from.as_ref() == Some(&digest) {
+            self.late = None;
+            return Ok(());
+        }
+        let late = match self.late.take() {
+            Some(late) if late.digest == digest => late,
+            _ => Late { digest, at: now + WAITS[0], times: 0 },
+        };
+        if now < late.at {
+            self.late = Some(late);
+            return Ok(());
+        }
+        durable::write(&ours, &bytes, 0o640)?;
+        log::verbose(&format!("published '{}' again: '{}' isn't made from it yet", self.ours, self.theirs));
+        let times = late.times.saturating_add(1);
+        let [_, second, later] = WAITS;
+        self.late = Some(Late { at: now + if times == 1 { second } else { later }, times, ..late });
+        Ok(())
+    }
+}
+
+/// After the first publishing, after the second, after each further one.
+const WAITS: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600)];

@@ -1,0 +1,329 @@
+//! The resident program: one loop that waits for documents, workers and time.
+//!
+//! Rounds with the platform are made here; what can take minutes (packages, an upload to slow storage) is a thread's
+//! work for as long as it lasts. An idle machine wakes for its rounds and for nothing else.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use waagent_common::config::{IntegerKey, SwitchKey};
+use waagent_common::durable;
+use waagent_common::fault::Outcome;
+use waagent_common::log;
+use waagent_common::notify::notify;
+use waagent_common::sys::heap;
+
+use crate::clock::{Clock, monotonic, random};
+use crate::events::{Events, Folder, Heard};
+use crate::fetcher::remember;
+use crate::packages::{self, Work};
+use crate::plugin::HostIds;
+use crate::republish::Republish;
+use crate::session::Session;
+use crate::status::{Next, Sent, Upload, send};
+
+/// Runs until SIGTERM.
+pub fn run(session: Session) -> Result<Outcome> {
+    let events = Events::new(&session.fetcher.place)?;
+    let process = std::process::id().to_string();
+    durable::write(&session.fetcher.place.run("fetch/waagent.pid"), process.as_bytes(), 0o644)?;
+    notify("READY=1");
+    let mut resident = Resident::new(session, &events);
+    loop {
+        resident.work();
+        let heard = events.wait(resident.next().saturating_sub(monotonic()))?;
+        if heard.stop {
+            notify("STOPPING=1");
+            return Ok(Outcome::Done("stopped".to_owned()));
+        }
+        resident.hear(&heard);
+    }
+}
+
+struct Resident<'a> {
+    session: Session,
+    events: &'a Events,
+    started: Duration,
+    round_at: Duration,
+    watchdog: Option<Watchdog>,
+    republish: Republish,
+    compare: bool,
+    packages: Packages,
+    uploading: bool,
+    reports: (Sender<Report>, Receiver<Report>),
+}
+
+/// What a worker came to.
+enum Report {
+    Packages(Result<packages::Report>),
+    Status(Box<Upload>, Sent),
+}
+
+#[derive(Default)]
+struct Packages {
+    running: bool,
+    /// `wanted.json` or the goal state has changed since the last run began.
+    due: bool,
+    again_at: Option<Duration>,
+    /// Ids that the host didn't know; the next round brings others, or the same.
+    stale: Option<HostIds>,
+}
+
+struct Watchdog {
+    period: Duration,
+    at: Duration,
+}
+
+impl<'a> Resident<'a> {
+    fn new(session: Session, events: &'a Events) -> Self {
+        let now = monotonic();
+        Self {
+            session,
+            events,
+            started: now,
+            round_at: now,
+            watchdog: Watchdog::of_the_unit(now),
+            republish: Republish::new(),
+            compare: true,
+            packages: Packages { due: true, ..Packages::default() },
+            uploading: false,
+            reports: channel(),
+        }
+    }
+
+    /// Everything that is due.
+    fn work(&mut self) {
+        if monotonic() >= self.round_at {
+            self.round();
+        }
+        self.upload();
+        self.fetch_packages();
+        if self.compare || monotonic() >= self.republish.next() {
+            self.compare = false;
+            if let Err(fault) = self.republish.look(&self.session.fetcher.place, monotonic()) {
+                log::error(&fault.text);
+            }
+        }
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.feed(monotonic());
+        }
+    }
+
+    fn next(&self) -> Duration {
+        let upload = if self.uploading { Duration::MAX } else { self.session.uploader.next() };
+        let packages = self.packages.again_at.filter(|_| !self.packages.running).unwrap_or(Duration::MAX);
+        let watchdog = self.watchdog.as_ref().map_or(Duration::MAX, |watchdog| watchdog.at);
+        [self.round_at, upload, packages, watchdog, self.republish.next()]
+            .into_iter()
+            .min()
+            .unwrap_or(self.round_at)
+    }
+
+    fn round(&mut self) {
+        let result = self.session.round();
+        if let Ok(round) = &result {
+            if round.changed {
+                self.compare = true;
+                self.packages.due = true;
+                heap::trim();
+            }
+            // What waited for the newest ids goes on.
+            self.packages.due |= self.packages.stale.is_some();
+            if self.session.fetcher.wants_refresh() {
+                self.round_at = monotonic() + self.period(false);
+                return;
+            }
+        }
+        self.round_at = monotonic() + self.period(result.is_err());
+    }
+
+    /// Until the next round.
+    fn period(&self, failed: bool) -> Duration {
+        let config = &self.session.fetcher.config;
+        if failed && monotonic().saturating_sub(self.started) < IMPATIENT {
+            return Duration::from_secs(1);
+        }
+        let is_first = !self.session.fetcher.place.lib("ext/initial_goal_state").exists();
+        let key = if is_first {
+            IntegerKey::ExtensionsInitialGoalStatePeriod
+        } else {
+            IntegerKey::ExtensionsGoalStatePeriod
+        };
+        let mut period = Duration::from_secs(config.integer(key));
+        if !config.switch(SwitchKey::ExtensionsEnabled) {
+            period = period.max(SLOW);
+        }
+        if self.session.reporter.is_unsent() {
+            period = period.min(UNSENT);
+        }
+        // Many machines start at the same moment: they mustn't ask at the same one for ever.
+        period + period * random(5) / 100
+    }
+
+    fn upload(&mut self) {
+        if self.uploading {
+            return;
+        }
+        let fast_track = self.session.fetcher.offers_fast_track().unwrap_or(false);
+        let Some(upload) = self.session.uploader.prepare(fast_track, monotonic()) else { return };
+        let client = self.session.fetcher.client.clone();
+        let settings = self.session.fetcher.settings.clone();
+        self.uploading = self.start("status", move || {
+            let sent = send(&client, &settings, &upload);
+            Report::Status(Box::new(upload), sent)
+        });
+    }
+
+    fn fetch_packages(&mut self) {
+        let is_time = self.packages.again_at.is_some_and(|at| monotonic() >= at);
+        if self.packages.running
+            || !(self.packages.due || is_time)
+            || self.session.fetcher.current().is_none()
+        {
+            return;
+        }
+        let refreshed = self.packages.stale.take();
+        self.packages = Packages { running: true, ..Packages::default() };
+        // Nearly always there is nothing to fetch: that isn't worth a thread.
+        if !self.session.fetcher.place.lib("ext/wanted.json").exists() {
+            self.packages.running = false;
+            return;
+        }
+        let fetcher = &self.session.fetcher;
+        let (place, sandbox) = (fetcher.place.clone(), fetcher.sandbox.clone());
+        let (client, settings, by) = (fetcher.client.clone(), fetcher.settings.clone(), self.session.channel);
+        self.packages.running = self.start("packages", move || {
+            let work = Work { place: &place, sandbox: &sandbox, client: &client, settings: &settings };
+            Report::Packages(packages::run(work, by, refreshed.as_ref(), &mut Clock))
+        });
+    }
+
+    fn start(&self, name: &str, work: impl FnOnce() -> Report + Send + 'static) -> bool {
+        let (sender, waker) = (self.reports.0.clone(), self.events.waker());
+        let started = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
+            // Nobody is there to hear it when the program ends.
+            let _unheard = sender.send(work());
+            let _unheard = waker.write(1);
+        });
+        if let Err(error) = &started {
+            log::error(&format!("cannot start a thread for {name}: {error}"));
+        }
+        started.is_ok()
+    }
+
+    fn hear(&mut self, heard: &Heard) {
+        while let Ok(report) = self.reports.1.try_recv() {
+            self.take(report);
+        }
+        if heard.overflow {
+            for folder in [Folder::Certs, Folder::Ext, Folder::Net, Folder::Provision] {
+                self.changed(folder, "");
+            }
+        }
+        for (folder, name) in &heard.changed {
+            self.changed(*folder, name);
+        }
+    }
+
+    /// A document of another program was put in place; an empty name is any of them.
+    fn changed(&mut self, folder: Folder, name: &str) {
+        let is = |document: &str| name.is_empty() || name == document;
+        match folder {
+            Folder::Certs if is("transport.json") || is("certificates.json") => {
+                self.session.fetcher.look_at_certificates();
+                self.round_at = monotonic();
+                self.compare = true;
+            }
+            Folder::Ext if is("wanted.json") => self.packages.due = true,
+            Folder::Ext if is("status.json") => {
+                self.session.uploader.doubt();
+                self.compare = true;
+            }
+            Folder::Net if is("endpoint.json") => self.round_at = monotonic(),
+            Folder::Provision if is("status.json") => {
+                self.session.uploader.doubt();
+                self.round_at = monotonic();
+            }
+            Folder::Failed => self.round_at = monotonic(),
+            _ => return,
+        }
+        if name.is_empty() {
+            self.packages.due = true;
+            self.session.uploader.doubt();
+        }
+        crate::failed::forget(&self.session.fetcher.place, folder);
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Status(upload, sent) => {
+                self.uploading = false;
+                if self.session.uploader.note(&upload, &sent, monotonic(), random(41)) == Next::NewGoalState {
+                    self.session.fetcher.refresh();
+                    self.round_at = monotonic();
+                }
+            }
+            Report::Packages(Ok(report)) => {
+                self.packages.running = false;
+                self.take_packages(report);
+            }
+            Report::Packages(Err(error)) => {
+                self.packages.running = false;
+                self.packages.again_at = Some(monotonic() + PACKAGES_AGAIN);
+                log::error(&format!("{error:#}"));
+            }
+        }
+        heap::trim();
+    }
+
+    fn take_packages(&mut self, report: packages::Report) {
+        if report.left > 0 {
+            self.packages.again_at = Some(monotonic() + PACKAGES_AGAIN);
+        }
+        if report.stale.is_some() {
+            self.packages.stale = report.stale;
+            self.session.fetcher.refresh();
+            self.round_at = monotonic();
+        }
+        if self.session.channel != report.channel {
+            self.session.channel = report.channel;
+            let fetcher = &self.session.fetcher;
+            let remembered = remember(&fetcher.place, &fetcher.sandbox, |cursor| {
+                cursor.download_channel = Some(report.channel.name().to_owned());
+            });
+            if let Err(fault) = remembered {
+                log::error(&fault.text);
+            }
+        }
+    }
+}
+
+impl Watchdog {
+    /// `$WATCHDOG_USEC` of sd_watchdog_enabled(3); fed in a third of that time.
+    fn of_the_unit(now: Duration) -> Option<Self> {
+        let micros: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
+        let period = Duration::from_micros(micros) / 3;
+        (period > Duration::ZERO).then_some(Self { period, at: now })
+    }
+
+    /// Fed with a round where that isn't too late, so that it wakes nobody by itself.
+    fn feed(&mut self, now: Duration) {
+        if now + self.period / 2 >= self.at {
+            notify("WATCHDOG=1");
+            self.at = now + self.period + self.period / 2;
+        }
+    }
+}
+
+/// While the first goal state is still missing, a failed round is repeated after a second for so long.
+const IMPATIENT: Duration = Duration::from_secs(30);
+/// With `Extensions.Enabled=n`.
+const SLOW: Duration = Duration::from_secs(300);
+/// While the platform doesn't know how provisioning went.
+const UNSENT: Duration = Duration::from_secs(5);
+/// Packages that couldn't be had are looked at again.
+const PACKAGES_AGAIN: Duration = Duration::from_secs(60);
+/// Of a worker, in bytes: TLS and a resolver fit with room to spare.
+const STACK: usize = 512 << 10;

@@ -1,0 +1,189 @@
+//! The program's state between rounds: the round itself, what it is told about, and what it writes of itself.
+
+use std::time::Duration;
+
+use waagent_common::config::{Config, TextKey};
+use waagent_common::documents::{
+    Cursor, Document, EndpointProblem, FetchStatus, GoalStateSource, Inputs, write,
+};
+use waagent_common::durable;
+use waagent_common::fault::Fault;
+use waagent_common::place::Place;
+use waagent_common::sandbox::Sandbox;
+use waagent_common::{log, time};
+
+use crate::clock::monotonic;
+use crate::failure::{Failure, Kind};
+use crate::fetcher::{Fetcher, Round};
+use crate::health::{Reporter, Told};
+use crate::outage::Outage;
+use crate::packages::rounds::Channel;
+use crate::settings::Settings;
+use crate::status::Uploader;
+use crate::wire_server::WireServer;
+
+/// Everything that outlives a round.
+#[derive(Debug)]
+pub struct Session {
+    /// The goal state.
+    pub fetcher: Fetcher,
+    /// Health reports.
+    pub reporter: Reporter,
+    /// The status blob.
+    pub uploader: Uploader,
+    /// By which channel packages came last.
+    pub channel: Channel,
+    outage: Outage,
+    told: Option<FetchStatus>,
+    notes: Vec<String>,
+}
+
+impl Session {
+    /// Takes up what the last run left.
+    pub fn new(place: &Place, config: Config, sandbox: Sandbox, settings: Settings) -> Result<Self, Fault> {
+        let cursor = Document::<Cursor>::read_if_there(place).unwrap_or_default();
+        let channel = cursor.and_then(|cursor| cursor.body.download_channel);
+        let reporter = Reporter::new(place, config.text(TextKey::ProvisioningAgent));
+        let uploader = Uploader::new(place, &config);
+        Ok(Self {
+            fetcher: Fetcher::new(place.clone(), config, sandbox, settings)?,
+            reporter,
+            uploader,
+            channel: Channel::named(channel.as_deref()),
+            outage: Outage::default(),
+            told: None,
+            notes: Vec::new(),
+        })
+    }
+
+    /// One round: who are we, how are we, what is wanted.
+    pub fn round(&mut self) -> Result<Round, Failure> {
+        self.fetcher.follow_endpoint();
+        let result = self.ask_and_follow();
+        self.take_note(&result);
+        result
+    }
+
+    fn ask_and_follow(&mut self) -> Result<Round, Failure> {
+        let wire = self.fetcher.ask()?;
+        let identity = wire.identity.clone();
+        let Fetcher { place, sandbox, client, .. } = &self.fetcher;
+        let told = self.reporter.report(place, sandbox, WireServer::new(client), &wire);
+        if let Err(fault) = &told {
+            log::error(&fault.text);
+        }
+        let round = self.fetcher.follow(&wire)?;
+        let Fetcher { place, sandbox, client, .. } = &self.fetcher;
+        if told == Ok(Told::Everything) {
+            self.reporter.tell_fingerprint(place, sandbox, WireServer::new(client), &identity)?;
+        }
+        if round.changed {
+            self.uploader.doubt();
+        }
+        Ok(round)
+    }
+
+    /// Says a failure once, and now and then; writes our own status when it changes.
+    fn take_note(&mut self, result: &Result<Round, Failure>) {
+        let now = monotonic();
+        match result {
+            Ok(round) => {
+                if let Some(text) = self.outage.ended(now) {
+                    log::info(&text);
+                    self.endpoint_answers();
+                }
+                self.say_notes(round);
+            }
+            Err(failure) => {
+                if let Some(text) = self.outage.failed(now, &failure.text) {
+                    log::error(&text);
+                }
+                if failure.kind == Kind::Silent && self.outage.failures() == ENDPOINT_TRIES {
+                    self.endpoint_is_silent();
+                }
+            }
+        }
+        self.write_status(result);
+    }
+
+    fn say_notes(&mut self, round: &Round) {
+        if self.notes != round.notes && !round.notes.is_empty() {
+            for note in &round.notes {
+                log::warning(note);
+            }
+        }
+        if round.changed || !round.notes.is_empty() {
+            self.notes.clone_from(&round.notes);
+        }
+    }
+
+    fn write_status(&mut self, result: &Result<Round, Failure>) {
+        let state = match (result, self.fetcher.current()) {
+            (Err(failure), _) if failure.kind == Kind::Silent => "waiting for the WireServer".to_owned(),
+            (Err(failure), _) if failure.text.contains("isn't among them") => {
+                "unsupported-platform".to_owned()
+            }
+            (Err(_), _) => "answers without a usable goal state".to_owned(),
+            (Ok(_), None) => "no goal state".to_owned(),
+            (Ok(round), Some(current)) => {
+                let channel = match current.source {
+                    GoalStateSource::Fabric => "",
+                    GoalStateSource::FastTrack => ", fast track",
+                };
+                format!("goal state {}{channel}", round.identity.incarnation)
+            }
+        };
+        let status = FetchStatus {
+            state,
+            endpoint: self.fetcher.client.endpoint(),
+            goal_state_id: self.fetcher.current().map(|current| current.id.clone()),
+            fast_track: self.fetcher.offers_fast_track(),
+            error: result
+                .as_ref()
+                .err()
+                .map(|failure| waagent_common::text::cut(&failure.text, 1024).to_owned()),
+            notes: self.notes.iter().take(64).cloned().collect(),
+        };
+        if self.told.as_ref() == Some(&status) {
+            return;
+        }
+        waagent_common::notify::notify(&format!("STATUS={}", status.state));
+        if let Err(fault) = write(&self.fetcher.place, &status, &Inputs::new(), &self.fetcher.sandbox) {
+            log::error(&fault.text);
+        }
+        self.told = Some(status);
+    }
+
+    /// waagent-net looks for the WireServer again.
+    fn endpoint_is_silent(&self) {
+        let since = time::unix_seconds().saturating_sub(self.outage.lasts(monotonic()).as_secs());
+        let problem = EndpointProblem {
+            address: self.fetcher.client.endpoint(),
+            since: i64::try_from(since).map_or_else(|_| time::now_seconds(), text_of),
+            failures: self.outage.failures(),
+        };
+        if let Err(fault) = write(&self.fetcher.place, &problem, &Inputs::new(), &self.fetcher.sandbox) {
+            log::error(&fault.text);
+        }
+    }
+
+    fn endpoint_answers(&self) {
+        let path = waagent_common::documents::path_of::<EndpointProblem>(&self.fetcher.place);
+        if let Err(fault) = durable::remove(&path) {
+            log::error(&fault.text);
+        }
+    }
+
+    /// How long the platform has failed, if it does.
+    pub fn failing_for(&self) -> Option<Duration> {
+        self.outage.is_on().then(|| self.outage.lasts(monotonic()))
+    }
+}
+
+fn text_of(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| time::now_seconds(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// After so many rounds without an answer the address itself is in doubt.
+const ENDPOINT_TRIES: u32 = 5;
