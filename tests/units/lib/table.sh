@@ -61,6 +61,7 @@ waagent-ext.service|ProcSubset=all|/proc/sys/kernel/random/boot_id
 waagent-fetch.service|IPAddressDeny=169.254.169.254|storage, proxies and name servers may be anywhere
 waagent-fetch.service|PrivateNetwork=no|storage and proxies
 waagent-fetch.service|ProcSubset=all|/proc/sys/crypto/fips_enabled
+waagent-fetch.service|ProtectHostname=no|the status has the computer's name, also a new one
 waagent-firewall.service|PrivateNetwork=no|the machine's own nf_tables
 waagent-media.service|PrivateDevices=no|the drive, also one that comes late
 waagent-media.service|ProcSubset=all|/proc/cmdline may switch cloud-init off

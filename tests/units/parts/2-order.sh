@@ -95,3 +95,9 @@ check "medium before provisioning" is_before waagent-media.service waagent-provi
 check "transport certificate before the fetcher" is_before waagent-certs.service waagent-fetch.service
 check "endpoint before the fetcher" is_before waagent-net.service waagent-fetch.service
 check "provisioning before extensions" is_before waagent-provision.service waagent-ext.service
+# A flag that is there when its path unit is armed starts nothing.
+check "armed before its flag: mount of the medium" is_before waagent-dvd.path waagent-media.service
+check "armed before its flag: release of the medium" is_before waagent-media.path waagent-provision.service
+check "armed before its flag: custom data" is_before waagent-customdata.path waagent-provision.service
+check "armed before its flag: mount of the resource disk" is_before waagent-resource.path waagent-disk.service
+check "armed before its flag: swap area" is_before waagent-swap.path waagent-disk.service

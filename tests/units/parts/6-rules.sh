@@ -1,0 +1,57 @@
+# What holds for all units but the named ones
+# shellcheck shell=bash
+
+# Units of these kinds that have the line are exactly all but these.
+all_but() { # LINE KINDS EXCEPT...
+    local line=$1 kinds=$2
+    shift 2
+    # shellcheck disable=SC2086
+    diff <(printf '%s\n' "$@" | sed '/^$/d' | sort) \
+        <(for unit in $(unit_files $kinds); do grep -qxF "$line" "$units/$unit" || echo "$unit"; done | sort)
+}
+
+these_alone() { # LINE KINDS UNIT...
+    local line=$1 kinds=$2
+    shift 2
+    # shellcheck disable=SC2086
+    diff <(printf '%s\n' "$@" | sort) \
+        <(for unit in $(unit_files $kinds); do ! grep -qxF "$line" "$units/$unit" || echo "$unit"; done | sort)
+}
+
+everything="service socket path timer mount swap"
+check "nothing starts on a deprovisioned machine" \
+    all_but 'ConditionPathExists=!/run/waagent/deprovisioned' "$everything target" ""
+check "all stops with the agent, but commands, mounts, swap and notes of failures" \
+    all_but PartOf=waagent.service "$everything target" mnt-resource.mount mnt-resource-swapfile.swap \
+    waagent-customdata.service waagent-ext-run@.service waagent-failed@.service waagent.service
+check "the platform hears of a failure, but of the fetcher's own, the runner's and the note's" \
+    all_but OnFailure=waagent-failed@%n.service service waagent-customdata.service waagent-ext-run@.service \
+    waagent-failed@.service waagent-fetch.service waagent.service
+check "no start limit for what paths, timers and PID 1 start again" \
+    all_but StartLimitIntervalSec=0 service waagent-customdata.service waagent-disk.service \
+    waagent-disk-finish.service waagent-firewall.service waagent-provision.service waagent.service
+check "in azure.slice, but what extensions and deployments bring" \
+    all_but Slice=azure.slice service waagent-customdata.service waagent-ext-run@.service
+check "commands in azure-vmextensions.slice" \
+    these_alone Slice=azure-vmextensions.slice service waagent-ext-run@.service
+check "only the umbrella remains after it has run" these_alone RemainAfterExit=yes service waagent.service
+check "a new inode for each run of the chain" these_alone RuntimeDirectory=waagent/chain service waagent.service
+check "residents come again" \
+    these_alone Restart=always service waagent-dial.service waagent-ext.service waagent-fetch.service
+check "... but not after what a restart can't change" \
+    these_alone "RestartPreventExitStatus=64 77 78" service waagent-dial.service waagent-ext.service waagent-fetch.service
+check "the fetcher has a watchdog" these_alone WatchdogSec=60s service waagent-fetch.service
+check "the planner has a watchdog" these_alone WatchdogSec=5min service waagent-ext.service
+secrets="waagent-certs.service waagent-media.service waagent-provision.service waagent-provision-late.service"
+# shellcheck disable=SC2086
+check "no secret in a swap area" these_alone MemorySwapMax=0 service $secrets
+# shellcheck disable=SC2086
+check "no secret in a core file" these_alone LimitCORE=0 service $secrets waagent-fetch.service
+check "the dialer reaches the platform and this machine alone" \
+    these_alone "IPAddressAllow=127.0.0.1 168.63.129.16 169.254.169.254" service waagent-dial.service
+check "the dialer's socket is the fetcher's" these_alone SocketGroup=waagent-fetch socket waagent-dial.socket
+check "... and nobody else's" these_alone SocketMode=0660 socket waagent-dial.socket
+check "what the runner starts outlives it" \
+    these_alone KillMode=process service waagent-customdata.service waagent-ext-run@.service
+check "the medium is mounted with no rights" \
+    these_alone "Options=ro,nosuid,nodev,noexec,noatime,gid=waagent-media,umask=0227" mount mnt-cdrom-secure.mount
