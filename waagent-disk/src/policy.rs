@@ -22,14 +22,21 @@ pub const POLICY: Policy = Policy {
         grant("/etc/mke2fs.conf", "prepare: mkfs.ext4's defaults"),
         grant("/etc/selinux", "finish: restorecon's labels"),
         grant("/etc/systemd/system", "owner: which units are enabled?"),
-        grant("/proc/filesystems", "prepare: which file systems this kernel has"),
-        grant("/proc/swaps", "facts, swap: what is swapped on"),
-        grant("/proc/sys/kernel", "prepare: random UUIDs, the kernel's release for its modules"),
+        // Wider than its own needs (filesystems, swaps, self/mountinfo, sys/kernel/random): Landlock has no name for
+        // "the /proc/self of whom I execute". What is other processes' own, the kernel's ptrace rules keep closed.
+        grant(
+            "/proc",
+            "facts, prepare, swap: mounts and swaps; mkfs.xfs looks for itself whether the disk is mounted",
+        ),
         grant("/run/cloud-init", "owner: is cloud-init enabled?"),
         grant("/run/systemd", "owner, wanted: is systemd PID 1, is cloud-init enabled?"),
         grant("/sys/block", "find, scsi: disks and their attributes"),
         grant("/sys/bus", "find: the vmbus channel of the disk"),
         grant("/sys/dev", "disk: what the kernel says of a device number"),
+        grant(
+            "/sys/fs/ext4",
+            "prepare: mkfs.ext4 leaves its inode tables to the kernel if that can do them later",
+        ),
         grant("/sys/fs/selinux", "finish: is SELinux on?"),
         grant("/sys/module", "find: what the vmbus devices link to"),
     ],
@@ -54,5 +61,12 @@ pub const POLICY: Policy = Policy {
         ioctl("BLKPG", BLKPG, "kernel: adds the partition where the kernel has no parser for tables"),
         ioctl("BLKRRPART", BLKRRPART, "kernel: has it read the table again"),
     ],
-    syscalls: &[BASE, EVENTS, FILES, PROCESSES, TOOLS, syscall(&["fstatfs"], "swap: free space")],
+    syscalls: &[
+        BASE,
+        EVENTS,
+        FILES,
+        PROCESSES,
+        TOOLS,
+        syscall(&["membarrier"], "prepare: mkfs.xfs's threads"),
+    ],
 };

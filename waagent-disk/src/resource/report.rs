@@ -1,7 +1,7 @@
 //! The document, filled as the work goes on, and written at its end, whatever that is.
 
 use waagent_common::config::{Config, OptionalIntegerKey};
-use waagent_common::documents::{DiskPhase, DiskState, Inputs, ResourceDisk, Written, write};
+use waagent_common::documents::{DiskPhase, DiskState, Document, Inputs, ResourceDisk, Written, write};
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
@@ -102,10 +102,30 @@ pub fn write_and_say(
     sandbox: &Sandbox,
 ) -> Result<Outcome, Fault> {
     body.reason = cut(&body.reason, MAX_REASON).to_owned();
+    keep_history(place, &mut body)?;
     Ok(match write(place, &body, inputs, sandbox)? {
         Written::Changed => Outcome::Done(said.to_owned()),
         Written::Unchanged => Outcome::Unchanged(said.to_owned()),
     })
+}
+
+/// Prepared before and prepared still: why it was formatted then is worth more than that it is there now.
+fn keep_history(place: &Place, body: &mut ResourceDisk) -> Result<(), Fault> {
+    let before = match Document::<ResourceDisk>::read_if_there(place) {
+        Ok(Some(document)) => document.body,
+        Ok(None) => return Ok(()),
+        // A damaged document has no history.
+        Err(fault) if fault.exit == Exit::Data => return Ok(()),
+        Err(fault) => return Err(fault),
+    };
+    let is_same = before.state == DiskState::Prepared
+        && body.state == DiskState::Prepared
+        && (&before.partition, &before.uuid) == (&body.partition, &body.uuid);
+    if is_same {
+        body.reason = before.reason;
+        body.evidence = before.evidence;
+    }
+    Ok(())
 }
 
 /// A failure is a result, too: the document says so, and the fault goes on.

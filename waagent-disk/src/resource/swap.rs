@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::unistd::{SysconfVar, sysconf};
 use waagent_common::documents::SwapFile;
@@ -121,28 +120,26 @@ enum Existing {
 }
 
 fn look(path: &Path, size: u64) -> Result<Existing, Fault> {
-    let open = OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
-        .open(path);
-    let file = match open {
-        Ok(file) => file,
+    let own = nix::unistd::geteuid().as_raw();
+    // Another's file can't even be opened without the capability for it, so it is looked at from outside first.
+    let is_ours = |meta: &fs::Metadata| meta.is_file() && meta.uid() == own && meta.nlink() == 1;
+    let foreign =
+        || Existing::Foreign(format!("'{}' is no regular file of root's alone; remove it", path.display()));
+    match fs::symlink_metadata(path) {
+        Ok(meta) if !is_ours(&meta) => return Ok(foreign()),
+        Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Existing::None),
-        Err(error) if error.raw_os_error().map(Errno::from_raw) == Some(Errno::ELOOP) => {
-            return Ok(Existing::Foreign(format!("'{}' is a symbolic link; remove it", path.display())));
-        }
         Err(error) => return Err(unwritable(path, &error)),
-    };
+    }
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
+    let file = opened.map_err(|e| unwritable(path, &e))?;
     let meta = file.metadata().map_err(|e| unwritable(path, &e))?;
     if is_swapped_on(&meta)? {
         return Ok(Existing::InUse(meta.len()));
     }
-    let own = nix::unistd::geteuid().as_raw();
-    if !meta.is_file() || meta.uid() != own || meta.nlink() != 1 {
-        return Ok(Existing::Foreign(format!(
-            "'{}' is no regular file of root's alone; remove it",
-            path.display()
-        )));
+    if !is_ours(&meta) {
+        return Ok(foreign());
     }
     let is_private = meta.permissions().mode() & 0o7777 == 0o600;
     let is_whole = meta.len() == size

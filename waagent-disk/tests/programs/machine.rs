@@ -120,11 +120,16 @@ impl Machine {
 pub struct Run {
     pub code: Option<i32>,
     pub err: String,
+    pub out: String,
 }
 
 impl Run {
     pub fn of(output: &Output) -> Self {
-        Self { code: output.status.code(), err: String::from_utf8_lossy(&output.stderr).into_owned() }
+        Self {
+            code: output.status.code(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        }
     }
 
     /// It succeeded and said this.
@@ -154,8 +159,16 @@ impl Loop {
     /// Attaches a file. `losetup --find` and the attaching are two steps of the tool: a test that runs at the same time
     /// may take the device in between, so it is tried again.
     pub fn attach(file: &Path) -> Self {
+        Self::attach_with(file, &["--find", "--show"])
+    }
+
+    pub fn attach_read_only(file: &Path) -> Self {
+        Self::attach_with(file, &["--find", "--show", "--read-only"])
+    }
+
+    fn attach_with(file: &Path, options: &[&str]) -> Self {
         for _ in 0..50 {
-            let output = Command::new("losetup").args(["--find", "--show"]).arg(file).output().unwrap();
+            let output = Command::new("losetup").args(options).arg(file).output().unwrap();
             if output.status.success() {
                 return Self { node: String::from_utf8(output.stdout).unwrap().trim().to_owned() };
             }

@@ -7,8 +7,11 @@
     reason = "test tooling: it may say what it means"
 )]
 
+mod decisions;
+mod disks;
 mod hostile_media;
 mod images;
 mod machine;
 mod media;
 mod medium;
+mod resource;

@@ -1,0 +1,148 @@
+//! Disks in the states that the decision table knows.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::process::{Command, Stdio};
+
+use crate::images::run;
+use crate::machine::{Loop, Machine, Run};
+
+/// What most tests configure.
+pub const CONFIGURATION: &str = "ResourceDisk.Format=y\nResourceDisk.Filesystem=ext4\n";
+pub const MIB: u64 = 1 << 20;
+
+/// A machine with a resource disk on a loop device.
+pub struct Bench {
+    pub machine: Machine,
+    pub disk: Loop,
+}
+
+impl Bench {
+    /// With a blank disk of 64 MiB.
+    pub fn new() -> Self {
+        Self::sized(64 * MIB)
+    }
+
+    pub fn sized(size: u64) -> Self {
+        let machine = Machine::new();
+        machine.configure(CONFIGURATION);
+        let file = fs::File::create(machine.path("disk.img")).unwrap();
+        file.set_len(size).unwrap();
+        let disk = Loop::attach(&machine.path("disk.img"));
+        Self { machine, disk }
+    }
+
+    /// `waagent-disk resource` on this disk.
+    pub fn resource(&self, more: &[&str]) -> Run {
+        self.machine.run("waagent-disk", &[&["resource", "--device", &self.disk.node], more].concat())
+    }
+
+    /// Shell commands in a mount namespace of their own, with `$P` the first partition, `$M` the mount point, `$D` the
+    /// program with its arguments. What is mounted there is gone with it.
+    pub fn shell(&self, script: &str) -> Run {
+        let program = format!(
+            "{} resource --device {} --root {}",
+            env!("CARGO_BIN_EXE_waagent-disk"),
+            self.disk.node,
+            self.machine.dir.path().display()
+        );
+        let output = Command::new("unshare")
+            .args(["--mount", "sh", "-euc", script])
+            .env("P", self.partition())
+            .env("M", self.machine.path("mnt/resource"))
+            .env("D", program)
+            .output()
+            .unwrap();
+        Run::of(&output)
+    }
+
+    pub fn partition(&self) -> String {
+        format!("{}p1", self.disk.node)
+    }
+
+    pub fn body(&self) -> serde_json::Value {
+        self.machine.document("var/lib/waagent/disk/resource.json")["body"].clone()
+    }
+
+    pub fn state(&self) -> String {
+        self.body()["state"].as_str().unwrap().to_owned()
+    }
+
+    /// Every byte of the disk.
+    pub fn bytes(&self) -> Vec<u8> {
+        run("sync", &[&self.disk.node]);
+        fs::read(&self.disk.node).unwrap()
+    }
+
+    pub fn write(&self, offset: u64, bytes: &[u8]) {
+        let file = fs::OpenOptions::new().write(true).open(&self.disk.node).unwrap();
+        file.write_all_at(bytes, offset).unwrap();
+        file.sync_all().unwrap();
+    }
+
+    /// A table by sfdisk's script, known to the kernel.
+    pub fn table(&self, script: &str) {
+        let mut child = Command::new("sfdisk")
+            .args(["--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never", &self.disk.node])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+        run("partx", &["--add", &self.disk.node]);
+    }
+
+    /// As the platform gives a disk: one partition with NTFS of that label.
+    pub fn platform(&self) {
+        self.table("label: dos\nstart=2048, type=7\n");
+        Self::ntfs(&self.partition(), "Temporary Storage");
+    }
+
+    pub fn ntfs(partition: &str, label: &str) {
+        run("mkntfs", &["-F", "-Q", "-L", label, partition]);
+    }
+
+    /// Puts a file into the NTFS volume on the first partition.
+    pub fn ntfs_file(&self, name: &str) {
+        let source = self.machine.path("file");
+        fs::write(&source, "some text").unwrap();
+        run("ntfscp", &["-f", &self.partition(), source.to_str().unwrap(), name]);
+    }
+
+    /// The program leaves the disk alone, says this, and not a byte has changed.
+    #[track_caller]
+    pub fn is_left(&self, state: &str, why: &str) {
+        let before = self.bytes();
+        self.resource(&[]).says("left 'loop").says(why);
+        assert_eq!(self.state(), state);
+        assert!(self.bytes() == before, "the disk has changed");
+        assert!(!self.machine.path("run/waagent/disk/mount").exists());
+        assert!(!self.machine.path("var/lib/waagent/disk/journal.json").exists());
+    }
+
+    /// The program formats the disk because of this, and it mounts.
+    #[track_caller]
+    pub fn is_formatted(&self, why: &str) {
+        self.resource(&[]).says("formatted 'loop").says(why);
+        self.is_prepared("ext4");
+    }
+
+    #[track_caller]
+    pub fn is_prepared(&self, file_system: &str) {
+        let body = self.body();
+        assert_eq!(
+            (body["state"].as_str(), body["phase"].as_str()),
+            (Some("prepared"), Some("prepared")),
+            "{body:#}"
+        );
+        assert_eq!(body["filesystem"], file_system);
+        assert_eq!(body["partition"]["node"].as_str(), Some(&*self.partition()));
+        assert!(self.machine.path("run/waagent/disk/mount").exists());
+        let probed = Command::new("blkid").args(["-p", "-o", "export", &self.partition()]).output().unwrap();
+        let probed = String::from_utf8(probed.stdout).unwrap();
+        assert!(probed.contains(&format!("\nTYPE={file_system}\n")), "{probed}");
+        assert!(probed.to_lowercase().contains("label=waagenttemp"), "{probed}");
+    }
+}

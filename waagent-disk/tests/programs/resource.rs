@@ -1,0 +1,386 @@
+//! waagent-disk resource: owners, mount point, plan, reruns, kills, the finishing run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use crate::disks::{Bench, CONFIGURATION, MIB};
+use crate::images::run;
+use crate::machine::Machine;
+
+#[test]
+fn a_second_run_changes_nothing() {
+    let bench = Bench::new();
+    bench.resource(&[]).says("formatted");
+    let (disk, body) = (bench.bytes(), bench.body());
+    let documents = ["resource.json", "journal.json"]
+        .map(|name| fs::read_to_string(bench.machine.path("var/lib/waagent/disk").join(name)).unwrap());
+    bench.resource(&[]).says("nothing to do").says("made by an earlier run");
+    assert!(bench.bytes() == disk);
+    assert_eq!(bench.body(), body);
+    for (name, before) in ["resource.json", "journal.json"].iter().zip(documents) {
+        assert_eq!(
+            fs::read_to_string(bench.machine.path("var/lib/waagent/disk").join(name)).unwrap(),
+            before
+        );
+    }
+}
+
+#[test]
+fn a_plan_changes_nothing_and_says_why() {
+    let bench = Bench::new();
+    bench.platform();
+    let (disk, files) = (bench.bytes(), bench.machine.snapshot());
+    let output = bench
+        .machine
+        .command("waagent-disk", &["resource", "--device", &bench.disk.node, "--plan"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && said.contains("would format") && said.contains("partition 1: ntfs"),
+        "{said}"
+    );
+    assert!(bench.bytes() == disk);
+    let without_lock = |files: Vec<(std::path::PathBuf, u64, Vec<u8>)>| -> Vec<_> {
+        files
+            .into_iter()
+            .filter(|(path, _, _)| !path.ends_with("lock") && !path.ends_with("disk.img"))
+            .collect()
+    };
+    assert!(without_lock(bench.machine.snapshot()) == without_lock(files));
+}
+
+#[test]
+fn a_run_that_is_killed_anywhere_is_finished_by_the_next() {
+    for fresh in [false, true] {
+        let mut killed = 0;
+        for step in 0..24 {
+            let bench = Bench::new();
+            if fresh {
+                bench.platform();
+            }
+            let arguments = ["resource", "--device", &bench.disk.node];
+            let mut child = bench.machine.command("waagent-disk", &arguments).spawn().unwrap();
+            wait(Duration::from_millis(3 * step));
+            if child.try_wait().unwrap().is_none() {
+                killed += 1;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            // mkfs outlives its killer for a moment, and holds the disk.
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while bench.resource(&[]).says("").err.contains("in use") || bench.state() == "busy" {
+                assert!(Instant::now() < deadline, "still busy");
+            }
+            bench.is_prepared("ext4");
+            run("fsck.ext4", &["-fn", &bench.partition()]);
+            assert_eq!(bench.machine.document("var/lib/waagent/disk/journal.json")["body"]["phase"], "done");
+        }
+        assert!(killed > 3, "only {killed} runs were killed");
+    }
+}
+
+/// Lets the program come as far as it comes in this time.
+fn wait(time: Duration) {
+    let begin = Instant::now();
+    while begin.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// A disk that was formatted, and its journal set back to this phase.
+fn interrupted(phase: &str) -> Bench {
+    let bench = Bench::new();
+    bench.resource(&[]).says("formatted");
+    let journal = bench.machine.path("var/lib/waagent/disk/journal.json");
+    let text = fs::read_to_string(&journal).unwrap().replace("\"done\"", &format!("\"{phase}\""));
+    fs::write(journal, text).unwrap();
+    bench
+}
+
+#[test]
+fn formats_again_what_a_power_cut_left_half_made() {
+    // Formatting: a partition with a piece of our file system, or with nothing.
+    for damage in [&[0; 4096][..], b"half of a superblock"] {
+        let bench = interrupted("formatting");
+        bench.write(MIB + 1024, damage);
+        bench.resource(&[]).says("a run was stopped while it formatted this disk");
+        bench.is_prepared("ext4");
+    }
+    // Partitioning: no table yet.
+    let bench = interrupted("partitioning");
+    bench.write(0, &[0; 512]);
+    bench.resource(&[]).says("a run was stopped");
+    bench.is_prepared("ext4");
+}
+
+#[test]
+fn a_journal_allows_nothing_on_another_disk_or_beside_foreign_data() {
+    for (offset, mark, why) in
+        [(MIB + 4086, &b"SWAPSPACE2"[..], "swap area"), (MIB, b"LUKS\xba\xbe", "LUKS"), (MIB, b"XFSB", "xfs")]
+    {
+        let bench = interrupted("formatting");
+        bench.write(offset, mark);
+        let before = bench.bytes();
+        bench.resource(&[]).says("left 'loop").says(why);
+        assert!(bench.bytes() == before);
+    }
+    // Of another size: decided afresh, and that is an ext4 without its superblock.
+    let bench = interrupted("formatting");
+    bench.write(MIB + 1024, &[0; 1024]);
+    let journal = bench.machine.path("var/lib/waagent/disk/journal.json");
+    let text = fs::read_to_string(&journal).unwrap().replace("67108864", "67108865");
+    fs::write(journal, text).unwrap();
+    bench.resource(&[]).says("left 'loop").says("partition 1");
+    assert_eq!(bench.state(), "foreign");
+    // Finished: never again.
+    let bench = Bench::new();
+    bench.resource(&[]).says("formatted");
+    bench.write(MIB + 1024, &[0; 1024]);
+    bench.resource(&[]).says("left 'loop");
+}
+
+#[test]
+fn leaves_the_disk_to_its_other_owners() {
+    for (file, text, owner) in [
+        ("etc/waagent.conf", "ResourceDisk.Format=n\n", "ResourceDisk.Format=n"),
+        ("etc/fstab", "/dev/disk/cloud/azure_resource-part1 /mnt auto nofail 0 2\n", "fstab: "),
+        ("etc/fstab", "/dev/vdx1 /mnt/resource ext4 nofail 0 2\n", "fstab: "),
+        ("etc/fstab", "LABEL=AzureEphmDsk /mnt ext4 defaults 0 2\n", "fstab: "),
+        (
+            "etc/azure-ephemeral-disk-setup.conf",
+            "AZURE_EPHEMERAL_DISK_SETUP_SCSI_RESOURCE=true\n",
+            "azure-ephemeral-disk-setup",
+        ),
+    ] {
+        let bench = Bench::new();
+        fs::write(bench.machine.path(file), text).unwrap();
+        if owner == "azure-ephemeral-disk-setup" {
+            let wants = bench.machine.path("etc/systemd/system/multi-user.target.wants");
+            fs::create_dir_all(&wants).unwrap();
+            std::os::unix::fs::symlink("/x", wants.join("azure-ephemeral-disk-setup.service")).unwrap();
+        }
+        let before = bench.bytes();
+        bench.resource(&[]).says("the resource disk is left to others").says(owner);
+        assert_eq!(bench.state(), "managed-by");
+        assert!(bench.bytes() == before && !bench.machine.path("run/waagent/disk/mount").exists());
+    }
+    // A comment, and an entry about something else, are none.
+    let bench = Bench::new();
+    fs::write(
+        bench.machine.path("etc/fstab"),
+        "#/dev/disk/azure/resource-part1 /mnt auto\n/dev/vdx / ext4\n",
+    )
+    .unwrap();
+    bench.is_formatted("it was blank");
+}
+
+#[test]
+fn refuses_a_mount_point_that_holds_something_or_leads_elsewhere() {
+    let bench = Bench::new();
+    fs::write(bench.machine.path("mnt/resource/mine.txt"), "x").unwrap();
+    bench.is_left("mount-point-not-empty", "isn't empty: mine.txt");
+    fs::rename(bench.machine.path("mnt/resource"), bench.machine.path("mnt/other")).unwrap();
+    std::os::unix::fs::symlink("other", bench.machine.path("mnt/resource")).unwrap();
+    let before = bench.bytes();
+    bench.resource(&[]).refuses(71, "a symbolic link");
+    assert!(bench.bytes() == before);
+    fs::remove_file(bench.machine.path("mnt/resource")).unwrap();
+    bench.is_formatted("it was blank");
+}
+
+#[test]
+fn refuses_what_the_configuration_asks_for_and_cannot_be_done() {
+    for (line, why) in [
+        ("ResourceDisk.MountPoint=/srv", "cannot use ResourceDisk.MountPoint '/srv'"),
+        ("ResourceDisk.Filesystem=../../bin/sh", "cannot use ResourceDisk.Filesystem"),
+        ("ResourceDisk.MountOptions=a b", "cannot use ResourceDisk.MountOptions"),
+    ] {
+        let bench = Bench::new();
+        bench.machine.configure(&format!("{CONFIGURATION}{line}\n"));
+        let before = bench.bytes();
+        bench.resource(&[]).refuses(78, why);
+        assert!(bench.bytes() == before);
+    }
+}
+
+#[test]
+fn a_machine_without_the_disk_is_no_failure() {
+    let machine = Machine::new();
+    machine.configure(CONFIGURATION);
+    machine.run("waagent-disk", &["resource"]).says("there is no resource disk on this size of machine");
+    assert_eq!(machine.document("var/lib/waagent/disk/resource.json")["body"]["state"], "absent");
+    machine.run("waagent-disk", &["resource"]).says("nothing to do");
+}
+
+#[test]
+fn refuses_a_device_that_is_no_disk() {
+    let machine = Machine::new();
+    machine.configure(CONFIGURATION);
+    machine.run("waagent-disk", &["resource", "--device", "/dev/null"]).refuses(64, "it is no block device");
+    machine.run("waagent-disk", &["resource", "--device", "/no/such"]).refuses(66, "'/no/such'");
+    machine.run("waagent-disk", &[]).refuses(64, "a command is missing");
+    let bench = Bench::new();
+    bench.resource(&[]).says("formatted");
+    bench
+        .machine
+        .run("waagent-disk", &["resource", "--device", &bench.partition()])
+        .refuses(64, "a partition, not a disk");
+}
+
+#[test]
+fn media_is_waagent_media() {
+    let machine = Machine::new();
+    machine
+        .run("waagent-disk", &["media", "--device", "/no/such"])
+        .refuses(66, "waagent-media: error: cannot open");
+}
+
+#[test]
+fn finishes_after_the_mount() {
+    let bench = Bench::sized(512 * MIB);
+    bench
+        .machine
+        .configure(&format!("{CONFIGURATION}ResourceDisk.EnableSwap=y\nResourceDisk.SwapSizeMB=65\n"));
+    bench.resource(&[]).says("formatted");
+    bench.resource(&["--mounted"]).refuses(75, "isn't mounted at '/mnt/resource'");
+    let script = "mount $P $M; $D --mounted; test -s $M/DATALOSS_WARNING_README.txt; stat -c '%a %s %U' $M/swapfile; \
+                  swapon $M/swapfile; $D --mounted; swapoff $M/swapfile; $D; fsck.ext4 -n $P; cat $M/DATALOSS*; false";
+    let ran = bench.shell(script);
+    assert!(ran.err.contains("made swap file") && ran.err.contains("asked for swap on"), "{ran:#?}");
+    assert!(ran.err.contains("swap: in-use") && ran.out.contains("600 68157440 root"), "{ran:#?}");
+    assert!(ran.out.contains("TEMPORARY DISK"), "{ran:#?}");
+    let body = bench.body();
+    assert_eq!((body["state"].as_str(), body["phase"].as_str()), (Some("mounted"), Some("mounted")));
+    assert_eq!(
+        (body["swap"]["state"].as_str(), body["swap"]["size_bytes"].as_u64()),
+        (Some("ready"), Some(68_157_440))
+    );
+    let flag = fs::read_to_string(bench.machine.path("run/waagent/disk/swap")).unwrap();
+    assert_eq!(flag.trim(), bench.machine.path("mnt/resource/swapfile").to_str().unwrap());
+}
+
+#[test]
+fn swap_works_on_each_file_system_that_can_hold_it() {
+    for file_system in ["ext2", "ext3", "ext4", "xfs", "btrfs"] {
+        let bench = Bench::sized(512 * MIB);
+        bench.machine.configure(&format!(
+            "ResourceDisk.Format=y\nResourceDisk.Filesystem={file_system}\nResourceDisk.EnableSwap=y\nResourceDisk.SwapSizeMB=32\n"
+        ));
+        bench.resource(&[]).says("formatted");
+        let ran =
+            bench.shell("mount $P $M; $D --mounted; swapon $M/swapfile; swapoff $M/swapfile; $D --mounted");
+        ran.says("asked for swap").says("nothing to do");
+    }
+}
+
+#[test]
+fn a_swap_file_that_is_not_good_is_made_again_and_one_that_is_not_ours_is_refused() {
+    let bench = Bench::sized(512 * MIB);
+    bench
+        .machine
+        .configure(&format!("{CONFIGURATION}ResourceDisk.EnableSwap=y\nResourceDisk.SwapSizeMB=32\n"));
+    bench.resource(&[]).says("formatted");
+    for (damage, made_again) in [
+        ("chmod 644 $M/swapfile", true),
+        ("truncate -s 16M $M/swapfile", true),
+        ("rm $M/swapfile; truncate -s 32M $M/swapfile; chmod 600 $M/swapfile; mkswap -q $M/swapfile", true),
+        ("dd if=/dev/zero of=$M/swapfile bs=4096 count=1 conv=notrunc", true),
+        ("chown 1 $M/swapfile", false),
+        ("ln $M/swapfile $M/link", false),
+        ("rm $M/swapfile; ln -s /etc/passwd $M/swapfile", false),
+        ("rm $M/swapfile; mkdir $M/swapfile", false),
+    ] {
+        let ran = bench.shell(&format!("mount $P $M; $D --mounted; {damage} 2>/dev/null; $D --mounted; stat -c %a $M/swapfile; rm -rf $M/swapfile $M/link"));
+        let state = bench.body()["swap"]["state"].clone();
+        if made_again {
+            assert_eq!(
+                ran.says("made swap file").err.matches("made swap file").count(),
+                2,
+                "{damage}: {ran:#?}"
+            );
+            assert!(state == "ready" && ran.out.contains("600"), "{damage}: {ran:#?}");
+        } else {
+            ran.says("no swap: ").says("remove it");
+            assert_eq!(state, "untrusted", "{damage}");
+        }
+    }
+}
+
+#[test]
+fn no_swap_without_a_size_without_room_or_without_its_encryption() {
+    for (lines, state, why) in [
+        ("ResourceDisk.SwapSizeMB=0", "invalid-size", "ResourceDisk.SwapSizeMB"),
+        ("ResourceDisk.SwapSizeMB=60", "too-large", "set a smaller ResourceDisk.SwapSizeMB"),
+        (
+            "ResourceDisk.SwapSizeMB=16\nResourceDisk.EnableSwapEncryption=y",
+            "encryption-unsupported",
+            "EnableSwapEncryption=y",
+        ),
+    ] {
+        let bench = Bench::sized(128 * MIB);
+        bench.machine.configure(&format!("{CONFIGURATION}ResourceDisk.EnableSwap=y\n{lines}\n"));
+        bench.resource(&[]).says("formatted");
+        bench.shell("mount $P $M; $D --mounted; ! test -e $M/swapfile").says(why);
+        assert_eq!(bench.body()["swap"]["state"], state);
+        assert!(!bench.machine.path("run/waagent/disk/swap").exists());
+    }
+}
+
+#[test]
+fn the_swap_file_is_private_from_its_first_byte() {
+    use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+    let bench = Bench::sized(512 * MIB);
+    bench
+        .machine
+        .configure(&format!("{CONFIGURATION}ResourceDisk.EnableSwap=y\nResourceDisk.SwapSizeMB=128\n"));
+    bench.resource(&[]).says("formatted");
+    // The mount is seen from here through the shell's root, while it waits for a line.
+    let mut shell = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-euc", "mount $P $M; echo; read line; $D --mounted; read line"])
+        .env("P", bench.partition())
+        .env("M", bench.machine.path("mnt/resource"))
+        .env(
+            "D",
+            format!(
+                "{} resource --device {} --root {}",
+                env!("CARGO_BIN_EXE_waagent-disk"),
+                bench.disk.node,
+                bench.machine.dir.path().display()
+            ),
+        )
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut byte = [0];
+    std::io::Read::read_exact(shell.stdout.as_mut().unwrap(), &mut byte).unwrap();
+    let point = format!("/proc/{}/root{}", shell.id(), bench.machine.path("mnt/resource").display());
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
+    inotify
+        .add_watch(
+            point.as_str(),
+            AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB,
+        )
+        .unwrap();
+    let mut input = shell.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, b"go\n").unwrap();
+    let swap = std::path::Path::new(&point).join("swapfile");
+    let mut seen = 0;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !bench.machine.path("run/waagent/disk/swap").exists() && Instant::now() < deadline {
+        for event in inotify.read_events().unwrap() {
+            if event.name.as_deref() == Some(std::ffi::OsStr::new("swapfile")) {
+                assert_eq!(fs::metadata(&swap).unwrap().permissions().mode() & 0o7777, 0o600);
+                assert!(!event.mask.contains(AddWatchFlags::IN_ATTRIB), "its mode or owner was changed");
+                seen += 1;
+            }
+        }
+        if seen > 1 {
+            break;
+        }
+    }
+    std::io::Write::write_all(&mut input, b"end\n").unwrap();
+    assert!(shell.wait().unwrap().success() && seen > 0);
+}
