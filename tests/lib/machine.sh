@@ -24,6 +24,8 @@ make_network() {
 
 # Programs, accounts and folders at the places where a package puts them; nothing of an agent that is here already.
 install_agent() {
+    # What nss-myhostname does where it is installed: the machine's own name resolves.
+    grep -q plum-07 /etc/hosts || echo '127.0.1.1 plum-07' >>/etc/hosts
     rm -rf /var/lib/waagent /etc/waagent.conf /etc/waagent.conf.d /var/log/waagent.log /var/log/azure
     make --no-print-directory -s -C "$repository" install DESTDIR=/ BINARIES="$binaries" INSTALL_ONLY=1
     cat > /etc/waagent.conf.d/50-demo.conf <<CONF

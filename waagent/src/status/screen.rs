@@ -25,7 +25,12 @@ pub(super) fn render(rows: &[Row]) -> String {
             screen.push(detail(format!("waits for {}", shown(&row.waits_for.join(", ")))));
         }
         if let Some(at) = &row.written_at {
-            screen.push(detail(format!("at {} from {}", shown(at), shown(&row.inputs.join(", ")))));
+            let from = if row.inputs.is_empty() {
+                String::new()
+            } else {
+                format!(" from {}", row.inputs.join(", "))
+            };
+            screen.push(detail(shown(&format!("at {at}{from}"))));
         }
         if let Some(sandbox) = &row.sandbox {
             screen.push(detail(sandbox_line(sandbox)));

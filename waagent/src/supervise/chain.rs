@@ -176,7 +176,9 @@ impl<'a> Chain<'a> {
     }
 
     fn flags_to_acts(&mut self) {
-        for program in self.flags.act(&mut self.commands) {
+        let disk_is_at_work =
+            [Program::Disk, Program::DiskFinish].iter().any(|program| self.children.is_running(*program));
+        for program in self.flags.act(&mut self.commands, disk_is_at_work) {
             self.queue.push_front(program);
         }
     }

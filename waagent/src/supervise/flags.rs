@@ -20,11 +20,15 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Acts on new flags, and says which programs are to run next because of that.
-    pub fn act(&mut self, commands: &mut Commands) -> Vec<Program> {
+    /// Acts on new flags, and says which programs are to run next because of that. While the disk program is at work
+    /// its document may not say yet what its flags ask for.
+    pub fn act(&mut self, commands: &mut Commands, disk_is_at_work: bool) -> Vec<Program> {
         let mut next = Vec::new();
         if self.is_new("provision/customdata") {
             commands.custom_data();
+        }
+        if disk_is_at_work {
+            return next;
         }
         if self.is_new("disk/mount") && told("mnt-resource.mount", mounts::resource_disk()) {
             next.push(Program::DiskFinish);
