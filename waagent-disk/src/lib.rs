@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod changes;
 pub mod media;
 pub mod medium;
 pub mod policy;

@@ -1,7 +1,7 @@
 //! What `waagent-disk` may do, and why.
 
 use waagent_common::sandbox::{
-    BASE, Connects, EVENTS, FILES, PROCESSES, Policy, RunsAs, TOOLS, grant, ioctl, syscall,
+    BASE, Connects, EVENTS, FILES, PROCESSES, Policy, RunsAs, Syscalls, grant, ioctl, syscall,
 };
 use waagent_common::sys::partition::{BLKPG, BLKRRPART};
 
@@ -20,7 +20,6 @@ pub const POLICY: Policy = Policy {
         grant("/etc/cloud", "owner: does cloud-init look after the disk?"),
         grant("/etc/fstab", "owner: does the administrator look after the disk?"),
         grant("/etc/mke2fs.conf", "prepare: mkfs.ext4's defaults"),
-        grant("/etc/selinux", "finish: restorecon's labels"),
         grant("/etc/systemd/system", "owner: which units are enabled?"),
         // Wider than its own needs (filesystems, swaps, self/mountinfo, sys/kernel/random): Landlock has no name for
         // "the /proc/self of whom I execute". What is other processes' own, the kernel's ptrace rules keep closed.
@@ -48,14 +47,12 @@ pub const POLICY: Policy = Policy {
     ],
     devices: &[grant("block-sd", "facts, prepare: the disk and its partition, whatever their names are")],
     executes: &[
-        grant("/usr/bin/chcon", "swap: the label of the swap file"),
         grant("/usr/sbin/mkfs.btrfs", "prepare: ResourceDisk.Filesystem=btrfs"),
         grant("/usr/sbin/mkfs.ext2", "prepare: ResourceDisk.Filesystem=ext2"),
         grant("/usr/sbin/mkfs.ext3", "prepare: ResourceDisk.Filesystem=ext3"),
         grant("/usr/sbin/mkfs.ext4", "prepare: ResourceDisk.Filesystem=ext4"),
         grant("/usr/sbin/mkfs.vfat", "prepare: ResourceDisk.Filesystem=vfat"),
         grant("/usr/sbin/mkfs.xfs", "prepare: ResourceDisk.Filesystem=xfs"),
-        grant("/usr/sbin/restorecon", "finish: the label of the mounted root"),
     ],
     ioctls: &[
         ioctl("BLKPG", BLKPG, "kernel: adds the partition where the kernel has no parser for tables"),
@@ -66,7 +63,33 @@ pub const POLICY: Policy = Policy {
         EVENTS,
         FILES,
         PROCESSES,
-        TOOLS,
-        syscall(&["membarrier"], "prepare: mkfs.xfs's threads"),
+        MKFS,
+        syscall(&["fgetxattr", "fsetxattr"], "label: SELinux labels"),
     ],
+};
+
+/// What the programs that make file systems inherit and need; by its name the filter leaves them their own ioctls. The
+/// shared group of tools has sockets and identities besides, which nothing here needs.
+const MKFS: Syscalls = Syscalls {
+    what: "tools",
+    calls: &[
+        "arch_prctl",
+        "getresgid",
+        "getresuid",
+        "getrusage",
+        "membarrier",
+        "mlock",
+        "msync",
+        "munlock",
+        "prctl",
+        "preadv",
+        "pwritev",
+        "set_tid_address",
+        "sync",
+        "sync_file_range",
+        "syncfs",
+        "sysinfo",
+        "times",
+    ],
+    why: "prepare: what mkfs inherits and needs",
 };

@@ -9,6 +9,7 @@ pub mod crypt;
 pub mod extents;
 pub mod fd;
 pub mod heap;
+pub mod label;
 pub mod partition;
 pub mod pidfd;
 #[cfg(feature = "pkcs12")]

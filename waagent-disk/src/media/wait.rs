@@ -1,15 +1,12 @@
 //! A bounded wait for a medium that is late.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use waagent_common::fault::{Exit, Fault};
 use waagent_common::place::Place;
 
 use super::args::Named;
 use super::find::{Found, Missing, find};
+use crate::changes::Changes;
 
 /// How long a first boot waits for a drive with a medium to appear.
 const FOR_A_DEVICE: Duration = Duration::from_secs(30);
@@ -24,7 +21,7 @@ const TRIES: u32 = 5;
 pub fn for_medium(place: &Place, named: Option<&Named>, wait: bool) -> Result<Found, Missing> {
     let begin = Instant::now();
     // Watched before the first look: what appears in between is not missed.
-    let changes = watch().map_err(Missing::Refused)?;
+    let changes = Changes::watch().map_err(Missing::Refused)?;
     let mut tries = 0;
     loop {
         let (missing, until) = match find(place, named) {
@@ -44,26 +41,6 @@ pub fn for_medium(place: &Place, named: Option<&Named>, wait: bool) -> Result<Fo
         if !wait || left.is_zero() {
             return Err(missing);
         }
-        await_change(&changes, left).map_err(Missing::Refused)?;
+        changes.wait(left).map_err(Missing::Refused)?;
     }
-}
-
-fn watch() -> Result<Inotify, Fault> {
-    let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).and_then(|inotify| {
-        inotify.add_watch("/dev", AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ATTRIB).map(|_| inotify)
-    });
-    changes.map_err(|error| Fault::new(Exit::Os, format!("cannot watch '/dev': {error}")))
-}
-
-/// Until a node appears or changes, or the time is up.
-fn await_change(changes: &Inotify, left: Duration) -> Result<(), Fault> {
-    let mut fds = [PollFd::new(changes.as_fd(), PollFlags::POLLIN)];
-    let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-    match poll(&mut fds, timeout) {
-        // What changed doesn't matter: everything is looked at again.
-        Ok(1..) => changes.read_events().map(|_| ()),
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-        Err(error) => Err(error),
-    }
-    .map_err(|error| Fault::new(Exit::Os, format!("cannot wait for '/dev': {error}")))
 }

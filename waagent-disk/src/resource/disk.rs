@@ -165,7 +165,12 @@ impl Disk {
 
     /// Opens it for writing and for nobody else: the kernel refuses while it is mounted, swapped on or held.
     pub fn open_alone(&self) -> Result<File, Errno> {
-        alone(Path::new("/dev").join(&self.name).as_path(), &self.node, self.number)
+        alone(&[&Path::new("/dev").join(&self.name), &self.node], self.number, true)
+    }
+
+    /// Could it be opened so? Asked for reading, since udev looks anew at what was open for writing.
+    pub fn try_alone(&self) -> Result<(), Errno> {
+        alone(&[&Path::new("/dev").join(&self.name), &self.node], self.number, false).map(|_| ())
     }
 
     /// For the document.
@@ -189,7 +194,12 @@ impl Child {
 
     /// Opens it for writing and for nobody else.
     pub fn open_alone(&self) -> Result<File, Errno> {
-        alone(&self.node(), &self.node(), self.number)
+        alone(&[&self.node()], self.number, true)
+    }
+
+    /// Could it be opened so?
+    pub fn try_alone(&self) -> Result<(), Errno> {
+        alone(&[&self.node()], self.number, false).map(|_| ())
     }
 
     /// For the document.
@@ -204,11 +214,11 @@ impl Child {
 }
 
 /// The kernel's own name of the node first; another one only if that isn't it.
-fn alone(node: &Path, other: &Path, number: Number) -> Result<File, Errno> {
+fn alone(nodes: &[&Path], number: Number, write: bool) -> Result<File, Errno> {
     let mut result = Err(Errno::ENODEV);
-    for node in [node, other] {
+    for node in nodes {
         let flags = OFlag::O_EXCL | OFlag::O_CLOEXEC;
-        match OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(node) {
+        match OpenOptions::new().read(true).write(write).custom_flags(flags.bits()).open(node) {
             Ok(file) if file.metadata().ok().and_then(|meta| Number::of(&meta)) == Some(number) => {
                 return Ok(file);
             }

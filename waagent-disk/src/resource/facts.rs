@@ -112,12 +112,12 @@ fn swaps(numbers: &[Number]) -> Result<Vec<PathBuf>, Fault> {
 
 /// The kernel says so itself: it refuses to open the disk, or a partition, for one alone.
 fn is_held(disk: &Disk, children: &[Child]) -> Result<bool, Fault> {
-    let tries = std::iter::once(disk.open_alone()).chain(children.iter().map(Child::open_alone));
+    let tries = std::iter::once(disk.try_alone()).chain(children.iter().map(Child::try_alone));
     for (at, tried) in tries.enumerate() {
         match tried {
             Err(Errno::EBUSY) => return Ok(true),
-            // Write-protected, or a partition whose node isn't there: not in use.
-            Ok(_) | Err(Errno::EROFS | Errno::EACCES) => {}
+            Ok(()) => {}
+            // A partition whose node isn't there isn't in use.
             Err(_) if at > 0 => {}
             Err(error) => return Err(Fault::io(format!("cannot open '{}': {error}", disk.node.display()))),
         }

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use waagent_common::documents::NvmeDisk;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::text::shown;
+use waagent_common::time;
 
 use super::disk::{Disk, Number};
+use crate::changes::Changes;
 
 /// Gen2: the first SCSI controller; the resource disk is its LUN 1.
 const GEN2: &str = "f8b3781a-1e82-4818-a1c3-63d806ec15bb";
@@ -16,6 +19,8 @@ const GEN2_LUN: u64 = 1;
 const GEN1: &str = "00000000-0001-";
 /// What udev's rules call it.
 const LINK: &str = "/dev/disk/azure/resource";
+/// Until when after the machine's start a controller may have no disk yet.
+const FOR_THE_DISK: Duration = Duration::from_secs(30);
 /// Models of local NVMe disks; `MSFT NVMe Accelerator` is the network, and holds people's data.
 const LOCAL_NVME: &[&str] = &["Microsoft NVMe Direct Disk", "Microsoft NVMe Direct Disk v2"];
 
@@ -96,18 +101,25 @@ fn children(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     entries.flatten().map(|entry| entry.path()).filter(is_meant).collect()
 }
 
-/// Opens what the walk found, after the guards; none where this size of machine has no such disk.
+/// Opens what the walk found, after the guards; none where this size of machine has no such disk. Early in a boot a
+/// disk that its controller doesn't show yet is waited for.
 pub fn open() -> Result<Option<Disk>, Fault> {
-    match walk(Path::new("/sys")) {
-        Found::Disk(candidate) => guarded(&candidate).map(Some),
-        // Without a vmbus only an administrator's udev rule can say which disk is meant.
-        Found::NoBus if Path::new(LINK).exists() => {
-            let node =
-                fs::canonicalize(LINK).map_err(|e| Fault::io(format!("cannot follow '{LINK}': {e}")))?;
-            Disk::open(&node, None, "udev's link, there is no vmbus").map(Some)
+    let changes = Changes::watch()?;
+    loop {
+        let left = FOR_THE_DISK.saturating_sub(time::uptime());
+        match walk(Path::new("/sys")) {
+            Found::Disk(candidate) => return guarded(&candidate).map(Some),
+            Found::Controller if !left.is_zero() => changes.wait(left)?,
+            // Without a vmbus only an administrator's udev rule can say which disk is meant.
+            Found::NoBus if Path::new(LINK).exists() => return linked().map(Some),
+            Found::Controller | Found::Nothing | Found::NoBus => return Ok(None),
         }
-        Found::Controller | Found::Nothing | Found::NoBus => Ok(None),
     }
+}
+
+fn linked() -> Result<Disk, Fault> {
+    let node = fs::canonicalize(LINK).map_err(|e| Fault::io(format!("cannot follow '{LINK}': {e}")))?;
+    Disk::open(&node, None, "udev's link, there is no vmbus")
 }
 
 fn guarded(candidate: &Candidate) -> Result<Disk, Fault> {

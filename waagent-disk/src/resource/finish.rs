@@ -1,5 +1,7 @@
 //! After the mount: label, warning file, swap file.
 
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Result;
@@ -7,10 +9,10 @@ use waagent_common::documents::{DiskPhase, DiskState, ResourceDisk};
 use waagent_common::fault::Fault;
 use waagent_common::log;
 use waagent_common::place::Place;
-use waagent_common::tool::Tool;
 
 use super::disk::Disk;
 use super::flags::Flag;
+use super::label;
 use super::mounts;
 use super::swap;
 use super::wanted::{MOUNT_POINT, Wanted};
@@ -25,7 +27,7 @@ pub fn finish(
     body: &mut ResourceDisk,
 ) -> Result<String> {
     let point = place.path(MOUNT_POINT);
-    let is_selinux = place.is_live() && Path::new("/sys/fs/selinux/enforce").exists();
+    let is_selinux = label::is_on(place);
     body.state = DiskState::Mounted;
     body.phase = DiskPhase::Mounted;
     body.filesystem = Some(file_system.to_owned());
@@ -43,7 +45,7 @@ pub fn finish(
     body.partition = child.as_ref().map(super::disk::Child::describe);
     body.reason = format!("mounted at '{MOUNT_POINT}'");
     if is_selinux {
-        label(&point);
+        label_root(&point);
     }
     warning_file::write(&point);
     let mounted =
@@ -60,10 +62,9 @@ pub fn finish(
     Ok(said)
 }
 
-/// A new file system has no labels, and confined programs can't use what is unlabelled.
-fn label(point: &Path) {
-    let done = Tool::new("/usr/sbin/restorecon").arg(point.display().to_string()).run();
-    if let Err(fault) = done {
+fn label_root(point: &Path) {
+    let opened = File::open(point).map_err(|e| Fault::io(format!("cannot open '{}': {e}", point.display())));
+    if let Err(fault) = opened.and_then(|folder| label::set(folder.as_fd(), label::MOUNT_POINT)) {
         log::warning(&format!("{fault}, ignoring"));
     }
 }

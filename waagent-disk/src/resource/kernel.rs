@@ -6,13 +6,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::sys::partition;
 
 use super::disk::{Child, Disk, Number};
 use super::table::Partition;
+use crate::changes::Changes;
 
 /// How long the device node of a new partition may take.
 const FOR_THE_NODE: Duration = Duration::from_secs(25);
@@ -76,9 +75,7 @@ const fn libc_ebusy() -> i32 {
 
 /// Waits for the node, which devtmpfs or udev makes, and makes sure that it is the one.
 fn with_node(child: Child) -> Result<Child, Fault> {
-    let failed = |error: Errno| Fault::new(Exit::Os, format!("cannot watch '/dev': {error}"));
-    let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(failed)?;
-    changes.add_watch("/dev", AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ATTRIB).map_err(failed)?;
+    let changes = Changes::watch()?;
     let deadline = Instant::now() + FOR_THE_NODE;
     loop {
         if is_there(&child.node(), child.number) {
@@ -89,13 +86,7 @@ fn with_node(child: Child) -> Result<Child, Fault> {
             let text = format!("'{}' never appeared; restart the machine", child.node().display());
             return Err(Fault::new(Exit::Os, text));
         }
-        let mut fds = [PollFd::new(changes.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))
-            .is_ok_and(|ready| ready > 0)
-        {
-            // What changed doesn't matter: the node is looked at again.
-            changes.read_events().map_err(failed)?;
-        }
+        changes.wait(left)?;
     }
 }
 

@@ -11,6 +11,7 @@ pub mod flags;
 pub mod gpt;
 pub mod journal;
 pub mod kernel;
+pub mod label;
 pub mod mounts;
 pub mod ntfs;
 pub mod owner;

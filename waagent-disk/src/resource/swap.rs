@@ -12,8 +12,8 @@ use waagent_common::documents::SwapFile;
 use waagent_common::fault::Fault;
 use waagent_common::log;
 use waagent_common::sys::extents;
-use waagent_common::tool::Tool;
 
+use super::label;
 use super::mounts;
 use super::prepare::guid;
 use super::wanted::Swap;
@@ -188,7 +188,7 @@ fn create(path: &Path, file_system: &str, size: u64, page: u64, is_selinux: bool
         .open(path)
         .map_err(failed)?;
     if is_selinux {
-        Tool::new("/usr/bin/chcon").args(["-t", "swapfile_t"]).arg(path.display().to_string()).run()?;
+        label::set(file.as_fd(), label::SWAP_FILE)?;
     }
     if file_system == "btrfs" {
         extents::no_copy_on_write(file.as_fd()).map_err(failed)?;

@@ -1,0 +1,51 @@
+//! The SELinux label of an open file or folder.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+const NAME: &std::ffi::CStr = c"security.selinux";
+/// Longest label, in bytes.
+const MAX: usize = 4096;
+
+/// Its label; none where it has none.
+pub fn get(file: BorrowedFd<'_>) -> io::Result<Option<String>> {
+    let mut bytes = [0_u8; MAX];
+    // SAFETY: the name ends with a zero byte, the buffer has the length that is told, both live through the call.
+    let length =
+        unsafe { libc::fgetxattr(file.as_raw_fd(), NAME.as_ptr(), bytes.as_mut_ptr().cast(), bytes.len()) };
+    let Ok(length) = usize::try_from(length) else {
+        let error = io::Error::last_os_error();
+        return if error.raw_os_error() == Some(libc::ENODATA) { Ok(None) } else { Err(error) };
+    };
+    let label = bytes.get(..length).unwrap_or_default();
+    let label = label.strip_suffix(b"\0").unwrap_or(label);
+    Ok(Some(String::from_utf8_lossy(label).into_owned()))
+}
+
+/// Labels it.
+pub fn set(file: BorrowedFd<'_>, label: &str) -> io::Result<()> {
+    let value = std::ffi::CString::new(label)?;
+    let bytes = value.as_bytes_with_nul();
+    // SAFETY: name and value end with a zero byte, the value has the length that is told, both live through the call.
+    let set =
+        unsafe { libc::fsetxattr(file.as_raw_fd(), NAME.as_ptr(), bytes.as_ptr().cast(), bytes.len(), 0) };
+    if set == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn reads_the_label_that_was_set() {
+        if !nix::unistd::geteuid().is_root() || std::path::Path::new("/sys/fs/selinux/enforce").exists() {
+            return; // without root, or where a policy has a say, this is not for a test to do
+        }
+        let file = tempfile::tempfile().unwrap();
+        assert_eq!(get(file.as_fd()).unwrap(), None);
+        set(file.as_fd(), "system_u:object_r:swapfile_t:s0").unwrap();
+        assert_eq!(get(file.as_fd()).unwrap().unwrap(), "system_u:object_r:swapfile_t:s0");
+    }
+}
