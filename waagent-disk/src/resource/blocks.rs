@@ -5,6 +5,8 @@ use std::os::unix::fs::FileExt;
 
 use waagent_common::fault::Fault;
 
+use crate::medium::bytes::slice_at;
+
 /// Something with a size that can be read anywhere.
 pub trait Blocks {
     /// Size in bytes.
@@ -48,7 +50,7 @@ impl Blocks for [u8] {
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Fault> {
         check(self.size(), offset, length)?;
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        Ok(self.iter().skip(start).take(length).copied().collect())
+        Ok(slice_at(self, start, length).unwrap_or_default().to_vec())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::disks::{Bench, MIB};
+use crate::disks::{Bench, MIB, SIZE};
 use crate::images::run;
 use crate::machine::Loop;
 
@@ -122,8 +122,8 @@ fn mounts_a_file_system_of_the_configured_kind_and_never_formats_it() {
 
 #[test]
 fn refuses_another_file_system_than_the_configured() {
-    for file_system in ["ext3", "xfs", "btrfs"] {
-        let bench = Bench::sized(320 * MIB);
+    for (file_system, size) in [("ext3", SIZE), ("xfs", 320 * MIB), ("btrfs", 128 * MIB)] {
+        let bench = Bench::sized(size);
         bench.table("label: dos\nstart=2048, type=83\n");
         run(&format!("mkfs.{file_system}"), &["-q", &bench.partition()]);
         bench.is_left("foreign", &format!("partition 1 holds {file_system}"));
@@ -161,7 +161,7 @@ fn refuses_swap_lvm_luks_md_zfs_bcache_and_what_it_does_not_know() {
 
 #[test]
 fn refuses_marks_at_the_end_of_the_disk() {
-    let size = 64 * MIB;
+    let size = SIZE;
     for (offset, mark, what) in [
         (size - 8192, &[0xfc, 0x4e, 0x2b, 0xa9][..], "md member"),
         (size - 65536, &[0xfc, 0x4e, 0x2b, 0xa9], "md member"),
@@ -185,7 +185,7 @@ fn refuses_two_marks_at_once() {
 #[test]
 fn refuses_more_partitions_than_expected_and_a_table_without_one() {
     let bench = Bench::new();
-    bench.table("label: dos\nstart=2048, size=40960, type=83\nstart=43008, type=83\n");
+    bench.table("label: dos\nstart=2048, size=16384, type=83\nstart=18432, type=83\n");
     bench.is_left("foreign", "it has 2 partitions");
     let bench = Bench::new();
     bench.write(510, &[0x55, 0xaa]);
@@ -200,7 +200,7 @@ fn refuses_a_gpt_with_a_damaged_copy() {
     let bench = Bench::new();
     bench.table("label: gpt\nstart=2048, type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7\n");
     Bench::ntfs(&bench.partition(), "Temporary Storage");
-    bench.write(64 * MIB - 512 + 56, b"!");
+    bench.write(SIZE - 512 + 56, b"!");
     bench.is_left("foreign", "the GPT is damaged");
     bench.is_left("foreign", "sgdisk -v");
 }

@@ -11,6 +11,8 @@ use crate::machine::{Loop, Machine, Run};
 /// What most tests configure.
 pub const CONFIGURATION: &str = "ResourceDisk.Format=y\nResourceDisk.Filesystem=ext4\n";
 pub const MIB: u64 = 1 << 20;
+/// Of a disk, where it doesn't matter.
+pub const SIZE: u64 = 24 * MIB;
 
 /// A machine with a resource disk on a loop device.
 pub struct Bench {
@@ -19,9 +21,9 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// With a blank disk of 64 MiB.
+    /// With a blank disk.
     pub fn new() -> Self {
-        Self::sized(64 * MIB)
+        Self::sized(SIZE)
     }
 
     pub fn sized(size: u64) -> Self {

@@ -9,9 +9,11 @@
 
 mod decisions;
 mod disks;
+mod hostile_disks;
 mod hostile_media;
 mod images;
 mod machine;
 mod media;
 mod medium;
+mod random;
 mod resource;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use crate::disks::{Bench, CONFIGURATION, MIB};
+use crate::disks::{Bench, CONFIGURATION, MIB, SIZE};
 use crate::images::run;
 use crate::machine::Machine;
 
@@ -55,14 +55,14 @@ fn a_plan_changes_nothing_and_says_why() {
 fn a_run_that_is_killed_anywhere_is_finished_by_the_next() {
     for fresh in [false, true] {
         let mut killed = 0;
-        for step in 0..24 {
+        for step in 0..16 {
             let bench = Bench::new();
             if fresh {
                 bench.platform();
             }
             let arguments = ["resource", "--device", &bench.disk.node];
             let mut child = bench.machine.command("waagent-disk", &arguments).spawn().unwrap();
-            wait(Duration::from_millis(3 * step));
+            wait(Duration::from_millis(4 * step));
             if child.try_wait().unwrap().is_none() {
                 killed += 1;
             }
@@ -130,7 +130,7 @@ fn a_journal_allows_nothing_on_another_disk_or_beside_foreign_data() {
     let bench = interrupted("formatting");
     bench.write(MIB + 1024, &[0; 1024]);
     let journal = bench.machine.path("var/lib/waagent/disk/journal.json");
-    let text = fs::read_to_string(&journal).unwrap().replace("67108864", "67108865");
+    let text = fs::read_to_string(&journal).unwrap().replace(&SIZE.to_string(), &(SIZE + 1).to_string());
     fs::write(journal, text).unwrap();
     bench.resource(&[]).says("left 'loop").says("partition 1");
     assert_eq!(bench.state(), "foreign");
