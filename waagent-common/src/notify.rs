@@ -12,7 +12,11 @@ pub fn notify(state: &str) {
         None => SocketAddr::from_pathname(String::from_utf8_lossy(name).as_ref()),
     };
     let Ok(address) = address else { return };
-    let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to_addr(state.as_bytes(), &address));
+    // A service manager that doesn't read mustn't hold us up.
+    let sent = UnixDatagram::unbound().and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        socket.send_to_addr(state.as_bytes(), &address)
+    });
     if let Err(error) = sent {
         crate::log::verbose(&format!("cannot tell the service manager '{state}': {error}, ignoring"));
     }
