@@ -55,3 +55,9 @@ check "what the runner starts outlives it" \
     these_alone KillMode=process service waagent-customdata.service waagent-ext-run@.service
 check "the medium is mounted with no rights" \
     these_alone "Options=ro,nosuid,nodev,noexec,noatime,gid=waagent-media,umask=0227" mount mnt-cdrom-secure.mount
+with_tools="waagent-provision.service waagent-provision-late.service"
+# shellcheck disable=SC2086
+check "no call that changes what is privileged or whose turn it is" \
+    all_but "SystemCallFilter=~@privileged @resources" service waagent-customdata.service waagent-ext-run@.service $with_tools
+# shellcheck disable=SC2086
+check "... but for the tools of these, by name" these_alone "SystemCallFilter=~@resources" service $with_tools
