@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use waagent_common::log;
+
 use crate::http::{HttpError, Response, StorageUri};
 use crate::retry::{ARTIFACT, DEFAULT, Pause, delay, is_stale};
 use crate::storage::failure;
@@ -130,7 +132,14 @@ pub fn search<T>(
                 return Err(stale.unwrap_or_else(|| said.as_failure(Cure::None, "no time left; ")));
             }
             match attempt(place, channel) {
-                Ok(got) => return Ok((got, place.clone(), channel)),
+                Ok(got) => {
+                    if channel != start.channel {
+                        // Said once: the channel that served is the first one from now on.
+                        let why = said.as_failure(Cure::None, "").text;
+                        log::warning(&format!("{why}, using the other way: {}", channel.name()));
+                    }
+                    return Ok((got, place.clone(), channel));
+                }
                 Err(failure) => {
                     match failure.cure {
                         Cure::Later(asked) => {
