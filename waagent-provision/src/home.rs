@@ -150,7 +150,7 @@ impl Folder {
 fn refused(path: &Path, error: Errno) -> Fault {
     let why = match error {
         Errno::ELOOP => "it is a symbolic link; remove it".to_owned(),
-        Errno::ENOTDIR => "it is no folder; remove it".to_owned(),
+        Errno::ENOTDIR => "it is a symbolic link, or no folder; remove it".to_owned(),
         other => std::io::Error::from(other).to_string(),
     };
     Fault::new(Exit::Os, format!("cannot use '{}': {why}", path.display()))

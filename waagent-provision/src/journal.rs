@@ -8,6 +8,7 @@ use waagent_common::log;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::cut;
+use waagent_common::time;
 
 /// The journal of this pass, and where it is written.
 #[derive(Debug)]
@@ -41,6 +42,25 @@ impl<'a> Journal<'a> {
         Self { place, sandbox, inputs, body }
     }
 
+    /// Notes which VM and boot this pass is of.
+    pub fn begin(&mut self, instance_id: &str) {
+        let boot_id = boot_id();
+        if self.body.boot_id != boot_id {
+            self.body.waiting_since_s = None;
+        }
+        self.body.boot_id = boot_id;
+        instance_id.clone_into(&mut self.body.instance_id);
+    }
+
+    /// Remembers when this boot began to wait. Thirty minutes after the boot what still waits has failed; a wait that
+    /// has only begun then gets five.
+    pub fn has_waited_too_long(&mut self) -> Result<bool> {
+        let now = time::uptime().as_secs();
+        let since = *self.body.waiting_since_s.get_or_insert(now);
+        self.write()?;
+        Ok(now >= LIMIT_S && now.saturating_sub(since) >= LEAST_S)
+    }
+
     /// The state that a step was left in.
     pub fn state(&self, name: &str) -> Option<JournalState> {
         self.body.steps.iter().find(|step| step.name == name).map(|step| step.state)
@@ -67,3 +87,13 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 }
+
+/// Unknown is a boot like any other.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// What still waits half an hour after the boot has failed (WALinuxAgent waits as long), in seconds.
+const LIMIT_S: u64 = 30 * 60;
+/// Shortest wait, in seconds.
+const LEAST_S: u64 = 5 * 60;

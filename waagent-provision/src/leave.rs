@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use waagent_common::config::SwitchKey;
-use waagent_common::documents::{Document, ProvisionOutcome, ProvisionState, ProvisionStatus};
+use waagent_common::documents::{Document, Inputs, ProvisionOutcome, ProvisionState, ProvisionStatus};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Outcome};
-use waagent_common::time;
 
+use crate::journal::Journal;
 use crate::provision::Run;
 use crate::{cloud_init, console, journal, marker, media, ovf, reason, status, steps};
 
@@ -101,7 +101,7 @@ pub fn to_cloud_init(run: &Run<'_>) -> Result<Outcome> {
 }
 
 fn wait_for_cloud_init(run: &Run<'_>, mut status: ProvisionStatus) -> Result<Outcome> {
-    if time::uptime().as_secs() >= LIMIT_S {
+    if has_waited_too_long(run)? {
         let mut text =
             "cloud-init has not finished within 30 minutes; see 'cloud-init status --long'".to_owned();
         for error in cloud_init::errors(run.place) {
@@ -116,6 +116,14 @@ fn wait_for_cloud_init(run: &Run<'_>, mut status: ProvisionStatus) -> Result<Out
     let is_new = status::write(run.place, status, &run.sources.inputs, run.sandbox)?;
     let text = "provisioning waits for cloud-init".to_owned();
     Ok(if is_new { Outcome::Done(text) } else { Outcome::Unchanged(text) })
+}
+
+/// Counted as the wait for a certificate is.
+fn has_waited_too_long(run: &Run<'_>) -> Result<bool> {
+    let earlier = journal::read(run.place)?.unwrap_or_default();
+    let mut journal = Journal::new(run.place, run.sandbox, Inputs::new(), earlier);
+    journal.begin(&run.id.marker());
+    journal.has_waited_too_long()
 }
 
 /// cloud-init's copy is information only: a damaged one is a warning.
@@ -146,6 +154,3 @@ pub fn uses_console(run: &Run<'_>) -> bool {
         && run.place.is_live()
         && marker::read(run.place, &run.id) == marker::Marker::Absent
 }
-
-/// As long as WALinuxAgent waits for it, in seconds.
-const LIMIT_S: u64 = 30 * 60;

@@ -116,9 +116,12 @@ impl Pass<'_> {
         self.warnings.push(text);
     }
 
-    /// A step that was done stays so in the journal while it is looked at again.
+    /// A step that came to an end before keeps its words while it is looked at again.
     fn start(&mut self, row: &Row) -> Result<()> {
-        if self.was_done(row.name) { Ok(()) } else { self.journal.note(row.name, JournalState::Started, "") }
+        match self.journal.state(row.name) {
+            None | Some(JournalState::Failed) => self.journal.note(row.name, JournalState::Started, ""),
+            Some(_) => Ok(()),
+        }
     }
 
     fn end(&mut self, row: &Row, came: Result<Came>, ms: u64) -> Result<()> {

@@ -8,7 +8,6 @@ use waagent_common::documents::{
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
-use waagent_common::time;
 
 use crate::args::Args;
 use crate::identity::InstanceId;
@@ -44,7 +43,11 @@ pub fn provision(run: &Run<'_>) -> Result<Outcome> {
     let earlier = journal::read(run.place)?.filter(|journal| journal.instance_id == run.id.marker());
     let input = match media::find(run.place, run.sources.media.as_ref(), earlier.as_ref())? {
         Ok(input) => input,
-        Err(error) => return run.fail(status, vec![error], Exit::Unavailable),
+        Err(error) => {
+            let is_damaged = error.reason == reason::MEDIA_UNREADABLE;
+            let exit = if is_damaged { Exit::Data } else { Exit::Unavailable };
+            return run.fail(status, vec![error], exit);
+        }
     };
     let plan = match judge(run, &input, earlier.as_ref()) {
         Ok(plan) => plan,
@@ -98,23 +101,18 @@ fn begin<'a>(
     }
     let plan_sha256 = plan.digest();
     let ovf_sha256 = sha256(input.bytes.expose());
-    let boot_id = boot_id();
     let mut body = earlier.unwrap_or_default();
     if body.plan_sha256 != plan_sha256 {
         // Another wish for the same VM: its host keys are fresh, all else is looked at again.
         body.steps.retain(|step| step.name == "host-keys");
     }
-    if body.boot_id != boot_id {
-        body.waiting_since_s = None;
-    }
     if !input.is_saved_copy {
         body.ovf_sha256 = ovf_sha256;
     }
-    body.instance_id = run.id.marker();
     body.plan_sha256 = plan_sha256;
-    body.boot_id = boot_id;
     body.password_given = plan.password.is_given();
-    let journal = Journal::new(run.place, run.sandbox, Inputs::new(), body);
+    let mut journal = Journal::new(run.place, run.sandbox, Inputs::new(), body);
+    journal.begin(&run.id.marker());
     journal.write()?;
     Ok(Pass {
         place: run.place,
@@ -136,10 +134,9 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus) -> Re
     if let Some(certificates) = &run.sources.certificates {
         steps::links::place(run.place, &certificates.body)?;
     }
-    let waited_too_long = note_waiting(pass)?;
-    if waited_too_long {
+    if !pass.waits_for.is_empty() && pass.journal.has_waited_too_long()? {
         for thing in std::mem::take(&mut pass.waits_for) {
-            let text = format!("{thing} has not come within {} minutes", LIMIT_S / 60);
+            let text = format!("{thing} has not come within 30 minutes");
             pass.errors.push(reason::error("certificate-keys", reason::CERTIFICATE, text));
         }
     }
@@ -167,18 +164,6 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus) -> Re
         steps::raise_custom_data_flag(run.place, run.config, &pass.journal.body)?;
     }
     Ok(Outcome::Done(text))
-}
-
-/// Remembers when this boot began to wait. Thirty minutes after the boot what still waits has failed; a wait that
-/// has only begun then gets five.
-fn note_waiting(pass: &mut Pass<'_>) -> Result<bool> {
-    if pass.waits_for.is_empty() {
-        return Ok(false);
-    }
-    let now = time::uptime().as_secs();
-    let since = *pass.journal.body.waiting_since_s.get_or_insert(now);
-    pass.journal.write()?;
-    Ok(now >= LIMIT_S && now.saturating_sub(since) >= LEAST_S)
 }
 
 /// For whoever compares them at the serial console.
@@ -213,13 +198,3 @@ impl Run<'_> {
         Ok(written)
     }
 }
-
-/// Unknown is a boot like any other.
-fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
-}
-
-/// What still waits half an hour after the boot has failed, in seconds.
-const LIMIT_S: u64 = 30 * 60;
-/// Shortest wait, in seconds.
-const LEAST_S: u64 = 5 * 60;

@@ -119,15 +119,25 @@ pub fn failed(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
 /// Writes it, unless it says what the last one said: times alone are no news.
 pub fn write(place: &Place, mut status: ProvisionStatus, inputs: &Inputs, sandbox: &Sandbox) -> Result<bool> {
     // A damaged predecessor is replaced.
-    if let Ok(Some(old)) = Document::<ProvisionStatus>::read_if_there(place)
-        && old.is_made_from(inputs)
-        && timeless(&old.body) == timeless(&status)
-    {
-        return Ok(false);
+    if let Ok(Some(old)) = Document::<ProvisionStatus>::read_if_there(place) {
+        take_over_warnings(&mut status, &old.body);
+        if old.is_made_from(inputs) && timeless(&old.body) == timeless(&status) {
+            return Ok(false);
+        }
     }
     status.uptime_s = time::uptime().as_secs();
     documents::write(place, &status, inputs, sandbox)?;
     Ok(true)
+}
+
+/// What a pass got over that had to wait is still worth knowing when a later one ends it.
+fn take_over_warnings(status: &mut ProvisionStatus, old: &ProvisionStatus) {
+    if old.outcome != ProvisionOutcome::Waiting || old.instance_id != status.instance_id {
+        return;
+    }
+    let new = std::mem::replace(&mut status.warnings, old.warnings.clone());
+    status.warnings.extend(new.into_iter().filter(|text| !old.warnings.contains(text)));
+    status.warnings.truncate(256);
 }
 
 fn timeless(status: &ProvisionStatus) -> ProvisionStatus {

@@ -25,7 +25,18 @@ const COMMON_READS: &[&str] = &[
 ];
 
 /// What executing a dynamically linked program takes, besides the program.
-const TOOL_READS: &[&str] = &["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache"];
+/// Accounts and their configuration: tools ask who runs them, also below a scratch root.
+const TOOL_READS: &[&str] = &[
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/bin",
+    "/sbin",
+    "/etc/group",
+    "/etc/ld.so.cache",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+];
 const TOOL_LOADERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 
 /// Restricts the process, and says what is in force.

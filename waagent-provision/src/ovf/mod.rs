@@ -33,3 +33,6 @@ impl Refusal {
 
 /// Largest file, in bytes.
 pub const MAX_BYTES: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,13 @@ pub fn main_file(place: &Place) -> PathBuf {
 
 /// All directives, included files in place.
 pub fn directives(place: &Place) -> Vec<Directive> {
+    directives_of(place, &text_of(&main_file(place)))
+}
+
+/// The same, as if the main file had this text.
+pub fn directives_of(place: &Place, text: &str) -> Vec<Directive> {
     let mut found = Vec::new();
-    gather(place, &main_file(place), false, 0, &mut found);
+    gather(place, (&main_file(place), text), false, 0, &mut found);
     found
 }
 
@@ -37,9 +42,8 @@ pub fn first_value<'a>(directives: &'a [Directive], keyword: &str) -> Option<&'a
     directives.iter().find(|directive| !directive.is_conditional && directive.keyword == keyword)
 }
 
-/// Is our drop-in read before anything that could win over it in the main file?
-pub fn includes(place: &Place, drop_in: &Path, keywords: &[&str]) -> bool {
-    let text = text_of(&main_file(place));
+/// Does a main file of this text read our drop-in before anything that could win over it?
+pub fn includes(text: &str, drop_in: &Path, keywords: &[&str]) -> bool {
     for (keyword, value) in text.lines().filter_map(split) {
         match keyword.as_str() {
             "match" => return false,
@@ -55,7 +59,13 @@ pub fn includes(place: &Place, drop_in: &Path, keywords: &[&str]) -> bool {
     false
 }
 
-fn gather(place: &Place, file: &Path, is_conditional: bool, depth: usize, found: &mut Vec<Directive>) {
+fn gather(
+    place: &Place,
+    (file, text): (&Path, &str),
+    is_conditional: bool,
+    depth: usize,
+    found: &mut Vec<Directive>,
+) {
     let mut in_match = is_conditional;
     // Files that include each other: sshd refuses them, and says so.
     if found.len() > MAX_DIRECTIVES {
@@ -67,14 +77,14 @@ fn gather(place: &Place, file: &Path, is_conditional: bool, depth: usize, found:
         value: String::new(),
         is_conditional,
     });
-    for (keyword, value) in text_of(file).lines().filter_map(split) {
+    for (keyword, value) in text.lines().filter_map(split) {
         match keyword.as_str() {
             "match" => in_match = is_conditional || !value.eq_ignore_ascii_case("all"),
             // sshd's own limit is 16.
             "include" if depth < 16 => {
                 for pattern in value.split_whitespace() {
                     for included in glob(place, &absolute(pattern)) {
-                        gather(place, &included, in_match, depth + 1, found);
+                        gather(place, (&included, &text_of(&included)), in_match, depth + 1, found);
                     }
                 }
             }
@@ -149,8 +159,8 @@ fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     pattern.get(at..).is_none_or(|rest| rest.iter().all(|byte| *byte == b'*'))
 }
 
-/// An unreadable file says nothing here; sshd itself complains about it.
-fn text_of(file: &Path) -> String {
+/// The text of a file. An unreadable one says nothing here; sshd itself complains about it.
+pub fn text_of(file: &Path) -> String {
     String::from_utf8_lossy(&read_bounded(file, 1 << 20).unwrap_or_default()).into_owned()
 }
 
@@ -202,8 +212,7 @@ mod tests {
             ("#Include /etc/ssh/sshd_config.d/*.conf\n", false),
             ("Include /etc/ssh/sshd_config.d/50-*.conf\n", false),
         ] {
-            let (_dir, place) = machine(&[("sshd_config", main)]);
-            assert_eq!(includes(&place, Path::new(DROP_IN), keywords), included, "{main}");
+            assert_eq!(includes(main, Path::new(DROP_IN), keywords), included, "{main}");
         }
     }
 

@@ -63,7 +63,8 @@ fn settings(pass: &Pass<'_>) -> Vec<(&'static str, String)> {
     }
     // Azure's load balancer forgets idle connections after four minutes; an interval that somebody has chosen stays.
     let chosen = pass.config.origin(Key::Integer(IntegerKey::OsSshClientAliveInterval)) != "default";
-    let others = config::directives(pass.place);
+    let base = without_block(&config::text_of(&config::main_file(pass.place)));
+    let others = config::directives_of(pass.place, &base);
     let is_set = others.iter().any(|row| row.keyword == "clientaliveinterval" && !is_ours(&row.file));
     if chosen || !is_set {
         let seconds = pass.config.integer(IntegerKey::OsSshClientAliveInterval);
@@ -86,7 +87,8 @@ impl Placement {
     fn of(place: &Place) -> Self {
         let keywords = [PASSWORD, INTERACTIVE, CHALLENGE, ALIVE].map(str::to_ascii_lowercase);
         let keywords: Vec<&str> = keywords.iter().map(String::as_str).collect();
-        if config::includes(place, Path::new(DROP_IN), &keywords) {
+        let base = without_block(&config::text_of(&config::main_file(place)));
+        if config::includes(&base, Path::new(DROP_IN), &keywords) {
             Self::DropIn(place.path(DROP_IN))
         } else {
             Self::Block(place.path(MAIN))

@@ -138,6 +138,3 @@ fn read(path: &Path) -> Result<String> {
 
 const VISUDO: &str = "/usr/sbin/visudo";
 const LIMIT: Duration = Duration::from_secs(10);
-
-#[cfg(test)]
-mod tests;

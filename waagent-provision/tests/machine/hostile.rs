@@ -4,7 +4,7 @@ use std::fs;
 
 use waagent_common::documents::ProvisionState;
 
-use crate::world::{KEY, World, keys, ovf, public_key};
+use crate::world::{Change, KEY, World, difference, keys, ovf, public_key};
 
 /// File in `tests/hostile`, and what the refusal says.
 const FILES: &[(&str, &str)] = &[
@@ -130,14 +130,46 @@ fn refused(world: &World, name: &str, text: &str, why: &str) {
     let said = world.refuse(65);
     assert!(said.contains(why), "{name}: {said}");
     assert_eq!(world.status().state, ProvisionState::Failed, "{name}");
-    assert_eq!(system(world), before, "{name}");
+    assert_eq!(difference(&before, &system(world)), Vec::<String>::new(), "{name}");
 }
 
 /// What changed but for the documents of this program and its input.
-fn system(world: &World) -> Vec<(String, u32, Vec<u8>)> {
+fn system(world: &World) -> Vec<Change> {
     let mut changes = world.changes();
     changes.retain(|(name, ..)| {
         !name.starts_with("var/lib/waagent/provision/") && !name.starts_with("run/waagent/")
     });
     changes
+}
+
+#[test]
+fn a_damaged_journal_is_kept_aside_and_the_machine_itself_is_looked_at() {
+    let Some(world) = World::new() else { return };
+    fs::write("/var/lib/waagent/provision/journal.json", "{\"schema\":\"waagent/provision-journal/1\",")
+        .unwrap();
+    world.attach(&ovf(&keys(&public_key(KEY)), ""));
+    let said = world.provision();
+    assert!(said.contains("journal.json") && said.contains("it is kept as"), "{said}");
+    assert!(fs::exists("/var/lib/waagent/provision/journal.json.bad").unwrap());
+}
+
+#[test]
+fn a_read_only_system_is_told_as_such_and_what_can_be_done_elsewhere_is_done() {
+    use nix::mount::{MsFlags, mount};
+    let Some(world) = World::new() else { return };
+    let inner = format!("<CustomData>IyEvYmluL3NoCg==</CustomData>{}", keys(&public_key(KEY)));
+    world.attach(&ovf(&inner, ""));
+    let remount =
+        |flags| mount(None::<&str>, "/etc", None::<&str>, MsFlags::MS_REMOUNT | flags, None::<&str>).unwrap();
+    remount(MsFlags::MS_RDONLY);
+    let said = world.run(&[]);
+    assert!(!said.status.success());
+    let status = world.status();
+    assert_eq!((status.state, status.reason.as_deref()), (ProvisionState::Failed, Some("read-only system")));
+    assert!(
+        fs::exists("/var/lib/waagent/CustomData").unwrap()
+            && !fs::exists("/var/lib/waagent/provisioned").unwrap()
+    );
+    remount(MsFlags::empty());
+    world.provision();
 }

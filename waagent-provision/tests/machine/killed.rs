@@ -148,3 +148,35 @@ fn a_reboot_without_the_medium_before_the_password_is_set_says_what_is_missing()
         "{said}"
     );
 }
+
+/// Capabilities by their bits (capability.h).
+const DAC_OVERRIDE: u64 = 1 << 1;
+const SYS_ADMIN: u64 = 1 << 21;
+
+#[test]
+fn rights_are_laid_down_while_the_steps_run() {
+    let Some(world) = World::new() else { return };
+    world.attach(&ovf(&keys(&public_key(KEY)), ""));
+    let mut child = world.command(&[]).stderr(Stdio::null()).spawn().unwrap();
+    let mut seen = 0;
+    let set = |name: &str| {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?.trim().to_owned();
+        u64::from_str_radix(&line, 16).ok()
+    };
+    loop {
+        let journal = Document::<ProvisionJournal>::read_if_there(&world.place).ok().flatten();
+        if journal.is_some_and(|journal| journal.body.steps.iter().any(|step| step.name == "host-keys")) {
+            let (Some(effective), Some(permitted)) = (set("CapEff:"), set("CapPrm:")) else { break };
+            if permitted == 0 {
+                break;
+            }
+            assert_eq!((effective & (DAC_OVERRIDE | SYS_ADMIN), permitted & SYS_ADMIN), (0, 0));
+            seen += 1;
+        }
+        if world.place.lib("provisioned").exists() {
+            break;
+        }
+    }
+    assert!(child.wait().unwrap().success() && seen > 0);
+}

@@ -4,14 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use waagent_common::documents::{
-    self, Document, Inputs, Media, MediaState, ProvisionState, ProvisionStatus, sha256,
-};
+use waagent_common::documents::{self, Document, Inputs, ProvisionState, ProvisionStatus};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
-use waagent_common::types::Sha256;
 
-use crate::world::{KEY, World, keys, ovf, public_key};
+use crate::world::{Change, KEY, World, difference, keys, medium, ovf, public_key};
 
 fn copy(root: &Path, file: &str) {
     let target = root.join(file.trim_start_matches('/'));
@@ -52,18 +49,7 @@ fn provisions_a_scratch_root_and_leaves_the_machine_alone() {
     }
     let place = Place::new(root);
     let text = ovf(&format!("<UserPassword>not a real one</UserPassword>{}", keys(&public_key(KEY))), "");
-    let media = Media {
-        state: MediaState::Read,
-        reason: None,
-        device: None,
-        file_system: None,
-        label: None,
-        size: None,
-        sha256: Some(Sha256::try_from(sha256(text.as_bytes())).unwrap()),
-        files: Vec::new(),
-        scvmm: false,
-    };
-    documents::write(&place, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+    documents::write(&place, &medium(&text), &Inputs::new(), &Sandbox::unconfined()).unwrap();
     fs::write(place.run("media/ovf-env.xml"), text).unwrap();
     let name = nix::unistd::gethostname().unwrap();
     let before = machine(&world, root);
@@ -81,12 +67,12 @@ fn provisions_a_scratch_root_and_leaves_the_machine_alone() {
     assert_eq!(fs::read_to_string(root.join("etc/hostname")).unwrap(), "plum-07\n");
     assert!(root.join("etc/ssh/ssh_host_ed25519_key.pub").exists());
     assert_eq!(nix::unistd::gethostname().unwrap(), name);
-    assert_eq!(machine(&world, root), before);
+    assert_eq!(difference(&before, &machine(&world, root)), Vec::<String>::new());
     assert!(String::from_utf8_lossy(&run().stderr).contains("nothing to do"));
 }
 
 /// What changed outside of the scratch root.
-fn machine(world: &World, root: &Path) -> Vec<(String, u32, Vec<u8>)> {
+fn machine(world: &World, root: &Path) -> Vec<Change> {
     let inside = root.to_str().unwrap().trim_start_matches('/').to_owned();
     let mut changes = world.changes();
     changes.retain(|(name, ..)| !name.starts_with(&inside));

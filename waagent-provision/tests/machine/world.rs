@@ -8,7 +8,6 @@ use std::process::{Command, Output};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use waagent_common::args::Common;
 use waagent_common::documents::{self, Document, Inputs, Media, MediaState, ProvisionStatus, sha256};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
@@ -24,6 +23,7 @@ pub struct World {
     pub place: Place,
 }
 
+#[expect(clippy::unused_self, reason = "what acts on the view can't be called without one")]
 impl World {
     /// `None`, loudly, without root.
     pub fn new() -> Option<Self> {
@@ -90,17 +90,7 @@ impl World {
     pub fn attach(&self, ovf: &str) {
         let folder = Path::new("/run/waagent/media");
         let (uid, gid) = (uid_of(&self.place, "waagent-media"), gid_of(&self.place, "waagent-media"));
-        let media = Media {
-            state: MediaState::Read,
-            reason: None,
-            device: Some("/dev/sr0".to_owned()),
-            file_system: Some("udf".to_owned()),
-            label: None,
-            size: Some(ovf.len().try_into().unwrap()),
-            sha256: Some(Sha256::try_from(sha256(ovf.as_bytes())).unwrap()),
-            files: Vec::new(),
-            scvmm: false,
-        };
+        let media = medium(ovf);
         documents::write(&self.place, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
         fs::write(folder.join("ovf-env.xml"), ovf).unwrap();
         for name in ["media.json", "ovf-env.xml"] {
@@ -151,7 +141,7 @@ impl World {
     }
 
     /// Every file that was made or changed since the view began, with its content and mode.
-    pub fn changes(&self) -> Vec<(String, u32, Vec<u8>)> {
+    pub fn changes(&self) -> Vec<Change> {
         let mut found = Vec::new();
         let mut folders =
             ["etc", "home", "var", "run", "root"].map(|tree| self.layers.path().join(tree)).to_vec();
@@ -176,11 +166,39 @@ impl World {
         found.sort();
         found
     }
+}
 
-    pub fn args(&self) -> Common {
-        Common { policy: false, configuration_path: None, root: "/".into() }
+/// The document that waagent-media leaves beside this copy.
+pub fn medium(ovf: &str) -> Media {
+    Media {
+        state: MediaState::Read,
+        reason: None,
+        device: Some("/dev/sr0".to_owned()),
+        file_system: Some("udf".to_owned()),
+        label: None,
+        size: Some(ovf.len().try_into().unwrap()),
+        sha256: Some(Sha256::try_from(sha256(ovf.as_bytes())).unwrap()),
+        files: Vec::new(),
+        scvmm: false,
     }
 }
+
+/// Names of what differs, since contents are too long to be read.
+pub fn difference(before: &[Change], after: &[Change]) -> Vec<String> {
+    let only = |these: &[Change], others: &[Change]| {
+        these
+            .iter()
+            .filter(|change| !others.contains(change))
+            .map(|(name, ..)| name.clone())
+            .collect::<Vec<_>>()
+    };
+    let mut names = [only(before, after), only(after, before)].concat();
+    names.dedup();
+    names
+}
+
+/// Name, mode, content.
+pub type Change = (String, u32, Vec<u8>);
 
 pub fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
