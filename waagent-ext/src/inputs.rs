@@ -58,18 +58,15 @@ impl Known {
         if rows.iter().any(|row| row.thumbprint.as_str() == upper && row.has_private_key) {
             return Certificate::There;
         }
-        match self.unsealed_in() {
-            Some(left) => Certificate::Awaited(left),
-            None => {
-                let known: Vec<&str> = rows.iter().map(|row| row.thumbprint.as_str()).collect();
-                let text = format!(
-                    "certificate {} for its protected settings isn't on this machine, which has: {}",
-                    waagent_common::text::shown(&upper),
-                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
-                );
-                Certificate::Missing(text)
-            }
+        if let Some(left) = self.unsealed_in() {
+            return Certificate::Awaited(left);
         }
+        let known: Vec<&str> = rows.iter().map(|row| row.thumbprint.as_str()).collect();
+        Certificate::Missing(format!(
+            "certificate {} for its protected settings isn't on this machine, which has: {}",
+            waagent_common::text::shown(&upper),
+            if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+        ))
     }
 
     /// How long the certificates of this goal state may still take; none where they are there, or it is too late.

@@ -14,7 +14,7 @@ pub fn work(mut engine: Engine<'_>) -> Result<Outcome> {
         Rest::Idle(why) => why,
         Rest::Command(id) => format!("command {id} waits for its starter or its end"),
         Rest::Package(name) => format!("waits for the package of {name}"),
-        Rest::Dependency(name) => format!("{name} waits for what it depends on"),
+        Rest::Dependency(name, _) => format!("{name} waits for what it depends on"),
         Rest::Certificate(name, left) => {
             format!("{name} waits for its certificate, at most {} s", left.as_secs())
         }

@@ -1,12 +1,175 @@
-//! The resident program.
+//! The resident program: sleeps until something changes.
 
-use anyhow::Result;
-use waagent_common::fault::Outcome;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use waagent_common::documents::Written;
+use waagent_common::fault::{Exit, Outcome, exit_of};
+use waagent_common::log;
+use waagent_common::notify::notify;
 use waagent_common::place::Place;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Rest};
+use crate::pace::Pace;
+use crate::watch::{Changes, Watch};
 
-/// Placeholder until the loop is written below.
-pub fn serve(engine: Engine<'_>, _place: &Place) -> Result<Outcome> {
-    crate::once::work(engine)
+/// Changes of status files are gathered for so long: handlers write several at a time.
+const GATHER: Duration = Duration::from_millis(50);
+/// After an error of our own (a full disk) the work is tried again after this, or when something changes.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Works until SIGTERM.
+pub fn serve(engine: Engine<'_>, place: &Place) -> Result<Outcome> {
+    let mut ends = SigSet::empty();
+    ends.add(Signal::SIGTERM);
+    ends.add(Signal::SIGINT);
+    ends.thread_block().context("cannot block signals")?;
+    let signals =
+        SignalFd::with_flags(&ends, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).context("signalfd")?;
+    let mut service = Service {
+        engine,
+        watch: Watch::new(place)?,
+        pace: Pace::new(Instant::now()),
+        report: Some(Instant::now()),
+        watchdog: watchdog(),
+        said: String::new(),
+    };
+    let mut changes = Changes { documents: false, results: true, statuses: false };
+    let mut ready = false;
+    loop {
+        let pause = service.turn(changes)?;
+        if !ready {
+            notify("READY=1");
+            ready = true;
+        }
+        if service.sleep(&signals, pause)? {
+            return Ok(Outcome::Done("stopped".to_owned()));
+        }
+        changes = service.watch.changes()?;
+    }
+}
+
+struct Service<'a> {
+    engine: Engine<'a>,
+    watch: Watch,
+    pace: Pace,
+    /// When the report is to be looked at.
+    report: Option<Instant>,
+    watchdog: Option<Duration>,
+    said: String,
+}
+
+impl Service<'_> {
+    /// One round of work; says how long there is nothing to do.
+    fn turn(&mut self, changes: Changes) -> Result<Option<Duration>> {
+        if changes.documents {
+            self.engine.refresh();
+        }
+        if changes.statuses {
+            self.report_within(GATHER);
+        }
+        let (rest, mut pause) = match self.engine.advance() {
+            Ok(rest) => {
+                let pause = pause_of(&rest);
+                (rest, pause)
+            }
+            Err(error) if exit_of(&error) == Exit::TryAgain => return Err(error),
+            Err(error) => {
+                self.say(&format!("{error:#}, trying again"));
+                (Rest::Idle(String::new()), Some(RETRY))
+            }
+        };
+        if changes.documents || changes.results {
+            self.report_within(Duration::ZERO);
+        }
+        sooner(&mut pause, self.publish(&rest));
+        sooner(&mut pause, self.watchdog);
+        Ok(pause)
+    }
+
+    /// Writes the report if it is time to; says when it will be.
+    fn publish(&mut self, rest: &Rest) -> Option<Duration> {
+        let now = Instant::now();
+        let due = self.report?.saturating_duration_since(now);
+        let wait = due.max(self.pace.wait(now, matches!(rest, Rest::Command(_)) && !self.engine.is_new()));
+        if !wait.is_zero() {
+            return Some(wait);
+        }
+        self.report = None;
+        // Watched first, then looked at: no change is lost between.
+        self.watch.follow(&self.engine.watched());
+        match self.engine.publish() {
+            Ok((written, again)) => {
+                if written == Written::Changed {
+                    self.pace.wrote(now);
+                }
+                self.report = again.and_then(|again| now.checked_add(again));
+                again
+            }
+            Err(error) => {
+                self.say(&format!("{error:#}, trying again"));
+                self.report = now.checked_add(RETRY);
+                Some(RETRY)
+            }
+        }
+    }
+
+    fn report_within(&mut self, time: Duration) {
+        let at = Instant::now() + time;
+        self.report = Some(self.report.map_or(at, |planned| planned.min(at)));
+    }
+
+    /// An error is said once, not each time that it is met.
+    fn say(&mut self, text: &str) {
+        if self.said != text {
+            log::error(text);
+            text.clone_into(&mut self.said);
+        }
+    }
+
+    /// Sleeps until something changes or the time is over. Says whether we are asked to end.
+    fn sleep(&self, signals: &SignalFd, pause: Option<Duration>) -> Result<bool> {
+        let mut fds = [
+            PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        // Rounded up: a wait that ended early would be begun again.
+        let pause = pause.map(|pause| pause + Duration::from_millis(1));
+        let timeout =
+            pause.map_or(PollTimeout::NONE, |pause| PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX));
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).context("poll"),
+        }
+        if self.watchdog.is_some() {
+            notify("WATCHDOG=1");
+        }
+        let [_, ended] = fds;
+        Ok(ended.any().unwrap_or(false))
+    }
+}
+
+fn pause_of(rest: &Rest) -> Option<Duration> {
+    match rest {
+        Rest::Certificate(_, left) | Rest::Dependency(_, left) => Some(*left),
+        _ => None,
+    }
+}
+
+fn sooner(pause: &mut Option<Duration>, other: Option<Duration>) {
+    *pause = match (*pause, other) {
+        (Some(one), Some(two)) => Some(one.min(two)),
+        (one, two) => one.or(two),
+    };
+}
+
+/// Half of what the service manager waits for a sign of life, see `sd_watchdog_enabled(3)`.
+fn watchdog() -> Option<Duration> {
+    let micros: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
+    Some(Duration::from_micros(micros / 2)).filter(|half| !half.is_zero())
 }

@@ -1,8 +1,107 @@
 //! One call to PID 1 over its private socket: no bus daemon is needed, only uid 0.
 
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
 use waagent_common::fault::{Exit, Fault};
 
-/// Starts a unit.
+use crate::dbus::{self, Call};
+
+/// The socket of systemd's manager for root's direct connections (src/core/dbus.c of systemd).
+const SOCKET: &str = "/run/systemd/private";
+/// For each read and write.
+const LIMIT: Duration = Duration::from_secs(25);
+
+/// Has PID 1 start a unit; that its job was queued is all that is waited for.
 pub fn start_unit(unit: &str) -> Result<(), Fault> {
-    Err(Fault::new(Exit::Unavailable, format!("cannot start '{unit}'")))
+    start_unit_at(Path::new(SOCKET), unit)
+        .map_err(|why| Fault::new(Exit::Unavailable, format!("cannot start '{unit}' by '{SOCKET}': {why}")))
+}
+
+fn start_unit_at(socket: &Path, unit: &str) -> Result<(), String> {
+    let failed = |error: std::io::Error| error.to_string();
+    let mut stream = UnixStream::connect(socket).map_err(failed)?;
+    stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
+    stream.set_write_timeout(Some(LIMIT)).map_err(failed)?;
+    dbus::authenticate(&mut stream)?;
+    let call = Call {
+        path: "/org/freedesktop/systemd1",
+        interface: "org.freedesktop.systemd1.Manager",
+        member: "StartUnit",
+        destination: "org.freedesktop.systemd1",
+        arguments: &[unit, "fail"],
+    };
+    stream.write_all(&call.message()).map_err(failed)?;
+    dbus::reply(&mut stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// What systemd 252 sends back: a signal first, then the answer.
+    fn answer(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut fields = vec![5, 1, b'u', 0];
+        fields.extend(1_u32.to_le_bytes());
+        let mut message = vec![b'l', kind, 1, 1];
+        message.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+        message.extend(7_u32.to_le_bytes());
+        message.extend(u32::try_from(fields.len()).unwrap().to_le_bytes());
+        message.extend(fields);
+        message.extend(body);
+        message
+    }
+
+    /// Plays PID 1 for one call; returns what it was asked.
+    fn call(answers: Vec<u8>) -> (Result<(), String>, Vec<u8>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("private");
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut auth = [0; 19];
+            stream.read_exact(&mut auth).unwrap();
+            assert_eq!(&auth, b"\0AUTH EXTERNAL 30\r\n");
+            stream.write_all(b"OK 0123456789abcdef\r\n").unwrap();
+            let mut asked = vec![0; 7 + 16];
+            stream.read_exact(&mut asked).unwrap();
+            let size = |at: usize| {
+                usize::try_from(u32::from_le_bytes(asked[at..at + 4].try_into().unwrap())).unwrap()
+            };
+            let mut rest = vec![0; size(7 + 12).next_multiple_of(8) + size(7 + 4)];
+            stream.read_exact(&mut rest).unwrap();
+            stream.write_all(&answers).unwrap();
+            asked.extend(rest);
+            asked
+        });
+        let result = start_unit_at(&path, "waagent-ext-run@1-2.service");
+        (result, server.join().unwrap())
+    }
+
+    #[test]
+    fn asks_for_the_unit_and_takes_the_answer_after_a_signal() {
+        let (result, asked) = call([answer(4, b""), answer(2, b"")].concat());
+        assert_eq!(result, Ok(()));
+        let asked = String::from_utf8_lossy(&asked).into_owned();
+        for part in
+            ["BEGIN\r\n", "StartUnit\0", "waagent-ext-run@1-2.service\0", "fail\0", "\u{8}\u{1}g\0\u{2}ss\0"]
+        {
+            assert!(asked.contains(part), "{part:?} in {asked:?}");
+        }
+    }
+
+    #[test]
+    fn names_the_managers_reason() {
+        let mut body = 11_u32.to_le_bytes().to_vec();
+        body.extend(b"Unit masked\0");
+        let (result, _) = call(answer(3, &body));
+        assert_eq!(result, Err("Unit masked".to_owned()));
+        let (result, _) = call(b"garbage that is no message at all".to_vec());
+        assert!(result.is_err());
+    }
 }

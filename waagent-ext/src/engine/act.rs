@@ -56,7 +56,10 @@ impl Engine<'_> {
             Step::Run(kind) => self.run(extension, kind, &record.version.clone()),
             Step::RunOld(kind, version) => self.run(extension, kind, &version),
             Step::DropOld(version) => self.replace(extension, &version),
-            Step::Remove => self.remove(name),
+            Step::Remove => {
+                self.remove(name);
+                Ok(None)
+            }
             Step::Finish => {
                 self.done(name);
                 Ok(None)
@@ -119,21 +122,19 @@ impl Engine<'_> {
     }
 
     /// Nothing of the handler stays, but its logs.
-    fn remove(&mut self, name: &HandlerName) -> Result<Option<Rest>, Stop> {
+    fn remove(&mut self, name: &HandlerName) {
         self.remove_folders(name);
         self.state.handlers.retain(|record| !super::is(&record.name, name));
         self.done(name);
-        Ok(None)
     }
 
     /// Something it depends on failed.
-    pub(super) fn skip(&mut self, index: usize, why: &str) -> Result<Option<Rest>> {
+    pub(super) fn skip(&mut self, index: usize, why: &str) {
         let item = self.state.round.as_ref().and_then(|round| round.items.get(index));
         if let Some(name) = item.map(|item| item.name.clone()) {
             self.fail(&name, Trouble::new(code::UNKNOWN, "ExtensionProcessing", why), None);
             self.settle(index, ItemState::Skipped);
         }
-        Ok(None)
     }
 
     /// All steps of the handler succeeded.

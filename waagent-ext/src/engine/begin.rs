@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use waagent_common::documents::{
-    self, Extension, GoalState, HandlerReadiness, HandlerRecord, ItemState, Plan, PlannedHandler,
-    ProvisionState, Round, RoundItem, Wanted, WantedPackage,
+    self, Extension, GoalState, HandlerReadiness, HandlerRecord, HandlerState, ItemState, Plan,
+    PlannedHandler, ProvisionState, Round, RoundItem, Wanted, WantedPackage,
 };
 use waagent_common::log;
 use waagent_common::text::shown;
@@ -13,6 +13,7 @@ use super::{Engine, Rest, is};
 use crate::boot;
 use crate::handler::adopt;
 use crate::handler::certificates;
+use crate::handler::home::Home;
 use crate::plan::align::{align, fresh, status};
 use crate::plan::order;
 use crate::plan::step::{Step, Wish, next};
@@ -25,10 +26,10 @@ impl Engine<'_> {
     /// Begins the newest goal state, or goes on with the one that was begun. Says why there is nothing to do.
     pub(super) fn begin(&mut self) -> Result<Option<Rest>> {
         let idle = |text: String| Ok(Some(Rest::Idle(text)));
-        let Some(goal) = self.known.goal.as_ref().map(|goal| goal.body.clone()) else {
+        let Some(goal) = self.known.goal.as_ref().map(|goal| &goal.body) else {
             return idle("there is no goal state yet".to_owned());
         };
-        let Some(reason) = self.reason(&goal) else {
+        let Some(reason) = self.reason(goal) else {
             let complete = self.state.round.as_ref().is_some_and(|round| round.complete);
             return if complete { idle(format!("goal state {} is finished", goal.id)) } else { Ok(None) };
         };
@@ -41,9 +42,9 @@ impl Engine<'_> {
         if goal.on_hold && self.settings.over_provisioning {
             return idle(format!("extension handling is on hold by goal state {}", goal.id));
         }
-        self.start(&goal, &reason)?;
+        self.start(&goal.clone(), &reason)?;
         if self.state.round.as_ref().is_some_and(|round| round.complete) {
-            return idle(format!("goal state {} needs features that this agent doesn't have", goal.id));
+            return idle("the goal state needs features that this agent doesn't have".to_owned());
         }
         Ok(None)
     }
@@ -103,22 +104,38 @@ impl Engine<'_> {
 
     /// A record for each handler, and no old failure in the platform's eyes while the new round is at work.
     fn prepare_records(&mut self, goal: &GoalState) {
+        self.note_vanished();
         for extension in &goal.extensions {
             let wish = Wish::of(extension);
-            match self.record_mut(&extension.name) {
-                Some(record) => {
-                    let failed = record.failure.take().is_some() || record.status.code != 0;
-                    if failed && wish == Ok(Wish::Enabled) {
-                        record.status =
-                            status(HandlerReadiness::Installing, "Plugin is waiting to be processed again");
-                    }
+            if let Some(record) = self.record_mut(&extension.name) {
+                let failed = record.failure.take().is_some() || record.status.code != 0;
+                if failed && wish == Ok(Wish::Enabled) {
+                    record.status =
+                        status(HandlerReadiness::Installing, "Plugin is waiting to be processed again");
                 }
-                None => {
-                    let found = adopt::installed(self.place, &extension.name);
-                    if wish != Ok(Wish::Uninstall) || found.is_some() || self.verdict_of(extension).is_err() {
-                        self.state.handlers.push(fresh(extension, found));
-                    }
-                }
+                continue;
+            }
+            let found = adopt::installed(self.place, &extension.name);
+            if wish != Ok(Wish::Uninstall) || found.is_some() || self.verdict_of(extension).is_err() {
+                self.state.handlers.push(fresh(extension, found));
+            }
+        }
+    }
+
+    /// A handler whose folder is gone (it, or an administrator, deleted it) isn't installed any more.
+    fn note_vanished(&mut self) {
+        let logs = &self.settings.logs;
+        for record in &mut self.state.handlers {
+            let gone = |version| !Home::new(self.place, logs, &record.name, version).base().is_dir();
+            if record.state != HandlerState::NotInstalled && gone(&record.version) {
+                log::warning(&format!(
+                    "[{}-{}] its folder is gone, installing anew",
+                    record.name, record.version
+                ));
+                record.state = HandlerState::NotInstalled;
+            }
+            if record.previous.as_ref().is_some_and(|previous| gone(&previous.version)) {
+                record.previous = None;
             }
         }
     }
@@ -202,17 +219,19 @@ impl Engine<'_> {
 }
 
 fn new_round(goal: &GoalState, refused: bool) -> Round {
-    let items = order::order(&goal.extensions)
-        .into_iter()
-        .filter(|_| !refused)
-        .map(|extension| RoundItem {
-            name: extension.name.clone(),
-            state: ItemState::Open,
-            disable_exit_code: None,
-            uninstall_exit_code: None,
-            note: None,
-        })
-        .collect();
+    let mut items: Vec<RoundItem> = Vec::new();
+    for extension in order::order(&goal.extensions).into_iter().filter(|_| !refused) {
+        // A name that is listed twice is one failure.
+        if items.iter().all(|item| !is(&item.name, &extension.name)) {
+            items.push(RoundItem {
+                name: extension.name.clone(),
+                state: ItemState::Open,
+                disable_exit_code: None,
+                uninstall_exit_code: None,
+                note: None,
+            });
+        }
+    }
     Round {
         goal_state_id: goal.id.clone(),
         created_on: goal.created_on.clone(),

@@ -39,7 +39,7 @@ impl Engine<'_> {
             return Ok(Some(rest));
         }
         let old = record.previous.as_ref().map(|previous| self.home(&record.name, &previous.version));
-        self.carry_over(kind, old.as_ref(), &new)?;
+        Self::carry_over(kind, old.as_ref(), &new)?;
         // A downgrade is done by the update command of the newer version: the old one can't know of it.
         let down = old.as_ref().is_some_and(|old| old.version.numbers() > new.version.numbers());
         let home = match old {
@@ -133,7 +133,7 @@ impl Engine<'_> {
         let path = self.place.path(Command::PATH).join(format!("{}.json", command.id));
         documents::write_at(self.place, &path, &command, &self.inputs(), self.sandbox)
             .map_err(anyhow::Error::from)?;
-        self.say(&command, home);
+        say(&command, home);
         if let Err(fault) = self.starter.start(&command.id) {
             self.state.command = None;
             let text = format!("[ExtensionOperationError] cannot start command {}: {fault}", command.id);
@@ -141,21 +141,20 @@ impl Engine<'_> {
         }
         Ok(Rest::Command(command.id))
     }
+}
 
-    fn say(&self, command: &Command, home: &Home) {
-        let added: BTreeMap<_, _> = command
-            .environment
-            .iter()
-            .filter(|(name, _)| {
-                name.starts_with("AZURE_") || name.starts_with("Config") || *name == "VERSION"
-            })
-            .collect();
-        let added = serde_json::to_string(&added).unwrap_or_default();
-        let text = format!("Executing command: {} with environment variables: {added}", command.command);
-        command_log::append(home, "INFO", &text);
-        let kind = operation_of(command.kind);
-        log::info(&format!("[{}] {kind} extension: [{}]", home.full_name(), command.command));
-    }
+/// Tells people what is handed over, the variables that are the contract's included.
+fn say(command: &Command, home: &Home) {
+    let added: BTreeMap<_, _> = command
+        .environment
+        .iter()
+        .filter(|(name, _)| name.starts_with("AZURE_") || name.starts_with("Config") || *name == "VERSION")
+        .collect();
+    let added = serde_json::to_string(&added).unwrap_or_default();
+    let text = format!("Executing command: {} with environment variables: {added}", command.command);
+    command_log::append(home, "INFO", &text);
+    let kind = operation_of(command.kind);
+    log::info(&format!("[{}] {kind} extension: [{}]", home.full_name(), command.command));
 }
 
 /// The handler's slice: administrators have drop-ins under these names.
@@ -165,7 +164,7 @@ fn slice(home: &Home) -> String {
         match byte {
             b'-' => name.push('_'),
             b if b.is_ascii_alphanumeric() || b"_.".contains(&b) => name.push(char::from(b)),
-            b => name.push_str(&format!("\\x{b:02x}")),
+            b => name.extend(format!("\\x{b:02x}").chars()),
         }
     }
     name + ".slice"

@@ -25,7 +25,10 @@ impl Engine<'_> {
         let other_boot = running.boot_id != boot::id();
         let result = match self.result(&running) {
             Ok(result) => result.filter(|result| result.state != CommandState::Started),
-            Err(fault) => return self.conclude_with(&running, failed(&running, &fault.text)),
+            Err(fault) => {
+                self.conclude_with(&running, failed(&running, &fault.text));
+                return Ok(());
+            }
         };
         match result {
             Some(result) if result.state == CommandState::Interrupted && other_boot => {
@@ -36,7 +39,8 @@ impl Engine<'_> {
                     Ok(command) => outcome::judge(self.place, &command, &result),
                     Err(fault) => failed(&running, &fault.text),
                 };
-                self.conclude_with(&running, ended)
+                self.conclude_with(&running, ended);
+                Ok(())
             }
             None if other_boot => self.run_again(&running),
             None => self.ensure_handed_over(&running),
@@ -74,7 +78,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    fn conclude_with(&mut self, running: &RunningCommand, ended: Ended) -> Result<()> {
+    fn conclude_with(&mut self, running: &RunningCommand, ended: Ended) {
         self.state.command = None;
         self.say_end(running, &ended);
         let of_round =
@@ -88,7 +92,6 @@ impl Engine<'_> {
         }
         self.mark(&running.name);
         self.worked = true;
-        Ok(())
     }
 
     fn succeeded(&mut self, running: &RunningCommand, old: bool, of_round: bool) {
@@ -173,7 +176,7 @@ impl Engine<'_> {
             }
         }
         let trouble =
-            if update { of_update(trouble, old && running.kind != CommandKind::Update) } else { trouble };
+            if update { of_update(&trouble, old && running.kind != CommandKind::Update) } else { trouble };
         if of_round {
             self.fail(&name, trouble, Some(running.written_ms));
         } else if let Some(record) = self.record_mut(&name) {
@@ -223,7 +226,7 @@ fn failed(running: &RunningCommand, why: &str) -> Ended {
 }
 
 /// A failure within an update, in its words; a timeout keeps its number where it is the update command's own.
-fn of_update(trouble: Trouble, of_old: bool) -> Trouble {
+fn of_update(trouble: &Trouble, of_old: bool) -> Trouble {
     let code = if of_old || trouble.code != code::TIMED_OUT { code::UPDATE } else { trouble.code };
     let flag = if of_old { "; ContinueOnUpdate: False" } else { "" };
     Trouble::new(code, "Update", format!("[ExtensionUpdateError] {}{flag}", trouble.text))

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use waagent_common::config::{Config, IntegerKey, SwitchKey, TextKey};
 use waagent_common::documents::{
-    self, Body, Document, Extension, ExtensionState, HandlerRecord, Inputs, ItemState, RoundItem, Written,
+    self, Body, Document, Extension, ExtensionState, HandlerRecord, HandlerState, Inputs, ItemState,
+    RoundItem, Written,
 };
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
@@ -15,6 +16,7 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
 use crate::handler::home::Home;
+use crate::handler::manifest::Manifest;
 use crate::inputs::Known;
 use crate::package::Limits;
 use crate::plan::order::{self, Turn, Turnable};
@@ -40,8 +42,8 @@ pub enum Rest {
     Command(String),
     /// A package.
     Package(String),
-    /// What an extension depends on.
-    Dependency(String),
+    /// What an extension depends on, at most for this long.
+    Dependency(String, Duration),
     /// Certificates, at most for this long.
     Certificate(String, Duration),
 }
@@ -59,7 +61,7 @@ pub struct Settings {
 impl Settings {
     /// The keys that this program uses.
     pub fn new(config: &Config) -> Self {
-        let mib = |key| u64::try_from(config.integer(key)).unwrap_or(0);
+        let mib = |key| config.integer(key);
         Self {
             logs: config.text(TextKey::ExtensionLogDir).to_owned(),
             limits: Limits::new(
@@ -90,6 +92,8 @@ pub struct Engine<'a> {
     /// Did anything happen since the start?
     worked: bool,
     force: bool,
+    /// The goal state of the last report.
+    reported: Option<String>,
 }
 
 impl<'a> Engine<'a> {
@@ -108,6 +112,7 @@ impl<'a> Engine<'a> {
             prepared: HashSet::new(),
             worked: false,
             force,
+            reported: None,
         };
         engine.clear_left_overs();
         Ok(engine)
@@ -127,14 +132,19 @@ impl<'a> Engine<'a> {
         if let Some(rest) = self.begin()? {
             return Ok(rest);
         }
-        loop {
+        // A handler takes at most a dozen steps in a round: more is a fault of ours, and mustn't spin.
+        let handlers = self.state.round.as_ref().map_or(0, |round| round.items.len());
+        for _ in 0..=handlers.saturating_mul(16) {
             if let Some(running) = &self.state.command {
                 return Ok(Rest::Command(running.id.clone()));
             }
             let rest = match self.turn() {
                 Turn::Over => return self.finish(),
-                Turn::Wait(index) => Some(Rest::Dependency(self.name_of(index))),
-                Turn::Skip(index, why) => self.skip(index, &why)?,
+                Turn::Wait(index) => Some(Rest::Dependency(self.name_of(index), self.patience())),
+                Turn::Skip(index, why) => {
+                    self.skip(index, &why);
+                    None
+                }
                 Turn::Act(index) => self.act(index)?,
             };
             if let Some(rest) = rest {
@@ -142,6 +152,7 @@ impl<'a> Engine<'a> {
                 return Ok(rest);
             }
         }
+        Err(Fault::new(Exit::Software, "a handler's steps come to no end; report this as a bug").into())
     }
 
     /// Writes the report if it changed, and says when it may change by time alone.
@@ -150,6 +161,7 @@ impl<'a> Engine<'a> {
         let report =
             self.reporter.report(self.place, &self.settings.logs, &self.state, goal.map(|goal| &goal.body));
         let written = documents::write(self.place, &report.body, &self.inputs(), self.sandbox)?;
+        self.reported.clone_from(&report.body.goal_state_id);
         self.note_progress(&report.body)?;
         Ok((written, report.again))
     }
@@ -159,9 +171,20 @@ impl<'a> Engine<'a> {
         self.worked
     }
 
-    /// Folders whose changes matter besides the documents': of each enabled handler.
-    pub fn watched_homes(&self) -> Vec<Home> {
-        self.state.handlers.iter().map(|record| self.home(&record.name, &record.version)).collect()
+    /// Was a goal state begun that no report has told of?
+    pub fn is_new(&self) -> bool {
+        self.reported != self.state.round.as_ref().map(|round| round.goal_state_id.clone())
+    }
+
+    /// Folders whose changes matter besides the documents': of each handler, and whether it has a heartbeat.
+    pub fn watched(&self) -> Vec<(Home, bool)> {
+        let home = |record: &HandlerRecord| {
+            let home = self.home(&record.name, &record.version);
+            let heartbeat = record.state == HandlerState::Enabled
+                && Manifest::read(&home).is_ok_and(|manifest| manifest.reports_heartbeat());
+            (home, heartbeat)
+        };
+        self.state.handlers.iter().map(home).collect()
     }
 
     fn inputs(&self) -> Inputs {
@@ -174,6 +197,13 @@ impl<'a> Engine<'a> {
             self.worked = true;
         }
         Ok(())
+    }
+
+    /// How long may still be waited for dependencies.
+    fn patience(&self) -> Duration {
+        let started = self.state.round.as_ref().map_or(0, |round| round.started_uptime_s);
+        let end = Duration::from_secs(started.saturating_add(order::MAX_WAIT_S));
+        end.saturating_sub(waagent_common::time::uptime())
     }
 
     fn turn(&self) -> Turn {

@@ -54,12 +54,7 @@ impl Engine<'_> {
     }
 
     /// Before the update command the new folder takes over how far the old one was.
-    pub(super) fn carry_over(
-        &self,
-        kind: CommandKind,
-        old: Option<&Home>,
-        new: &Home,
-    ) -> Result<(), Trouble> {
+    pub(super) fn carry_over(kind: CommandKind, old: Option<&Home>, new: &Home) -> Result<(), Trouble> {
         let (CommandKind::Update, Some(old)) = (kind, old) else { return Ok(()) };
         let failed = |fault: waagent_common::fault::Fault| {
             Trouble::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {fault}"))

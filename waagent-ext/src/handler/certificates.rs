@@ -54,13 +54,10 @@ fn remove_stale(place: &Place) {
         let ours = Thumbprint::try_from(stem).is_ok()
             && fs::read_link(entry.path()).is_ok_and(|target| target.starts_with("certs"));
         if ours && !entry.path().exists() {
+            let path = entry.path().display().to_string();
             match fs::remove_file(entry.path()) {
-                Ok(()) => {
-                    log::info(&format!("removed '{}': the certificate is gone", entry.path().display()))
-                }
-                Err(error) => {
-                    log::warning(&format!("cannot remove '{}': {error}, ignoring", entry.path().display()))
-                }
+                Ok(()) => log::info(&format!("removed '{path}': the certificate is gone")),
+                Err(error) => log::warning(&format!("cannot remove '{path}': {error}, ignoring")),
             }
         }
     }

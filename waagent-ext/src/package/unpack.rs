@@ -94,9 +94,9 @@ fn enter(folder: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(error) => return Err(error),
     }
-    let made = openat(folder, name, FOLDER, Mode::empty())?;
-    fchmod(&made, mode)?;
-    Ok(made)
+    let below = openat(folder, name, FOLDER, Mode::empty())?;
+    fchmod(&below, mode)?;
+    Ok(below)
 }
 
 /// Inflates one file: the header's size isn't believed, the checksum is the library's affair.

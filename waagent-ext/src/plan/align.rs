@@ -39,15 +39,15 @@ pub fn align(record: &mut HandlerRecord, wish: Wish, wanted: &HandlerVersion) ->
         if record.previous.as_ref().is_some_and(|previous| !other(&previous.version)) {
             return back(record);
         }
-        let stale = std::mem::replace(&mut record.version, wanted.clone());
+        let replaced = std::mem::replace(&mut record.version, wanted.clone());
         let installed = matches!(record.state, HandlerState::Installed | HandlerState::Enabled);
         let state = std::mem::replace(&mut record.state, HandlerState::NotInstalled);
         record.attempt = 1;
         if installed {
-            record.previous = Some(PreviousVersion { version: stale, state });
+            record.previous = Some(PreviousVersion { version: replaced, state });
             return None;
         }
-        return Some(stale);
+        return Some(replaced);
     }
     // What is disabled or removed is the installed version, whatever the goal state names.
     let installed = matches!(record.state, HandlerState::Installed | HandlerState::Enabled);

@@ -16,7 +16,7 @@ use waagent_common::time;
 use super::launch::{self, Launch};
 use super::output::{Stream, head_of};
 use super::result::Results;
-use crate::environment;
+use crate::{environment, noexec};
 
 /// Its time.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -68,6 +68,7 @@ fn execute(place: &Place, bytes: &[u8], written: &mut u64) -> Result<launch::End
         .with_context(|| format!("cannot set the mode of '{}'", script.display()))?;
     let log = place.path("/var/log/azure/customdata.log");
     let out = OpenOptions::new()
+        .read(true)
         .append(true)
         .create(true)
         .mode(0o600)
@@ -75,7 +76,9 @@ fn execute(place: &Place, bytes: &[u8], written: &mut u64) -> Result<launch::End
         .open(&log)
         .map_err(|e| Fault::new(Exit::CannotCreate, format!("cannot open '{}': {e}", log.display())))?;
     let path = script.to_str().context("the path of CustomData isn't text")?;
-    let direct = bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF");
+    // What nothing may be executed from can still be read by the shell.
+    let program = bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF");
+    let direct = program && noexec::mount_of(&script).is_none();
     let quoted = format!("'{}'", path.replace('\'', "'\\''"));
     let arguments = if direct { vec!["-c", quoted.as_str()] } else { vec![path] };
     let shell = place.path("/bin/sh");

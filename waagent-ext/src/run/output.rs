@@ -26,7 +26,7 @@ impl Stream {
         Self { file, head, cut: 0 }
     }
 
-    /// Cuts the stream if it is over the bound.
+    /// Cuts the stream if it is over the bound. What is written between the look and the cut isn't counted.
     pub fn bound(&mut self) -> io::Result<()> {
         let length = self.file.metadata()?.len();
         if length > MAX {

@@ -27,16 +27,14 @@ pub fn look(
     };
     let read =
         home.open().map_err(|f| f.text).and_then(|base| base.read(FILE, MAX).map_err(|e| e.to_string()));
-    let (bytes, written) = match read {
-        Ok((bytes, meta)) => (bytes, meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)),
-        Err(_) => {
-            let since = unix_seconds().saturating_sub(enabled_at_s.unwrap_or(0));
-            return match MAX_AGE_S.checked_sub(since) {
-                Some(left) => (own.clone(), Some(Duration::from_secs(left + 1))),
-                None => (failed("Failed to get heart beat file"), None),
-            };
-        }
+    let Ok((bytes, meta)) = read else {
+        let since = unix_seconds().saturating_sub(enabled_at_s.unwrap_or(0));
+        return match MAX_AGE_S.checked_sub(since) {
+            Some(left) => (own.clone(), Some(Duration::from_secs(left + 1))),
+            None => (failed("Failed to get heart beat file"), None),
+        };
     };
+    let written = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
     let age = SystemTime::now().duration_since(written).unwrap_or(Duration::ZERO).as_secs();
     if age > MAX_AGE_S {
         let message = format!("Extension heartbeat is not responsive (last {age} s ago)");

@@ -93,7 +93,8 @@ impl Reporter {
             sooner(again, later);
         }
         let mut entry = handler_part(record, &status);
-        let wanted = extension.state.eq_ignore_ascii_case("enabled");
+        let wanted = extension.state.eq_ignore_ascii_case("enabled")
+            || (record.failure.is_some() && !extension.state.eq_ignore_ascii_case("uninstall"));
         if let Some(settings) = extension.settings.first()
             && (wanted || record.state != HandlerState::NotInstalled)
         {
@@ -104,10 +105,11 @@ impl Reporter {
             if reading.genuine {
                 self.last.insert(key, reading.status.clone());
             }
-            entry["runtimeSettingsStatus"] = json!({
+            let part = json!({
                 "sequenceNumber": number,
                 "settingsStatus": {"version": 1.0, "status": reading.status},
             });
+            put(&mut entry, "runtimeSettingsStatus", part);
         }
         Some(entry)
     }
@@ -127,9 +129,15 @@ fn handler_part(record: &HandlerRecord, status: &HandlerStatus) -> Value {
         "useExactVersion": true,
     });
     if !status.message.is_empty() {
-        part["formattedMessage"] = json!({"lang": "en-US", "message": status.message});
+        put(&mut part, "formattedMessage", json!({"lang": "en-US", "message": status.message}));
     }
     part
+}
+
+fn put(object: &mut Value, name: &str, member: Value) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), member);
+    }
 }
 
 fn sooner(again: &mut Option<Duration>, other: Option<Duration>) {

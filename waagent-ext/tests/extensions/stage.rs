@@ -1,6 +1,5 @@
 //! A scratch root with the documents of the other programs, and both programs run in it by turns: the test plays the
 //! supervisor.
-#![allow(dead_code, reason = "each test file uses its part of the stage")]
 
 use std::fs;
 use std::io::Write;
@@ -53,7 +52,7 @@ impl Handler {
     }
 
     pub fn version(mut self, version: &str) -> Self {
-        self.version = version.to_owned();
+        version.clone_into(&mut self.version);
         self
     }
 

@@ -1,10 +1,8 @@
 //! One extension from goal state to status, with both real programs.
 
-mod stage;
-
 use std::fs;
 
-use stage::{GOOD, Handler, Stage};
+use crate::stage::{GOOD, Handler, Stage};
 
 #[test]
 fn installs_enables_and_reports_an_extension() {

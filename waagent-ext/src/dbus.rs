@@ -1,0 +1,148 @@
+//! As much of the D-Bus wire protocol as one call takes (D-Bus Specification 0.43, "Message Protocol").
+
+use std::io::{Read, Write};
+
+/// Largest reply that is read, in bytes.
+const MAX_REPLY: usize = 64 << 10;
+/// Messages that aren't the reply (signals) before we give up.
+const MAX_OTHERS: usize = 1000;
+const CALL: u8 = 1;
+const RETURN: u8 = 2;
+const ERROR: u8 = 3;
+
+/// A method call with text arguments.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Object.
+    pub path: &'a str,
+    /// Interface of the method.
+    pub interface: &'a str,
+    /// Method.
+    pub member: &'a str,
+    /// Whom it is for.
+    pub destination: &'a str,
+    /// Its arguments, all texts.
+    pub arguments: &'a [&'a str],
+}
+
+impl Call<'_> {
+    /// The message, little-endian, serial 1.
+    pub fn message(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        for argument in self.arguments {
+            align(&mut body, 4);
+            text(&mut body, argument);
+        }
+        let mut fields = Vec::new();
+        for (code, kind, value) in [
+            (1, b'o', self.path),
+            (2, b's', self.interface),
+            (3, b's', self.member),
+            (6, b's', self.destination),
+        ] {
+            field(&mut fields, code, kind);
+            align(&mut fields, 4);
+            text(&mut fields, value);
+        }
+        field(&mut fields, 8, b'g');
+        signature(&mut fields, &"s".repeat(self.arguments.len()));
+        let mut message = vec![b'l', CALL, 0, 1];
+        message.extend(length(&body));
+        message.extend(1_u32.to_le_bytes());
+        message.extend(length(&fields));
+        message.extend(&fields);
+        align(&mut message, 8);
+        message.extend(body);
+        message
+    }
+}
+
+/// A header field's code and the type of its value. The fields begin 16 bytes into the message, so 8 divides both.
+fn field(fields: &mut Vec<u8>, code: u8, kind: u8) {
+    align(fields, 8);
+    fields.push(code);
+    fields.extend([1, kind, 0]);
+}
+
+fn align(bytes: &mut Vec<u8>, to: usize) {
+    bytes.resize(bytes.len().next_multiple_of(to), 0);
+}
+
+fn text(bytes: &mut Vec<u8>, value: &str) {
+    bytes.extend(length(value.as_bytes()));
+    bytes.extend(value.as_bytes());
+    bytes.push(0);
+}
+
+fn signature(bytes: &mut Vec<u8>, value: &str) {
+    // Signatures here are a few letters.
+    bytes.push(u8::try_from(value.len()).unwrap_or(u8::MAX));
+    bytes.extend(value.as_bytes());
+    bytes.push(0);
+}
+
+fn length(bytes: &[u8]) -> [u8; 4] {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+/// Makes ourselves known as uid 0, by the credentials of the socket.
+pub fn authenticate(stream: &mut (impl Read + Write)) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot talk to it: {error}");
+    // 30 is the hexadecimal form of the text "0", our uid.
+    stream.write_all(b"\0AUTH EXTERNAL 30\r\n").map_err(failed)?;
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).map_err(failed)?;
+        line.extend(byte);
+        if line.len() > 1024 {
+            return Err("it doesn't speak D-Bus".to_owned());
+        }
+    }
+    if !line.starts_with(b"OK ") {
+        return Err(format!("it refuses us: {}", String::from_utf8_lossy(&line).trim()));
+    }
+    stream.write_all(b"BEGIN\r\n").map_err(failed)
+}
+
+/// Waits for the reply to the one call that was made; an error reply is an error.
+pub fn reply(stream: &mut impl Read) -> Result<(), String> {
+    for _ in 0..MAX_OTHERS {
+        let mut head = [0; 16];
+        stream.read_exact(&mut head).map_err(|error| format!("no reply: {error}"))?;
+        let [order, kind, ..] = head;
+        if order != b'l' {
+            return Err("a reply in another byte order".to_owned());
+        }
+        let body = number(&head, 4)?;
+        let fields = number(&head, 12)?;
+        let rest = fields.checked_next_multiple_of(8).and_then(|fields| fields.checked_add(body));
+        let rest = rest.filter(|rest| *rest <= MAX_REPLY).ok_or("a reply over 64 KiB")?;
+        let mut bytes = vec![0; rest];
+        stream.read_exact(&mut bytes).map_err(|error| format!("no whole reply: {error}"))?;
+        match kind {
+            RETURN => return Ok(()),
+            ERROR => {
+                let body = bytes.get(fields.next_multiple_of(8)..).unwrap_or_default();
+                return Err(first_text(body));
+            }
+            _ => {}
+        }
+    }
+    Err("no reply among 1000 messages".to_owned())
+}
+
+fn number(bytes: &[u8], at: usize) -> Result<usize, String> {
+    let part: Option<[u8; 4]> = bytes.get(at..at + 4).and_then(|part| part.try_into().ok());
+    part.and_then(|part| usize::try_from(u32::from_le_bytes(part)).ok())
+        .ok_or_else(|| "a short reply".to_owned())
+}
+
+/// The first argument of an error reply, which by custom is its text.
+fn first_text(body: &[u8]) -> String {
+    let text = number(body, 0).ok().and_then(|length| body.get(4..4_usize.checked_add(length)?));
+    text.map_or_else(
+        || "an error without a text".to_owned(),
+        |text| waagent_common::text::shown(&String::from_utf8_lossy(text)),
+    )
+}

@@ -1,0 +1,166 @@
+//! What changes: documents of other programs, results, and the status files of handlers.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use waagent_common::place::Place;
+
+use crate::handler::home::Home;
+
+/// What has changed since the last look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// A document of another program.
+    pub documents: bool,
+    /// A package, or the result of a command.
+    pub results: bool,
+    /// A status or heartbeat file.
+    pub statuses: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// This name in the folder matters.
+    Document(&'static str),
+    /// Names with this end matter.
+    Result(&'static str),
+    Status,
+    Heartbeat,
+}
+
+/// The watches. A queue that overflowed says that everything changed.
+#[derive(Debug)]
+pub struct Watch {
+    inotify: Inotify,
+    kinds: HashMap<WatchDescriptor, (Kind, PathBuf)>,
+}
+
+/// The end of a status file's name; without case, as handlers write it.
+const STATUS: &str = ".status";
+/// Documents are renamed into place.
+const RENAMED: AddWatchFlags = AddWatchFlags::IN_MOVED_TO;
+
+impl Watch {
+    /// Watches the documents' folders.
+    pub fn new(place: &Place) -> Result<Self> {
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).context("inotify")?;
+        let mut watch = Self { inotify, kinds: HashMap::new() };
+        let folders = [
+            ("fetch", Kind::Document("goal-state.json")),
+            ("certs", Kind::Document("certificates.json")),
+            ("provision", Kind::Document("status.json")),
+            ("fetch/packages", Kind::Result(".json")),
+            ("ext/results", Kind::Result(".result.json")),
+        ];
+        for (folder, kind) in folders {
+            let path = place.lib(folder);
+            let hint = "systemd-tmpfiles --create makes it";
+            watch
+                .add(path.clone(), kind, RENAMED)
+                .with_context(|| format!("cannot watch '{}'; {hint}", path.display()))?;
+        }
+        Ok(watch)
+    }
+
+    /// Watches the status folders of these handlers, and the folders of those with a heartbeat.
+    pub fn follow(&mut self, homes: &[(Home, bool)]) {
+        let status = RENAMED
+            | AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_MOVE_SELF;
+        for (home, heartbeat) in homes {
+            // Made by the planner before the handler's first command; until then there is nothing to see.
+            let _not_yet = self.follow_one(home.base().join("status"), Kind::Status, status);
+            if *heartbeat {
+                let _not_yet = self.follow_one(
+                    home.base().to_owned(),
+                    Kind::Heartbeat,
+                    RENAMED | AddWatchFlags::IN_CLOSE_WRITE,
+                );
+            }
+        }
+        let gone: Vec<WatchDescriptor> = self
+            .kinds
+            .iter()
+            .filter(|(_, (kind, path))| {
+                matches!(kind, Kind::Status | Kind::Heartbeat)
+                    && !homes.iter().any(|(home, _)| path.starts_with(home.base()))
+            })
+            .map(|(watched, _)| *watched)
+            .collect();
+        for watched in gone {
+            self.kinds.remove(&watched);
+            // The folder, and with it the watch, may be gone.
+            let _gone = self.inotify.rm_watch(watched);
+        }
+    }
+
+    fn follow_one(&mut self, path: PathBuf, kind: Kind, mask: AddWatchFlags) -> nix::Result<()> {
+        if self.kinds.values().any(|(known, watched)| *known == kind && *watched == path) {
+            return Ok(());
+        }
+        self.add(path, kind, mask)
+    }
+
+    fn add(&mut self, path: PathBuf, kind: Kind, mask: AddWatchFlags) -> nix::Result<()> {
+        let mask = mask | AddWatchFlags::IN_ONLYDIR | AddWatchFlags::IN_DONT_FOLLOW;
+        let watched = self.inotify.add_watch(&path, mask)?;
+        self.kinds.insert(watched, (kind, path));
+        Ok(())
+    }
+
+    /// What changed; empties the queue.
+    pub fn changes(&mut self) -> Result<Changes> {
+        let mut changes = Changes::default();
+        loop {
+            let events = match self.inotify.read_events() {
+                Ok(events) => events,
+                Err(Errno::EAGAIN) => return Ok(changes),
+                Err(error) => return Err(error).context("inotify"),
+            };
+            for event in events {
+                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                    changes = Changes { documents: true, results: true, statuses: true };
+                } else {
+                    self.note(&mut changes, event.wd, event.mask, event.name.as_ref());
+                }
+            }
+        }
+    }
+
+    fn note(
+        &mut self,
+        changes: &mut Changes,
+        watched: WatchDescriptor,
+        mask: AddWatchFlags,
+        name: Option<&OsString>,
+    ) {
+        let Some((kind, _)) = self.kinds.get(&watched).cloned() else { return };
+        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let lost = AddWatchFlags::IN_IGNORED | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF;
+        match kind {
+            Kind::Document(wanted) => changes.documents |= name == wanted,
+            Kind::Result(end) => changes.results |= name.ends_with(end) && !name.starts_with('.'),
+            Kind::Status if mask.intersects(lost) => {
+                // The folder was removed or replaced: the next one is watched when it is there.
+                self.kinds.remove(&watched);
+                let _gone = self.inotify.rm_watch(watched);
+                changes.statuses = true;
+            }
+            Kind::Status => changes.statuses |= name.ends_with(STATUS),
+            Kind::Heartbeat => changes.statuses |= name == "heartbeat.log",
+        }
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+}

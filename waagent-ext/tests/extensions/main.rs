@@ -1,0 +1,18 @@
+//! Both programs in a scratch root, against documents that the test writes as the other programs would.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what it means, in its helpers too"
+)]
+
+mod commands;
+mod hostile_status;
+mod killed;
+mod packages;
+mod raw_zip;
+mod rules;
+mod single_config;
+mod stage;
+mod updates;
