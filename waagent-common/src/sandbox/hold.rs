@@ -22,11 +22,9 @@ pub fn give_up(capability: &str) -> Result<(), Fault> {
     })
 }
 
-fn change(
-    name: &str,
-    act: impl Fn(Capability) -> Result<(), caps::errors::CapsError>,
-) -> Result<(), Fault> {
-    let refused = |why: String| Fault::new(Exit::NotPermitted, format!("cannot change capability {name}: {why}"));
+fn change(name: &str, act: impl Fn(Capability) -> Result<(), caps::errors::CapsError>) -> Result<(), Fault> {
+    let refused =
+        |why: String| Fault::new(Exit::NotPermitted, format!("cannot change capability {name}: {why}"));
     let capability: Capability = name.parse().map_err(|_| refused("no such capability".to_owned()))?;
     act(capability).map_err(|error| refused(error.to_string()))
 }
