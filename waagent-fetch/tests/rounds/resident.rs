@@ -1,0 +1,153 @@
+//! The resident loop: it is ready at once, follows what changes, and does nothing where nothing does.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
+
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use waagent_common::documents::{GoalState, Inputs, SealedCertificates};
+use waagent_fabric::fault::Act;
+use waagent_fabric::route::Route;
+use waagent_fabric::until::Until;
+
+use super::machine::{Machine, SCENARIO};
+use super::once::provisioned;
+
+struct Resident {
+    child: Child,
+    notices: UnixDatagram,
+}
+
+impl Resident {
+    fn start(machine: &Machine) -> Self {
+        let path = machine.root.path().join("notify");
+        let notices = UnixDatagram::bind(&path).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        notices.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut command: Command = machine.fetcher(&[]);
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "3000000").stderr(Stdio::inherit());
+        Self { child: command.spawn().unwrap(), notices }
+    }
+
+    /// Waits for a word to the service manager that begins so.
+    fn says(&self, start: &str) -> String {
+        let mut bytes = [0; 512];
+        loop {
+            let length = self.notices.recv(&mut bytes).unwrap();
+            let word = String::from_utf8_lossy(bytes.get(..length).unwrap()).into_owned();
+            if word.starts_with(start) {
+                return word;
+            }
+        }
+    }
+
+    fn stop(mut self) -> Option<i32> {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        // A test that failed leaves it running.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn waits(machine: &Machine, until: &Until) {
+    assert!(machine.fabric.wait(until, Duration::from_secs(20)), "{until:?}");
+}
+
+/// Looks again and again: the other side is another process.
+fn becomes(what: &str, condition: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < until, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn is_ready_at_once_follows_changes_and_ends_cleanly() {
+    let scenario = format!("{SCENARIO}\n[[then]]\nafter = \"manual\"");
+    let Some(machine) = Machine::new(&scenario) else { return };
+    let resident = Resident::start(&machine);
+    resident.says("READY=1");
+    assert_eq!(resident.says("STATUS="), "STATUS=goal state 1");
+    machine.transport();
+    waits(&machine, &Until::Requests(Route::Certificates, 1));
+    becomes("the certificates are named", || {
+        machine.document::<GoalState>().body.certificates_sha256.is_some()
+    });
+    machine.put(&provisioned("ready", ""), &Inputs::new());
+    waits(&machine, &Until::Ready);
+    waits(&machine, &Until::RoleProperties);
+    assert!(machine.fabric.next_goal_state().unwrap());
+    becomes("the next goal state", || machine.document::<GoalState>().body.incarnation == "2");
+    becomes("its certificates", || machine.document::<SealedCertificates>().body.uri_incarnation == "2");
+    resident.says("WATCHDOG=1");
+    let pid = std::fs::read_to_string(machine.place().run("fetch/waagent.pid")).unwrap();
+    assert_eq!(pid, resident.child.id().to_string());
+    assert_eq!(resident.stop(), Some(0));
+}
+
+/// Demands 1 and 3: an unchanged goal state costs its requests, and not one byte on disk.
+#[test]
+fn an_idle_machine_writes_nothing_and_keeps_its_connections() {
+    let Some(machine) = Machine::new(&format!("{SCENARIO}\n[vm_settings]\nsupported = true")) else { return };
+    machine.put(&provisioned("ready", ""), &Inputs::new());
+    let resident = Resident::start(&machine);
+    waits(&machine, &Until::Status);
+    waits(&machine, &Until::RoleProperties);
+    waits(&machine, &Until::Polls(4));
+    let (before, record) = (machine.files(), machine.fabric.record());
+    waits(&machine, &Until::Polls(9));
+    assert_eq!(machine.files(), before);
+    let after = machine.fabric.record();
+    let new = after.total() - record.total();
+    let polls = after.count(Route::GoalState) - record.count(Route::GoalState);
+    assert!(new <= 2 * polls + 1, "{new} requests in {polls} rounds");
+    let not_modified = after.of(Route::VmSettings).filter(|exchange| exchange.status == 304).count();
+    assert!(not_modified >= 4, "{not_modified}");
+    assert_eq!(resident.stop(), Some(0));
+}
+
+#[test]
+fn gets_over_a_platform_that_fails_and_doubts_its_address_after_five_rounds() {
+    let Some(machine) = Machine::new(SCENARIO) else { return };
+    std::fs::remove_file(machine.place().run("dial/dial.sock")).unwrap();
+    let resident = Resident::start(&machine);
+    assert_eq!(resident.says("STATUS="), "STATUS=waiting for the WireServer");
+    let problem = machine.lib("fetch/endpoint-problem.json");
+    becomes("the endpoint is in doubt", || problem.exists());
+    assert!(std::fs::read_to_string(&problem).unwrap().contains("168.63.129.16"));
+    assert_eq!(resident.stop(), Some(0));
+}
+
+#[test]
+fn heals_by_itself_after_faults() {
+    let Some(machine) = Machine::new(SCENARIO) else { return };
+    machine.fault(Route::GoalState, 2, Act::Status { code: 500, retry_after: None, text: None });
+    let resident = Resident::start(&machine);
+    assert_eq!(resident.says("STATUS="), "STATUS=answers without a usable goal state");
+    assert_eq!(resident.says("STATUS="), "STATUS=goal state 1");
+    machine.fault(Route::GoalState, 1, Act::ResetBefore);
+    waits(&machine, &Until::Polls(6));
+    assert_eq!(machine.document::<GoalState>().body.incarnation, "1");
+    assert_eq!(resident.stop(), Some(0));
+}
+
+#[test]
+fn a_second_one_is_refused_while_the_first_runs() {
+    let Some(machine) = Machine::new(SCENARIO) else { return };
+    let resident = Resident::start(&machine);
+    resident.says("STATUS=goal state 1");
+    let (code, text) = machine.once();
+    assert_eq!(code, 75, "{text}");
+    assert!(text.contains("another run of this program holds"), "{text}");
+    assert_eq!(resident.stop(), Some(0));
+    assert_eq!(machine.once().0, 0);
+}
