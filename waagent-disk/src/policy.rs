@@ -47,6 +47,7 @@ pub const POLICY: Policy = Policy {
     ],
     devices: &[grant("block-sd", "facts, prepare: the disk and its partition, whatever their names are")],
     executes: &[
+        grant("/usr/sbin/fsck.ext4", "check: errors that the kernel found in the file system"),
         grant("/usr/sbin/mkfs.btrfs", "prepare: ResourceDisk.Filesystem=btrfs"),
         grant("/usr/sbin/mkfs.ext2", "prepare: ResourceDisk.Filesystem=ext2"),
         grant("/usr/sbin/mkfs.ext3", "prepare: ResourceDisk.Filesystem=ext3"),

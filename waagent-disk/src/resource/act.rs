@@ -13,7 +13,7 @@ use super::disk::{Child, Disk};
 use super::flags::Flag;
 use super::prepare::{self, Prepared};
 use super::wanted::{MOUNT_POINT, Wanted};
-use super::{finish, kernel, mounts, owner, warning_file};
+use super::{check, finish, kernel, mounts, owner, warning_file};
 
 /// What else the work needs to know.
 #[derive(Debug)]
@@ -69,6 +69,10 @@ impl Work<'_> {
                 if let Some(line) = owner::in_fstab(self.place, Some(&[child.number])) {
                     body.managed_by = Some(format!("fstab: {line}"));
                     return left(DiskState::ManagedBy, "fstab has it", body);
+                }
+                let region = disk.region(part.start, part.length);
+                if let Some(damage) = check::check(&region, &child, self.wanted.file_system.name())? {
+                    return left(DiskState::Damaged, &damage, body);
                 }
                 body.reason.clone_from(why);
                 let prepared = Prepared { child, uuid: uuid.clone() };

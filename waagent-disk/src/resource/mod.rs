@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod blocks;
+pub mod check;
 pub mod decide;
 pub mod disk;
 pub mod facts;

@@ -142,6 +142,21 @@ fn a_journal_allows_nothing_on_another_disk_or_beside_foreign_data() {
 }
 
 #[test]
+fn repairs_a_file_system_with_errors_and_reports_one_that_it_cannot() {
+    let bench = Bench::new();
+    bench.resource(&[]).says("formatted");
+    let debugfs = |command: &str| run("debugfs", &["-w", "-R", command, &bench.partition()]);
+    debugfs("set_super_value state 2");
+    bench.resource(&[]).says("repaired the file system").says("asked for the mount");
+    run("fsck.ext4", &["-fn", &bench.partition()]);
+
+    debugfs("clri <2>");
+    debugfs("set_super_value state 2");
+    bench.resource(&[]).says("left 'loop").says("can't be repaired without a decision");
+    assert_eq!(bench.state(), "damaged");
+}
+
+#[test]
 fn leaves_the_disk_to_its_other_owners() {
     for (file, text, owner) in [
         ("etc/waagent.conf", "ResourceDisk.Format=n\n", "ResourceDisk.Format=n"),
