@@ -3,3 +3,6 @@
 pub mod align;
 pub mod order;
 pub mod step;
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod hostile_status;
 mod killed;
 mod packages;
 mod raw_zip;
+mod resident;
 mod rules;
 mod single_config;
 mod stage;
