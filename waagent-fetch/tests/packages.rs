@@ -1,4 +1,5 @@
 //! Packages from a fabric: what comes, what doesn't, and what is said about it.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Instant;
@@ -30,7 +31,10 @@ fn fetches_what_is_wanted_and_says_what_cannot_be_had() {
     assert_eq!((one.state, one.attempt, one.channel.as_deref()), (PackageState::Ready, 1, Some("direct")));
     let zip = std::fs::read(stand.packages().join(format!("{ONE}.zip"))).unwrap();
     assert_eq!(stand.fabric.blob("/packages/Test.One__1.0.0").unwrap(), zip);
-    assert_eq!((one.size, one.sha256.unwrap().as_str()), (Some(zip.len() as u64), sha256(&zip).as_str()));
+    assert_eq!(
+        (one.size, one.sha256.unwrap().as_str()),
+        (Some(u64::try_from(zip.len()).unwrap()), sha256(&zip).as_str())
+    );
     assert_eq!(one.signature.as_deref(), Some("c2ln"));
     assert!(one.uri.unwrap().ends_with("/packages/Test.One__1.0.0"));
     let missing = stand.package("Test.Missing-3.0.0");

@@ -1,4 +1,5 @@
 //! Storage through a recording proxy, and the platform never.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::io::{Read, Write, copy};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,5 @@
 //! The status at a fabric: block and page blobs, both channels, and when it is sent.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test tooling: it may say what it means")]
 
 use std::time::Duration;
 

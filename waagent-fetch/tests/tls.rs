@@ -2,6 +2,7 @@
 //!
 //! OpenSSL reads its environment once, so each case is a process of its own: the test runs itself again with
 //! `SSL_CERT_FILE` set to the authority of a fabric whose state is kept.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,12 +1,17 @@
-#![expect(dead_code, reason = "each test binary uses its part of the stand")]
 //! A stand for the transfer half: a fabric, a scratch root, and a stand-in for the dialer.
 //!
 //! The real dialer knows two ports of one address; the fabric of a test has others. So a thread here listens on the
 //! dialer's socket, speaks its protocol, and connects to the fabric.
+#![expect(
+    clippy::unwrap_used,
+    clippy::format_push_string,
+    dead_code,
+    reason = "test tooling: it may say what it means"
+)]
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -111,7 +116,7 @@ impl Stand {
         }
         std::fs::create_dir_all(root.path().join("run/waagent/dial")).unwrap();
         let place = Place::new(root.path());
-        dialer(place.run(SOCKET), fabric.addresses().wire_server, fabric.addresses().host_plugin);
+        dialer(&place.run(SOCKET), fabric.addresses().wire_server, fabric.addresses().host_plugin);
         let settings = Settings { allow_http: true, max_package: 1 << 30, proxies: Proxies::none() };
         let client = Client::new(&place, Ipv4Addr::LOCALHOST);
         let stand = Self { fabric, place, client, settings, sandbox: Sandbox::unconfined(), _root: root };
@@ -254,9 +259,9 @@ impl Stand {
 }
 
 /// Serves the dialer's socket for as long as the process lives.
-fn dialer(path: PathBuf, wire_server: SocketAddr, host_plugin: SocketAddr) {
+fn dialer(path: &Path, wire_server: SocketAddr, host_plugin: SocketAddr) {
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
-    bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+    bind(listener.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
     listen(&listener, Backlog::new(16).unwrap()).unwrap();
     std::thread::spawn(move || {
         while let Ok(peer) = accept_peer(listener.as_fd()) {
