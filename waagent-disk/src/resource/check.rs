@@ -8,6 +8,8 @@ use waagent_common::tool::Tool;
 
 use super::blocks::Blocks;
 use super::disk::Child;
+use super::signature;
+use super::wanted::LABEL;
 
 /// How long the check may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -17,10 +19,12 @@ const ERRORS: u8 = 2;
 /// Statuses of e2fsck(8) up to this mean that all is well now.
 const CORRECTED: i32 = 1;
 
-/// Repairs what can be repaired without a question; otherwise says what is wrong. Other file systems than ext repair
-/// themselves when they are mounted.
+/// Repairs what can be repaired without a question; otherwise says what is wrong. What others made isn't touched, and
+/// other file systems than ext repair themselves when they are mounted.
 pub fn check(partition: &impl Blocks, child: &Child, file_system: &str) -> Result<Option<String>, Fault> {
-    if !file_system.starts_with("ext")
+    let is_ours = signature::label(partition, file_system)?.as_deref() == Some(LABEL);
+    if !is_ours
+        || !file_system.starts_with("ext")
         || partition.read(STATE, 1)?.first().is_none_or(|state| state & ERRORS == 0)
     {
         return Ok(None);

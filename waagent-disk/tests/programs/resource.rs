@@ -154,6 +154,15 @@ fn repairs_a_file_system_with_errors_and_reports_one_that_it_cannot() {
     debugfs("set_super_value state 2");
     bench.resource(&[]).says("left 'loop").says("can't be repaired without a decision");
     assert_eq!(bench.state(), "damaged");
+
+    // What somebody else made is his to repair.
+    let bench = Bench::new();
+    bench.table("label: dos\nstart=2048, type=83\n");
+    run("mkfs.ext4", &["-q", &bench.partition()]);
+    run("debugfs", &["-w", "-R", "set_super_value state 2", &bench.partition()]);
+    let before = bench.bytes();
+    bench.resource(&[]).says("asked for the mount");
+    assert!(bench.bytes() == before);
 }
 
 #[test]
