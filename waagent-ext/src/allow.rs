@@ -55,6 +55,15 @@ impl Allow {
         }
     }
 
+    /// Is the file there, but closed to us? The sandbox knows the file that was there when it was entered, and no
+    /// later one.
+    pub fn is_closed(place: &Place, config: &Config) -> bool {
+        let path = place.path(config.text(TextKey::PolicyPolicyFilePath));
+        config.switch(SwitchKey::DebugEnableExtensionPolicy)
+            && std::fs::File::open(path)
+                .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    }
+
     /// Is this extension allowed to be run (or uninstalled)? `packaged`: would a package of it be executed?
     pub fn on(&self, name: &str, verb: &str, packaged: bool) -> Result<(), String> {
         let (path, listed_only, signed, listed) = match self {

@@ -73,6 +73,10 @@ impl Service<'_> {
         if changes.statuses {
             self.report_within(GATHER);
         }
+        if changes == Changes::default() {
+            // Awake by time alone: what left processes write is looked at on this occasion.
+            self.engine.cut_outputs();
+        }
         let (rest, mut pause) = match self.engine.advance() {
             Ok(rest) => {
                 let pause = pause_of(&rest);

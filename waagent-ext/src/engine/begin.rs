@@ -5,11 +5,13 @@ use waagent_common::documents::{
     self, Extension, GoalState, HandlerReadiness, HandlerRecord, HandlerState, ItemState, Plan,
     PlannedHandler, ProvisionState, Round, RoundItem, Wanted, WantedPackage,
 };
+use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
 use waagent_common::text::shown;
 use waagent_common::time;
 
 use super::{Engine, Rest, is};
+use crate::allow::Allow;
 use crate::boot;
 use crate::handler::adopt;
 use crate::handler::certificates;
@@ -65,6 +67,11 @@ impl Engine<'_> {
     }
 
     fn start(&mut self, goal: &GoalState, reason: &str) -> Result<()> {
+        if self.policy_readable && Allow::is_closed(self.place, self.config) {
+            let text =
+                "the policy file was replaced after the sandbox was entered; started again, it is read";
+            return Err(Fault::new(Exit::TryAgain, text).into());
+        }
         if let Some(round) = &self.state.round
             && !round.complete
         {

@@ -15,6 +15,7 @@ use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
+use crate::allow::Allow;
 use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 use crate::inputs::Known;
@@ -94,6 +95,8 @@ pub struct Engine<'a> {
     force: bool,
     /// The goal state of the last report.
     reported: Option<String>,
+    /// Could the policy file be read, or was there none, when the sandbox was entered?
+    policy_readable: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -113,6 +116,7 @@ impl<'a> Engine<'a> {
             worked: false,
             force,
             reported: None,
+            policy_readable: !Allow::is_closed(place, config),
         };
         engine.clear_left_overs();
         Ok(engine)
@@ -173,7 +177,7 @@ impl<'a> Engine<'a> {
 
     /// Was a goal state begun that no report has told of?
     pub fn is_new(&self) -> bool {
-        self.reported != self.state.round.as_ref().map(|round| round.goal_state_id.clone())
+        self.reported != self.known.goal.as_ref().map(|goal| goal.body.id.clone())
     }
 
     /// Folders whose changes matter besides the documents': of each handler, and whether it has a heartbeat.

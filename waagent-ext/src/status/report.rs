@@ -43,6 +43,7 @@ impl Reporter {
         let refused = |goal: &&GoalState| {
             round.is_some_and(|round| round.goal_state_id == goal.id && round.items.is_empty())
         };
+        let newest = goal;
         let goal = goal.filter(|goal| goal.extensions.is_empty() || !refused(goal));
         let mut again = None;
         let mut handlers = Vec::new();
@@ -56,8 +57,9 @@ impl Reporter {
         }
         shrink::within_bound(&mut handlers);
         let body = ExtensionStatus {
-            goal_state_id: round.map(|round| round.goal_state_id.clone()),
-            complete: round.is_some_and(|round| round.complete),
+            goal_state_id: newest.map(|goal| goal.id.clone()),
+            complete: round
+                .is_some_and(|round| round.complete && newest.is_some_and(|g| g.id == round.goal_state_id)),
             handlers,
             goal_state_aggregate: state.aggregate.clone(),
             left_over: state.left_over.clone(),

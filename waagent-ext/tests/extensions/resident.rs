@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use crate::stage::{GOOD, Handler, Stage};
 
-struct Resident<'a> {
+pub struct Resident<'a> {
     stage: &'a Stage,
     child: Child,
     notify: UnixDatagram,
@@ -20,7 +20,7 @@ struct Resident<'a> {
 
 impl<'a> Resident<'a> {
     /// Starts the program and waits until it says that it is ready.
-    fn start(stage: &'a Stage, watchdog_us: u64) -> Self {
+    pub fn start(stage: &'a Stage, watchdog_us: u64) -> Self {
         let socket = stage.root().join("notify");
         let notify = UnixDatagram::bind(&socket).unwrap();
         notify.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -61,6 +61,11 @@ impl<'a> Resident<'a> {
     fn processor_time(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         stat.rsplit(')').next().unwrap().split(' ').skip(12).take(2).map(|n| n.parse::<u64>().unwrap()).sum()
+    }
+
+    /// Waits for its end, and says how it ended.
+    pub fn ends_with(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap()
     }
 
     fn stop(mut self) {

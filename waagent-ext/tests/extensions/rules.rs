@@ -326,3 +326,35 @@ fn a_damaged_goal_state_is_named_and_nothing_is_lost() {
     fs::write(&path, good).unwrap();
     assert!(stage.settle().contains("nothing to do"));
 }
+
+/// Also one that isn't begun is answered: waagent-fetch takes silence for a fault.
+#[test]
+fn answers_every_goal_state_that_it_has_seen() {
+    let stage = Stage::new();
+    stage.goal(1, enabled(&stage, &["Test.Good"]));
+    stage.settle();
+    stage.goal_with(2, vec![extension("Test.Good", "1.0.0", Some(3))], |goal| goal.on_hold = true);
+    stage.settle();
+    let status = stage.status();
+    assert_eq!((status.goal_state_id.as_deref(), status.complete), (Some("incarnation_2"), false));
+    assert_eq!(status.goal_state_aggregate.unwrap()["inSvdSeqNo"], 1);
+    assert_eq!(stage.handler("Test.Good")["status"], "Ready");
+}
+
+#[test]
+fn asks_to_be_started_again_when_the_policy_file_appears_behind_the_sandbox() {
+    let stage = Stage::new();
+    fs::write(stage.place.path("/etc/waagent.conf"), "Debug.EnableExtensionPolicy=y\n").unwrap();
+    let resident = crate::resident::Resident::start(&stage, 0);
+    let policy = stage.place.path("/etc/waagent_policy.json");
+    fs::write(
+        &policy,
+        r#"{"policyVersion": "0.1.0", "extensionPolicies": {"allowListedExtensionsOnly": true}}"#,
+    )
+    .unwrap();
+    stage.goal(1, enabled(&stage, &["Test.Good"]));
+    assert_eq!(resident.ends_with(), 75);
+    stage.settle();
+    assert_eq!(stage.handler("Test.Good")["code"], 1009);
+    assert_eq!(stage.operations(), "");
+}
