@@ -3,7 +3,7 @@
 use waagent_common::sandbox::{
     BASE, Connects, EVENTS, FILES, PROCESSES, Policy, RunsAs, Syscalls, grant, ioctl, syscall,
 };
-use waagent_common::sys::partition::{BLKPG, BLKRRPART};
+use waagent_common::sys::partition::{BLKFLSBUF, BLKPG, BLKRRPART};
 
 /// It may write raw disks, so it parses nothing that comes from a network or a person, and mounts nothing.
 pub const POLICY: Policy = Policy {
@@ -12,7 +12,7 @@ pub const POLICY: Policy = Policy {
     runs_as: RunsAs::Root,
     groups: &[grant("waagent", "report: the document's readers")],
     selinux: "waagent_disk_t",
-    capabilities: &[grant("CAP_SYS_ADMIN", "kernel: BLKRRPART and BLKPG make the new partition known")],
+    capabilities: &[grant("CAP_SYS_ADMIN", "kernel, facts: BLKRRPART, BLKPG, BLKFLSBUF")],
     families: &[],
     connects: Connects::Nowhere,
     reads: &[
@@ -56,6 +56,7 @@ pub const POLICY: Policy = Policy {
         grant("/usr/sbin/mkfs.xfs", "prepare: ResourceDisk.Filesystem=xfs"),
     ],
     ioctls: &[
+        ioctl("BLKFLSBUF", BLKFLSBUF, "facts: what is on the disk, not what was cached of it"),
         ioctl("BLKPG", BLKPG, "kernel: adds the partition where the kernel has no parser for tables"),
         ioctl("BLKRRPART", BLKRRPART, "kernel: has it read the table again"),
     ],

@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// `BLKRRPART` of linux/fs.h.
 pub const BLKRRPART: u32 = 0x125f;
+/// `BLKFLSBUF` of linux/fs.h.
+pub const BLKFLSBUF: u32 = 0x1261;
 /// `BLKPG` of linux/blkpg.h.
 pub const BLKPG: u32 = 0x1269;
 const ADD_PARTITION: c_int = 1;
@@ -34,6 +36,15 @@ struct Argument {
 pub fn reread(disk: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the request takes no argument; the descriptor is open as long as it is borrowed.
     let result = unsafe { libc::ioctl(disk.as_raw_fd(), BLKRRPART.into(), 0_i32) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Writes out what the kernel holds for this device, and forgets it, so that the next read is from the device; needs
+/// `CAP_SYS_ADMIN`. A disk and its partitions are cached apart: what was written through one may not be seen through
+/// the other.
+pub fn forget(device: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the request takes no argument; the descriptor is open as long as it is borrowed.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), BLKFLSBUF.into(), 0_i32) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

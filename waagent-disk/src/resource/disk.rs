@@ -1,6 +1,7 @@
 //! An open disk, and what the kernel says of it.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{major, minor};
 use waagent_common::documents::{DiskDevice, DiskPartition};
 use waagent_common::fault::{Exit, Fault};
+use waagent_common::sys::partition;
 
 use super::blocks::Region;
 
@@ -171,6 +173,23 @@ impl Disk {
     /// Could it be opened so? Asked for reading, since udev looks anew at what was open for writing.
     pub fn try_alone(&self) -> Result<(), Errno> {
         alone(&[&Path::new("/dev").join(&self.name), &self.node], self.number, false).map(|_| ())
+    }
+
+    /// Has the next reads come from the disk itself. The kernel caches a disk apart from its partitions, and keeps what
+    /// it has as long as anybody has the device open: what was blank before a partition was written would be blank still.
+    pub fn forget_cached(&self) -> Result<(), Fault> {
+        let failed = |error: std::io::Error| {
+            Fault::io(format!("cannot make the kernel read '{}' anew: {error}", self.name))
+        };
+        for child in self.children() {
+            match File::open(child.node()) {
+                Ok(file) => partition::forget(file.as_fd()).map_err(failed)?,
+                // Without a node nobody has written through it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        partition::forget(self.file.as_fd()).map_err(failed)
     }
 
     /// For the document.

@@ -56,6 +56,7 @@ impl Facts {
         let children = disk.children();
         let numbers: Vec<Number> =
             std::iter::once(disk.number).chain(children.iter().map(|child| child.number)).collect();
+        disk.forget_cached()?;
         let table = table::read(&disk.whole(), disk.sector)?;
         let entries = match &table {
             Table::Mbr(entries) | Table::Gpt(entries) => entries.clone(),

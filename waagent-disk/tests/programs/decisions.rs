@@ -88,6 +88,24 @@ fn refuses_ntfs_that_holds_a_file() {
 }
 
 #[test]
+fn sees_what_was_written_through_the_partition_while_somebody_has_the_disk_open() {
+    let bench = Bench::new();
+    bench.platform();
+    // Whoever has the disk open keeps the kernel's cache of it alive, which the partition's writers don't change.
+    let open = fs::File::open(&bench.disk.node).unwrap();
+    let cached = fs::read(&bench.disk.node).unwrap();
+    bench.ntfs_file("thesis.doc");
+    assert!(
+        fs::read(&bench.disk.node).unwrap() == cached,
+        "this kernel has one cache: the test shows nothing"
+    );
+    bench.resource(&[]).says("left 'loop").says("one is 'thesis.doc'");
+    drop(open);
+    run("blockdev", &["--flushbufs", &bench.disk.node]);
+    bench.is_left("foreign", "thesis.doc");
+}
+
+#[test]
 fn refuses_ntfs_of_another_label() {
     let bench = Bench::new();
     bench.table("label: dos\nstart=2048, type=7\n");

@@ -71,9 +71,12 @@ impl Bench {
         self.body()["state"].as_str().unwrap().to_owned()
     }
 
-    /// Every byte of the disk.
+    /// Every byte of the disk, also what was written through a partition.
     pub fn bytes(&self) -> Vec<u8> {
-        run("sync", &[&self.disk.node]);
+        let nodes = [1, 2].map(|number| format!("{}p{number}", self.disk.node));
+        for node in nodes.iter().filter(|node| fs::exists(node).unwrap()).chain([&self.disk.node]) {
+            run("blockdev", &["--flushbufs", node]);
+        }
         fs::read(&self.disk.node).unwrap()
     }
 

@@ -73,9 +73,11 @@ fn a_run_that_is_killed_anywhere_is_finished_by_the_next() {
             while bench.resource(&[]).says("").err.contains("in use") || bench.state() == "busy" {
                 assert!(Instant::now() < deadline, "still busy");
             }
+            let journal = bench.machine.document("var/lib/waagent/disk/journal.json")["body"].clone();
+            assert_eq!(bench.state(), "prepared", "step {step}: {journal:#} {:#}", bench.body());
             bench.is_prepared("ext4");
             run("fsck.ext4", &["-fn", &bench.partition()]);
-            assert_eq!(bench.machine.document("var/lib/waagent/disk/journal.json")["body"]["phase"], "done");
+            assert_eq!(journal["phase"], "done");
         }
         assert!(killed > 3, "only {killed} runs were killed");
     }
