@@ -17,7 +17,7 @@ use waagent_common::sys::heap;
 
 use crate::clock::{Clock, monotonic, random};
 use crate::events::{Events, Folder, Heard};
-use crate::fetcher::remember;
+use crate::fetcher::{Cure, remember};
 use crate::packages::{self, Work};
 use crate::plugin::HostIds;
 use crate::republish::Republish;
@@ -131,10 +131,6 @@ impl<'a> Resident<'a> {
             }
             // What waited for the newest ids goes on.
             self.packages.due |= self.packages.stale.is_some();
-            if self.session.fetcher.wants_refresh() {
-                self.round_at = monotonic() + self.period(false);
-                return;
-            }
         }
         self.round_at = monotonic() + self.period(result.is_err());
     }
@@ -233,15 +229,18 @@ impl<'a> Resident<'a> {
         match folder {
             Folder::Certs if is("transport.json") || is("certificates.json") => {
                 self.session.fetcher.look_at_certificates();
-                self.round_at = monotonic();
                 self.compare = true;
+                self.after_certificates();
             }
             Folder::Ext if is("wanted.json") => self.packages.due = true,
             Folder::Ext if is("status.json") => {
                 self.session.uploader.doubt();
                 self.compare = true;
             }
-            Folder::Net if is("endpoint.json") => self.round_at = monotonic(),
+            Folder::Net if is("endpoint.json") => {
+                self.session.fetcher.follow_endpoint();
+                self.round_at = monotonic();
+            }
             Folder::Provision if is("status.json") => {
                 self.session.uploader.doubt();
                 self.round_at = monotonic();
@@ -254,6 +253,20 @@ impl<'a> Resident<'a> {
             self.session.uploader.doubt();
         }
         crate::failed::forget(&self.session.fetcher.place, folder);
+    }
+
+    fn after_certificates(&mut self) {
+        match self.session.fetcher.missing_certificate() {
+            Cure::None => self.round_at = monotonic(),
+            Cure::Now => {
+                self.session.fetcher.refresh();
+                self.round_at = monotonic();
+            }
+            Cure::Later => {
+                self.session.fetcher.refresh();
+                self.round_at = monotonic() + self.period(false);
+            }
+        }
     }
 
     fn take(&mut self, report: Report) {

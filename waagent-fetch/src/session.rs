@@ -58,7 +58,6 @@ impl Session {
 
     /// One round: who are we, how are we, what is wanted.
     pub fn round(&mut self) -> Result<Round, Failure> {
-        self.fetcher.follow_endpoint();
         let result = self.ask_and_follow();
         self.take_note(&result);
         result

@@ -43,7 +43,8 @@ impl Due {
         self.anew = true;
     }
 
-    fn is_now(&self) -> bool {
+    /// Is it time to look?
+    pub fn is_now(&self) -> bool {
         self.look && monotonic() >= self.not_before
     }
 

@@ -134,8 +134,12 @@ impl Fetcher {
                 log::verbose(&format!("{failure}; going on with the WireServer alone"));
                 return Ok(None);
             }
-            Err(failure) => {
+            Err(mut failure) => {
                 self.fast_track.etag = None;
+                // It is the plugin that is silent: the WireServer has just answered at the same address.
+                if failure.kind == Kind::Silent {
+                    failure.kind = Kind::Busy;
+                }
                 return Err(failure);
             }
             Ok(answer) => answer,

@@ -26,8 +26,10 @@ mod choice;
 mod fast_track;
 mod profile;
 mod publish;
+mod thumbprints;
 
 pub use fast_track::{FastTrack, remember};
+pub use thumbprints::Cure;
 
 /// What outlives a round. Small: the parsed parts are dropped with it.
 #[derive(Debug)]
@@ -50,6 +52,7 @@ pub struct Fetcher {
     fast_track: FastTrack,
     environment: Environment,
     certificates: certificates::Due,
+    missing: thumbprints::Missing,
 }
 
 /// What tells a goal state from the one before.
@@ -103,6 +106,7 @@ impl Fetcher {
             fast_track,
             environment: Environment::default(),
             certificates: certificates::Due::new(),
+            missing: thumbprints::Missing::default(),
         })
     }
 
@@ -131,11 +135,6 @@ impl Fetcher {
     pub fn refresh(&mut self) {
         self.current = None;
         self.certificates.refresh();
-    }
-
-    /// Must the next round ask for everything?
-    pub fn wants_refresh(&self) -> bool {
-        self.current.is_none()
     }
 
     /// The transport certificate or the unsealed certificates have changed.
@@ -186,6 +185,7 @@ impl Fetcher {
     fn parts(&mut self, wire: &WireGoalState) -> Result<Round, Failure> {
         let is_new = self.current.as_ref().is_none_or(|current| current.identity != wire.identity);
         let mut fast = self.vm_settings(&wire.identity, is_new)?;
+        let may_seal = is_new || self.certificates.is_now();
         let mut notes = self.seal(wire, is_new);
         let stopped = self.fast_track.has_stopped();
         let fabric = if is_new || stopped { Some(self.extensions_config(wire)?) } else { None };
@@ -194,11 +194,15 @@ impl Fetcher {
         }
         let outdated =
             fabric.as_ref().is_some_and(|fabric| self.fast_track.is_newer_than(&fabric.created_on));
-        let chosen = choice::choose(self.current.as_ref(), fabric, fast.take());
+        // Where the other channel has ended, what it brought last is no measure any more.
+        let current = self.current.as_ref().filter(|_| !stopped);
+        let chosen = choice::choose(current, fabric, fast.take());
         if let Some(chosen) = &chosen {
             notes.extend(chosen.notes.iter().cloned());
         }
-        let changed = self.publish(wire, chosen, outdated && stopped)?;
+        // Most rounds: nothing is new, and nothing was read or parsed to find that out.
+        let is_news = chosen.is_some() || may_seal;
+        let changed = is_news && self.publish(wire, chosen, outdated && stopped)?;
         let id = self.current.as_ref().map(|current| current.id.clone()).unwrap_or_default();
         Ok(Round { identity: wire.identity.clone(), id, expects_health: wire.expects_health, changed, notes })
     }

@@ -49,7 +49,7 @@ impl Connector<()> for DialConnector {
         let stream =
             dial(&self.place, target_of(details.uri)).map_err(|error| Error::Other(Box::new(error)))?;
         self.dialed.fetch_add(1, Ordering::Relaxed);
-        Ok(Some(SocketTransport::new(stream, buffers(details.config))))
+        SocketTransport::new(stream, buffers(details.config)).map(Some)
     }
 }
 
@@ -93,7 +93,7 @@ impl<In: Transport> Connector<In> for StorageConnector {
         for address in &details.addrs {
             match connect_within(*address, limit) {
                 Ok(stream) => {
-                    let transport = SocketTransport::new(stream, buffers(details.config));
+                    let transport = SocketTransport::new(stream, buffers(details.config))?;
                     return Ok(Some(Either::B(transport)));
                 }
                 Err(error) => last = Error::Io(error),

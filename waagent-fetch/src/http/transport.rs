@@ -19,9 +19,11 @@ pub struct SocketTransport {
 }
 
 impl SocketTransport {
-    /// Takes over a connected socket.
-    pub fn new(socket: TcpStream, buffers: LazyBuffers) -> Self {
-        Self { socket, buffers }
+    /// Takes over a connected socket. Head and body of a request are written one after the other: without
+    /// `TCP_NODELAY` the second waits for the first one's delayed acknowledgement.
+    pub fn new(socket: TcpStream, buffers: LazyBuffers) -> Result<Self, Error> {
+        socket.set_nodelay(true)?;
+        Ok(Self { socket, buffers })
     }
 
     fn wait(&self, events: PollFlags, timeout: NextTimeout) -> Result<(), Error> {

@@ -1,5 +1,4 @@
 //! What someone who owns the fetcher can't do, and which layer says no.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use waagent_common::documents::{GoalState, Inputs, SealedCertificates};
+use waagent_common::documents::{Certificates, GoalState, Inputs, MacState, SealedCertificates};
 use waagent_fabric::fault::Act;
 use waagent_fabric::route::Route;
 use waagent_fabric::until::Until;
@@ -150,4 +150,59 @@ fn a_second_one_is_refused_while_the_first_runs() {
     assert!(text.contains("another run of this program holds"), "{text}");
     assert_eq!(resident.stop(), Some(0));
     assert_eq!(machine.once().0, 0);
+}
+
+#[test]
+fn a_running_fetcher_takes_the_end_of_fast_track_as_outdated_once() {
+    let scenario = format!(
+        "{SCENARIO}\n[vm_settings]\nsupported = true\n[[then]]\nafter = \"manual\"\nchannel = \"fast-track\""
+    );
+    let Some(machine) = Machine::new(&scenario) else { return };
+    let resident = Resident::start(&machine);
+    assert_eq!(resident.says("STATUS="), "STATUS=goal state 1");
+    assert!(machine.fabric.next_goal_state().unwrap());
+    assert_eq!(resident.says("STATUS="), "STATUS=goal state 1, fast track");
+    machine.break_route(Route::VmSettings, Act::Status { code: 404, retry_after: None, text: None });
+    becomes("the older goal state is outdated", || machine.document::<GoalState>().body.outdated);
+    let before = machine.count(Route::ExtensionsConfig);
+    waits(&machine, &Until::Polls(12));
+    assert_eq!(machine.count(Route::ExtensionsConfig), before);
+    assert_eq!(resident.stop(), Some(0));
+}
+
+/// The tenant's certificate can be new under the same incarnation, after hibernation.
+#[test]
+fn asks_twice_for_a_certificate_that_fast_track_names_and_is_not_there() {
+    let scenario = format!(
+        "{SCENARIO}\n[vm_settings]\nsupported = true\n[[then]]\nafter = \"manual\"\nchannel = \"fast-track\""
+    );
+    let Some(machine) = Machine::new(&scenario) else { return };
+    machine.transport();
+    let resident = Resident::start(&machine);
+    resident.says("STATUS=goal state 1");
+    assert!(machine.fabric.next_goal_state().unwrap());
+    resident.says("STATUS=goal state 1, fast track");
+    for requests in [2, 3, 3] {
+        let sealed = machine.document::<SealedCertificates>();
+        let opened = Certificates {
+            certificates: Vec::new(),
+            needs: None,
+            mac: MacState::Verified,
+            errors: Vec::new(),
+        };
+        becomes("the goal state names the certificates", || {
+            let named = machine.document::<GoalState>().body.certificates_sha256;
+            named.is_some_and(|named| named.as_str() == sealed.digest)
+        });
+        machine.put(&opened, &Inputs::new().document(&sealed));
+        waits(&machine, &Until::Requests(Route::Certificates, requests));
+        becomes("new ones are published", || {
+            requests == machine.count(Route::Certificates)
+                && (machine.document::<SealedCertificates>().digest != sealed.digest || requests == 3)
+        });
+    }
+    let polls = machine.count(Route::GoalState);
+    waits(&machine, &Until::Requests(Route::GoalState, polls + 3));
+    assert_eq!(machine.count(Route::Certificates), 3, "twice, and then it goes on");
+    assert_eq!(resident.stop(), Some(0));
 }
