@@ -9,6 +9,7 @@
 
 mod decisions;
 mod disks;
+mod finish;
 mod hostile_disks;
 mod hostile_media;
 mod images;
