@@ -64,27 +64,27 @@ impl Allow {
                 .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
     }
 
-    /// Is this extension allowed to be run (or uninstalled)? `packaged`: would a package of it be executed?
-    pub fn on(&self, name: &str, verb: &str, packaged: bool) -> Result<(), String> {
-        let (path, listed_only, signed, listed) = match self {
-            Self::Everything => return Ok(()),
+    /// Is this extension allowed to be run (or uninstalled)?
+    pub fn on(&self, name: &str, verb: &str) -> Result<(), String> {
+        let (path, listed) = match self {
+            Self::Everything | Self::Rules { listed_only: false, .. } => return Ok(()),
             Self::Nothing(why) => return Err(why.clone()),
-            Self::Rules { path, listed_only, signed, listed } => (path, *listed_only, *signed, listed),
+            Self::Rules { path, listed, .. } => (path, listed),
         };
+        if listed.iter().any(|(listed, _)| *listed == name.to_lowercase()) {
+            return Ok(());
+        }
+        Err(format!(
+            "failed to {verb} extension '{name}' because it is not specified as an allowed extension. To {verb}, add \
+             the extension to the list of allowed extensions in the policy file ('{path}')."
+        ))
+    }
+
+    /// Must packages of this extension be signed?
+    pub fn demands_signature(&self, name: &str) -> bool {
+        let Self::Rules { signed, listed, .. } = self else { return false };
         let own = listed.iter().rfind(|(listed, _)| *listed == name.to_lowercase());
-        if listed_only && own.is_none() {
-            return Err(format!(
-                "failed to {verb} extension '{name}' because it is not specified as an allowed extension. To {verb}, \
-                 add the extension to the list of allowed extensions in the policy file ('{path}')."
-            ));
-        }
-        if packaged && own.and_then(|(_, own)| *own).unwrap_or(signed) {
-            return Err(format!(
-                "failed to {verb} extension '{name}' because the policy file ('{path}') requires a signature, and \
-                 this agent can't verify signatures of packages yet"
-            ));
-        }
-        Ok(())
+        own.and_then(|(_, own)| *own).unwrap_or(*signed)
     }
 
     /// The rule that lets extensions through, for the plan.
@@ -203,10 +203,10 @@ mod tests {
                 "extensions": {"Contoso.Tools": {}, "Contoso.Signed": {"signatureRequired": true, "runtimePolicy": [1]}}}}"#,
         )
         .unwrap();
-        assert_eq!(policy.on("contoso.TOOLS", "run", true), Ok(()));
-        assert!(policy.on("Other.Thing", "uninstall", false).unwrap_err().contains("failed to uninstall"));
-        assert!(policy.on("Contoso.Signed", "run", true).unwrap_err().contains("requires a signature"));
-        assert_eq!(policy.on("Contoso.Signed", "uninstall", false), Ok(()));
+        assert_eq!(policy.on("contoso.TOOLS", "run"), Ok(()));
+        assert!(policy.on("Other.Thing", "uninstall").unwrap_err().contains("failed to uninstall"));
+        assert_eq!(policy.on("Contoso.Signed", "run"), Ok(()));
+        assert!(policy.demands_signature("contoso.signed") && !policy.demands_signature("Contoso.Tools"));
     }
 
     #[test]

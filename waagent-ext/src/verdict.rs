@@ -18,6 +18,7 @@ pub struct Verdict {
     enabled: bool,
     configuration: String,
     policy: Allow,
+    signed: bool,
 }
 
 impl Verdict {
@@ -27,6 +28,7 @@ impl Verdict {
             enabled: config.switch(SwitchKey::ExtensionsEnabled),
             configuration: place.path("/etc/waagent.conf").display().to_string(),
             policy: Allow::read(place, config),
+            signed: config.switch(SwitchKey::DebugEnableSignatureValidation),
         }
     }
 
@@ -44,10 +46,13 @@ impl Verdict {
             ));
         }
         let verb = if wish == Ok(Wish::Enabled) { "run" } else { "uninstall" };
-        if let Err(why) = self.policy.on(name, verb, wish == Ok(Wish::Enabled)) {
+        if let Err(why) = self.policy.on(name, verb) {
             return refuse(format!("Extension will not be processed: {why}"));
         }
-        wish?;
+        if wish? == Wish::Enabled && (self.signed || self.policy.demands_signature(name)) {
+            let text = "package signature required, and this agent can't verify signatures of packages yet";
+            return Err(Trouble::new(code::PACKAGE_EXTRACTION, "Download", text).overriding());
+        }
         check_settings(extension, all)?;
         Ok(self.policy.rule())
     }

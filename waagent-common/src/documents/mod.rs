@@ -255,6 +255,11 @@ pub fn write_at<T: Body>(
     durable::write(path, &render(path, body, inputs, sandbox)?, T::MODE).map(|()| Written::Changed)
 }
 
+/// Writes a document without a look at the one before: for a writer that knows that it says something new.
+pub fn replace_at<T: Body>(path: &Path, body: &T, inputs: &Inputs, sandbox: &Sandbox) -> Result<(), Fault> {
+    durable::write(path, &render(path, body, inputs, sandbox)?, T::MODE)
+}
+
 fn render<T: Body>(path: &Path, body: &T, inputs: &Inputs, sandbox: &Sandbox) -> Result<Vec<u8>, Fault> {
     let refuse = |why: &str| Fault::new(Exit::Software, format!("cannot write '{}': {why}", path.display()));
     body.check().map_err(|why| refuse(&why))?;

@@ -131,8 +131,7 @@ impl Engine<'_> {
         });
         self.save()?;
         let path = self.place.path(Command::PATH).join(format!("{}.json", command.id));
-        documents::write_at(self.place, &path, &command, &self.inputs(), self.sandbox)
-            .map_err(anyhow::Error::from)?;
+        documents::replace_at(&path, &command, &self.inputs(), self.sandbox).map_err(anyhow::Error::from)?;
         say(&command, home);
         if let Err(fault) = self.starter.start(&command.id) {
             self.state.command = None;

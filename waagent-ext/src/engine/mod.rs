@@ -87,6 +87,8 @@ pub struct Engine<'a> {
     known: Known,
     verdict: Verdict,
     state: ExtensionState,
+    /// The state as it is on disk.
+    saved: Option<ExtensionState>,
     reporter: Reporter,
     /// Handlers whose files were written in this round.
     prepared: HashSet<HandlerName>,
@@ -102,6 +104,7 @@ pub struct Engine<'a> {
 impl<'a> Engine<'a> {
     /// Takes up the work where the last run left it.
     pub fn new(place: &'a Place, config: &'a Config, sandbox: &'a Sandbox, force: bool) -> Result<Self> {
+        let state = load(place)?;
         let mut engine = Self {
             place,
             config,
@@ -110,7 +113,8 @@ impl<'a> Engine<'a> {
             starter: Starter::of(place),
             known: Known::read(place)?,
             verdict: Verdict::read(place, config),
-            state: load(place)?,
+            saved: Some(state.clone()).filter(|state| *state != ExtensionState::default()),
+            state,
             reporter: Reporter::default(),
             prepared: HashSet::new(),
             worked: false,
@@ -197,9 +201,13 @@ impl<'a> Engine<'a> {
 
     /// Records what is done; nothing further is begun if that fails.
     fn save(&mut self) -> Result<()> {
-        if documents::write(self.place, &self.state, &self.inputs(), self.sandbox)? == Written::Changed {
-            self.worked = true;
+        if self.saved.as_ref() == Some(&self.state) {
+            return Ok(());
         }
+        let path = self.place.path(ExtensionState::PATH);
+        documents::replace_at(&path, &self.state, &self.inputs(), self.sandbox)?;
+        self.saved = Some(self.state.clone());
+        self.worked = true;
         Ok(())
     }
 

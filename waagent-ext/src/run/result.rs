@@ -78,7 +78,7 @@ impl<'a> Results<'a> {
     /// Writes the result durably.
     pub fn write(&self, result: &CommandResult) -> Result<(), Fault> {
         let path = self.path("result.json");
-        documents::write_at(self.place, &path, result, &self.inputs, self.sandbox).map(|_written| ())
+        documents::replace_at(&path, result, &self.inputs, self.sandbox)
     }
 
     /// Writes that the command wasn't run, or broke off, and why.
