@@ -102,7 +102,7 @@ impl<'a> Chain<'a> {
             queue: BOOT.iter().copied().collect(),
             restarts: Vec::new(),
             triggers: Triggers::default(),
-            flags: Flags::default(),
+            flags: Flags::as_they_are(),
             commands: Commands::default(),
             dialer: sockets::dialer()?,
             notifications,

@@ -14,12 +14,18 @@ use super::programs::Program;
 use super::triggers::{Stamp, stamp};
 
 /// Flags that were acted on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Flags {
     acted: BTreeMap<&'static str, Stamp>,
 }
 
 impl Flags {
+    /// Flags of an earlier run are no news, as they are none to a path unit.
+    pub fn as_they_are() -> Self {
+        let acted = FLAGS.iter().map(|flag| (*flag, stamp(&Path::new(RUN).join(flag)))).collect();
+        Self { acted }
+    }
+
     /// Acts on new flags, and says which programs are to run next because of that. While the disk program is at work
     /// its document may not say yet what its flags ask for.
     pub fn act(&mut self, commands: &mut Commands, disk_is_at_work: bool) -> Vec<Program> {
@@ -118,5 +124,6 @@ impl Commands {
     }
 }
 
+const FLAGS: &[&str] = &["provision/customdata", "disk/mount", "disk/swap"];
 const AFTER: &str = "after ";
 const CUSTOM_DATA: &str = "custom data";
