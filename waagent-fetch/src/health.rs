@@ -24,10 +24,11 @@ pub struct Reporter {
     sent: Option<Health>,
     /// The platform asked for a report at this boot, and got one.
     repeated: bool,
-    /// The host key may not have been told yet.
-    owes_fingerprint: bool,
-    fingerprint_tries: u32,
+    /// Tries left to tell the host key; none where it needn't be told (again).
+    fingerprint_tries: Option<u32>,
     complained: Option<String>,
+    /// The platform knew all at the last look, and no document has changed since.
+    settled: bool,
 }
 
 /// A report, before it is dressed in XML.
@@ -74,9 +75,10 @@ impl Reporter {
                 None
             }
         };
-        let owes_fingerprint = sent.as_ref().is_some_and(|sent| sent.state == State::Ready.name());
+        let is_ready = sent.as_ref().is_some_and(|sent| sent.state == State::Ready.name());
+        let fingerprint_tries = is_ready.then_some(FINGERPRINT_TRIES);
         let disabled = agent.eq_ignore_ascii_case("disabled");
-        Self { disabled, sent, repeated: false, owes_fingerprint, fingerprint_tries: 0, complained: None }
+        Self { disabled, sent, repeated: false, fingerprint_tries, complained: None, settled: false }
     }
 
     /// Tells the platform what it doesn't know yet.
@@ -87,10 +89,15 @@ impl Reporter {
         server: WireServer<'_>,
         wire: &WireGoalState,
     ) -> Result<Told, Fault> {
+        let is_ready = self.sent.as_ref().is_some_and(|sent| sent.state == State::Ready.name());
+        if self.settled && !(wire.expects_health && is_ready && !self.repeated) {
+            return Ok(Told::Everything);
+        }
         let (report, inputs) = self.wanted(place);
         let Some(report) = report else { return Ok(Told::Everything) };
         let asked = wire.expects_health && !self.repeated && report.state == State::Ready;
         if self.is_known(&report) && !asked {
+            self.settled = true;
             return Ok(Told::Everything);
         }
         let answer = server.health(&render(&wire.identity, &report));
@@ -102,7 +109,7 @@ impl Reporter {
         let told = if unsent.is_none() { Told::Everything } else { Told::Unsent };
         if told == Told::Everything {
             self.repeated = self.repeated || report.state == State::Ready;
-            (self.owes_fingerprint, self.fingerprint_tries) = (report.state == State::Ready, 0);
+            self.fingerprint_tries = (report.state == State::Ready).then_some(FINGERPRINT_TRIES);
             log::info(&format!(
                 "told the platform: {}{}, which it took with {}",
                 report.state.name(),
@@ -119,6 +126,11 @@ impl Reporter {
         }
         self.keep(place, sandbox, &report, http_status, unsent, &inputs)?;
         Ok(told)
+    }
+
+    /// A document changed that reports are made from.
+    pub fn doubt(&mut self) {
+        self.settled = false;
     }
 
     /// Is there a report that the platform doesn't have?
@@ -182,18 +194,16 @@ impl Reporter {
         server: WireServer<'_>,
         identity: &Identity,
     ) -> Result<(), Fault> {
-        let Some(sent) = self.sent.as_ref().filter(|sent| self.owes_fingerprint && sent.unsent.is_none())
-        else {
-            return Ok(());
-        };
+        let Some(left) = self.fingerprint_tries else { return Ok(()) };
+        let Some(sent) = self.sent.as_ref().filter(|sent| sent.unsent.is_none()) else { return Ok(()) };
         let status = Document::<ProvisionStatus>::read_if_there(place).ok().flatten();
         let fingerprint = status.as_ref().and_then(|status| status.body.ssh_host_key_fingerprint.clone());
         let known = sent.role_properties.as_ref().map(|known| &known.fingerprint);
         let Some(fingerprint) = fingerprint.filter(|text| !text.is_empty() && Some(text) != known) else {
-            self.owes_fingerprint = false;
+            self.fingerprint_tries = None;
             return Ok(());
         };
-        self.fingerprint_tries += 1;
+        self.fingerprint_tries = left.checked_sub(1).filter(|left| *left > 0);
         let result = match server.role_properties(&render_fingerprint(identity, &fingerprint)) {
             Ok(response) if response.is_success() => "accepted".to_owned(),
             Ok(response) => refusal(&response),
@@ -201,12 +211,12 @@ impl Reporter {
         };
         if result == "accepted" {
             log::info("told the platform the fingerprint of the host key");
-        } else if self.fingerprint_tries < FINGERPRINT_TRIES {
+        } else if self.fingerprint_tries.is_some() {
             return Ok(());
         } else {
             log::warning(&format!("cannot tell the platform the host key's fingerprint: {result}, ignoring"));
         }
-        self.owes_fingerprint = false;
+        self.fingerprint_tries = None;
         let inputs = Inputs::new().optional(status.as_ref());
         if let Some(sent) = &mut self.sent {
             sent.role_properties = Some(RoleProperties { fingerprint, result });

@@ -242,10 +242,14 @@ impl<'a> Resident<'a> {
                 self.round_at = monotonic();
             }
             Folder::Provision if is("status.json") => {
+                self.session.reporter.doubt();
                 self.session.uploader.doubt();
                 self.round_at = monotonic();
             }
-            Folder::Failed => self.round_at = monotonic(),
+            Folder::Failed => {
+                self.session.reporter.doubt();
+                self.round_at = monotonic();
+            }
             _ => return,
         }
         if name.is_empty() {
