@@ -62,10 +62,10 @@ fn write(place: &Place, entry: &Entry) -> Result<bool> {
     let mut is_changed = false;
     if let Some(private) = &entry.key {
         let pem = Zeroizing::new(private.private_key_to_pem_pkcs8().context("cannot encode a private key")?);
-        is_changed = put(&key, &pem, KEY_MODE)?;
+        is_changed = put(&key, &pem, KEY_MODE, place.is_labelled().then_some(KEY_TYPE))?;
     }
     // Last: who waits for the certificate finds the key beside it.
-    Ok(put(&certificate, &entry.certificate.to_pem()?, CERTIFICATE_MODE)? || is_changed)
+    Ok(put(&certificate, &entry.certificate.to_pem()?, CERTIFICATE_MODE, None)? || is_changed)
 }
 
 /// Certificate and key.
@@ -74,10 +74,10 @@ fn files(place: &Place, thumbprint: &Thumbprint) -> (PathBuf, PathBuf) {
 }
 
 /// Writes a file unless it is there as it should be; whether it was written.
-fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, Fault> {
+fn put(path: &Path, bytes: &[u8], mode: u32, kind: Option<&str>) -> Result<bool, Fault> {
     let is_there = durable::read_with_owner(path, LARGEST)
         .is_ok_and(|(old, owner)| *Zeroizing::new(old) == *bytes && owner.mode == mode);
-    if is_there { Ok(false) } else { durable::write(path, bytes, mode).map(|()| true) }
+    if is_there { Ok(false) } else { durable::write_typed(path, bytes, mode, kind).map(|()| true) }
 }
 
 /// A time of a certificate; none where it is damaged.
@@ -88,5 +88,7 @@ fn timestamp(time: &Asn1TimeRef) -> Option<Timestamp> {
 
 const CERTIFICATE_MODE: u32 = 0o444;
 const KEY_MODE: u32 = 0o400;
+/// SELinux type of a certificate's key, which handlers and provisioning may read.
+const KEY_TYPE: &str = "waagent_key_t";
 /// Bytes of a PEM file.
 const LARGEST: u64 = 64 << 10;

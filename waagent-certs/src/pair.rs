@@ -68,7 +68,7 @@ impl Pair {
     pub fn write(&self, place: &Place, generation: u32) -> Result<()> {
         let (private, public) = files(place, generation);
         let pem = Zeroizing::new(self.key.private_key_to_pem_pkcs8()?);
-        durable::write(&private, &pem, KEY_MODE)?;
+        durable::write_typed(&private, &pem, KEY_MODE, place.is_labelled().then_some(KEY_TYPE))?;
         durable::write(&public, &self.certificate.to_pem()?, 0o444)?;
         Ok(())
     }
@@ -105,6 +105,8 @@ pub fn thumbprint(certificate: &X509) -> Result<Thumbprint> {
 
 /// Its owner alone, and read only.
 const KEY_MODE: u32 = 0o400;
+/// SELinux type of the transport key: no other program of the agent may read it.
+const KEY_TYPE: &str = "waagent_transport_key_t";
 const PRIVATE: &str = "TransportPrivate";
 const PUBLIC: &str = "TransportCert";
 /// FIPS asks for 2048 at least; NIST SP 800-57 counts 3072 as 128 bits of security.

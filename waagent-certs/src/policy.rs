@@ -41,6 +41,7 @@ pub const POLICY: Policy = Policy {
         BASE,
         FILES,
         LOADER,
+        syscall(&["fgetxattr", "fsetxattr"], "transport, install: the SELinux type of a private key"),
         syscall(
             &["sysinfo"],
             "transport, unseal: libcrypto sorts, and qsort(3) of glibc asks for the size of memory",

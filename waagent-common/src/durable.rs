@@ -2,18 +2,25 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::fault::{Exit, Fault};
+use crate::sys::label;
 
 /// Writes a file whole: temporary file in the same folder, fsync, rename, fsync of the folder.
 ///
 /// The mode is the file's from its creation (less the umask, which is then made good): at no time can more people
 /// read it. A temporary file of a run that was killed is replaced.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
+    write_typed(path, bytes, mode, None)
+}
+
+/// Like [`write`], for a file that has another SELinux type than its folder: it has it before its first byte.
+pub fn write_typed(path: &Path, bytes: &[u8], mode: u32, kind: Option<&str>) -> Result<(), Fault> {
     let temporary = temporary_beside(path)?;
-    let written = write_and_rename(&temporary, path, bytes, mode);
+    let written = write_and_rename(&temporary, path, bytes, mode, kind);
     if written.is_err() {
         // What remains is refused by readers and replaced by the next run; the first error is the one to tell.
         let _left_over = fs::remove_file(&temporary);
@@ -21,11 +28,20 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
     written
 }
 
-fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
+fn write_and_rename(
+    temporary: &Path,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    kind: Option<&str>,
+) -> Result<(), Fault> {
     let failed = |act: &str, error: std::io::Error| {
         Fault::new(Exit::CannotCreate, format!("cannot {act} '{}': {error}", path.display()))
     };
     let mut file = create_new(temporary, mode).map_err(|e| failed("create", e))?;
+    if let Some(kind) = kind {
+        label::set_type(file.as_fd(), kind).map_err(|e| failed("label", e))?;
+    }
     file.write_all(bytes).map_err(|e| failed("write", e))?;
     file.set_permissions(Permissions::from_mode(mode)).map_err(|e| failed("set the mode of", e))?;
     file.sync_all().map_err(|e| failed("write", e))?;

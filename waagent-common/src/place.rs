@@ -22,6 +22,11 @@ impl Place {
         self.root == Path::new("/")
     }
 
+    /// Is SELinux on, for the tree that we work in?
+    pub fn is_labelled(&self) -> bool {
+        self.is_live() && Path::new("/sys/fs/selinux/enforce").exists()
+    }
+
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root

@@ -32,6 +32,15 @@ pub fn set(file: BorrowedFd<'_>, label: &str) -> io::Result<()> {
     if set == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Gives it another type; the rest of the label stays.
+pub fn set_type(file: BorrowedFd<'_>, kind: &str) -> io::Result<()> {
+    let now = get(file)?.ok_or_else(|| io::Error::other("it has no SELinux label to change"))?;
+    let mut parts: Vec<&str> = now.splitn(4, ':').collect();
+    let part = parts.get_mut(2).ok_or_else(|| io::Error::other(format!("its SELinux label is '{now}'")))?;
+    *part = kind;
+    set(file, &parts.join(":"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -47,5 +56,7 @@ mod tests {
         assert_eq!(get(file.as_fd()).unwrap(), None);
         set(file.as_fd(), "system_u:object_r:swapfile_t:s0").unwrap();
         assert_eq!(get(file.as_fd()).unwrap().unwrap(), "system_u:object_r:swapfile_t:s0");
+        set_type(file.as_fd(), "mnt_t").unwrap();
+        assert_eq!(get(file.as_fd()).unwrap().unwrap(), "system_u:object_r:mnt_t:s0");
     }
 }

@@ -1,6 +1,7 @@
 //! Finds the medium by its content, and reads what matters from it.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -125,7 +126,11 @@ impl Candidate {
             .read(true)
             .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
             .open(&self.node)
-            .map_err(|e| silent(&e.to_string()))?;
+            .map_err(|error| match error.kind() {
+                // The kernel makes the node for root alone; it is there for us when udev has given it its group.
+                ErrorKind::PermissionDenied => Missing::Nothing(unreadable(&self.node, &error.to_string())),
+                _ => silent(&error.to_string()),
+            })?;
         let meta = file.metadata().map_err(|e| silent(&e.to_string()))?;
         let number = format!("{}:{}", major(meta.rdev()), minor(meta.rdev()));
         if !meta.file_type().is_block_device() || number != self.number {
@@ -205,7 +210,11 @@ fn is_xml(bytes: &[u8]) -> bool {
 }
 
 fn silent(device: &Path, why: &str) -> Missing {
-    Missing::Silent(format!("cannot read '{}': {why}", device.display()))
+    Missing::Silent(unreadable(device, why))
+}
+
+fn unreadable(device: &Path, why: &str) -> String {
+    format!("cannot read '{}': {why}", device.display())
 }
 
 #[cfg(test)]

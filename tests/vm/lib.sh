@@ -1,0 +1,90 @@
+# A guest and all that it meets: packages, image, provisioning medium, resource disk, platform. Sourced by the scenarios.
+# shellcheck shell=bash
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+vm=$repository/tests/vm
+work=${VM_WORK:-$repository/target/vm}
+base=${VM_BASE:-$work/base}
+binaries=${BINARIES:-$repository/target/release}
+headers=$base/policy-dev/usr/share/selinux
+scenario=$repository/tests/fabric/scenarios/first-boot.toml
+state=$work/fabric
+image=$work/guest.img
+
+# What each scenario of a run needs, made once: rebuilt when a package of the agent is newer.
+prepare() {
+    "$vm/packages"
+    mkdir -p "$work"
+    "$vm/make-base" "$base"
+    make --no-print-directory -s -C "$repository" package BINARIES="$binaries" POLICY_HEADERS="$headers" \
+        POLICY_NAME=default PACKAGES="$work/packages" >/dev/null
+    make_platform_keys
+    rm -rf "$work/overlay"
+    install -d "$work/overlay/usr/local/share/ca-certificates"
+    install -m 0644 "$state/ca.pem" "$work/overlay/usr/local/share/ca-certificates/waagent-fabric.crt"
+}
+
+# The packages of the agent into a copy of the base: make_guest IMAGE ARGUMENTS-OF-MAKE-IMAGE...
+make_guest() {
+    local out=$1
+    shift
+    "$vm/make-image" "$base" "$out" --overlay "$work/overlay" --package "$work"/packages/waagent-selinux_*.deb \
+        --package "$work"/packages/waagent_*.deb "$@"
+}
+
+# The fabric's keys and its certificate authority, which the image trusts.
+make_platform_keys() {
+    [ ! -e "$state/ca.pem" ] || return 0
+    rm -rf "$state"
+    unshare --net bash -c '
+        ip link set lo up
+        "$1/waagent-fabric" serve --scenario "$2" --state "$3" --wire-server 127.0.0.1:80 \
+            --host-plugin 127.0.0.1:32526 --imds 127.0.0.1:81 &
+        fabric=$!
+        "$1/waagent-fabric" wait --until polls=0 --timeout 20
+        kill "$fabric"
+        wait "$fabric" || :' make_platform_keys "$binaries" "$scenario" "$state" >/dev/null
+}
+
+# A DVD as Azure attaches it (UDF bridge), and a blank disk.
+make_media() { # FOLDER
+    mkdir -p "$1"
+    rm -rf "$1/dvd"
+    "$binaries/waagent-fabric" media --scenario "$scenario" --state "$state" --out "$1/dvd"
+    genisoimage -quiet -udf -V rd_rdfe_stable.261121-0622 -o "$1/dvd.iso" "$1/dvd"
+    rm -f "$1/resource.img"
+    truncate -s 1G "$1/resource.img"
+}
+
+# A job for the guest: its checks, and what all jobs share.
+make_job() { # FOLDER JOB-SCRIPT
+    rm -rf "$1"
+    mkdir -p "$1"
+    cp "$2" "$1/run"
+    cp "$vm/jobs/common.sh" "$repository/tests/chain/checks.sh" "$1"
+}
+
+# boot NAME ARGUMENTS-OF-RUN-GUEST...: runs $work/NAME/job in the guest, with the platform outside.
+boot() {
+    local name=$1
+    shift
+    "$vm/run-guest" "$base" "$image" "$work/$name/job" "$work/$name/out" --platform "$(platform)" "$@"
+}
+
+# The platform's command line: without the demand for the opener's uid, which can't be seen through the emulator.
+platform() {
+    sed '/^require_uid0_opener/d' "$scenario" >"$work/scenario.toml"
+    echo "$binaries/waagent-fabric serve --scenario $work/scenario.toml --state $state" \
+        "--storage-http 203.0.113.10:80 --storage-https 203.0.113.10:443"
+}
+
+# The counts of the guest's job and of the driver, as one closing line.
+close() { # NAME FILE...
+    local name=$1 passed failed
+    shift
+    cat "$@" | grep -aE '^(ok  |FAIL|      )' || :
+    passed=$(cat "$@" | grep -ac '^ok  ') || :
+    failed=$(cat "$@" | grep -ac '^FAIL') || :
+    printf 'vm %s: %s passed, %s failed\n' "$name" "$passed" "$failed"
+    [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}

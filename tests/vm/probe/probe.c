@@ -1,0 +1,248 @@
+// Tries one forbidden act after the other, and prints "<act> <yes|errno name>". Installed for the test alone, with a
+// domain's entry label: what it may not do, a stolen program of that domain may not do either.
+// probe PRIVATE-KEY: the path of a certificate's key.
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *key = "/nonexistent";
+
+static void say(const char *act, int result) {
+    printf("%s %s\n", act, result >= 0 ? "yes" : strerrorname_np(errno));
+    fflush(stdout);
+}
+
+static int opens(const char *path, int flags) {
+    int fd = open(path, flags | O_CLOEXEC);
+    if (fd >= 0) close(fd);
+    return fd;
+}
+
+static int reads(const char *path) { return opens(path, O_RDONLY); }
+
+// Makes a file in the folder, and removes it.
+static int creates_in(const char *folder) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/probe-%d", folder, getpid());
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return fd;
+    close(fd);
+    return unlink(path);
+}
+
+// Refused by a peer that isn't there is allowed by the policy.
+static int connects(const char *address, int port) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return fd;
+    struct timeval limit = {.tv_sec = 5};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    inet_pton(AF_INET, address, &at.sin_addr);
+    int result = connect(fd, (struct sockaddr *)&at, sizeof at);
+    int why = errno;
+    close(fd);
+    errno = why;
+    return result < 0 && why == ECONNREFUSED ? 0 : result;
+}
+
+static int binds(int port) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return fd;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int result = bind(fd, (struct sockaddr *)&at, sizeof at);
+    int why = errno;
+    close(fd);
+    errno = why;
+    return result;
+}
+
+static int sockets(int family, int type, int protocol) {
+    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+    if (fd >= 0) close(fd);
+    return fd;
+}
+
+// In a child, for what can't be taken back; its errno is the exit status.
+static int in_child(int (*act)(void)) {
+    pid_t child = fork();
+    if (child < 0) return -1;
+    if (child == 0) _exit(act() < 0 ? errno : 0);
+    int status = 0;
+    waitpid(child, &status, 0);
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+    return errno ? -1 : 0;
+}
+
+static int executes(const char *path) {
+    pid_t child = fork();
+    if (child < 0) return -1;
+    if (child == 0) {
+        dup2(open("/dev/null", O_RDWR), 1);
+        execl(path, path, "--version", (char *)NULL);
+        _exit(200);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    errno = EACCES;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 200 ? -1 : 0;
+}
+
+static int makes_user_namespace(void) { return unshare(CLONE_NEWUSER); }
+// Where it leaves no trace.
+static int mounts(void) { return unshare(CLONE_NEWNS) < 0 ? -1 : mount("tmpfs", "/mnt", "tmpfs", 0, NULL); }
+static int traces(void) { return ptrace(PTRACE_SEIZE, 1, 0, 0); }
+
+static int loads_module(void) {
+    // Garbage: an image that may be loaded is refused for its format.
+    int result = syscall(SYS_init_module, "garbage", 7, "");
+    return result < 0 && errno == ENOEXEC ? 0 : result;
+}
+
+static int loads_bpf(void) {
+    union bpf_attr attributes = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
+    return syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof attributes);
+}
+
+static int names_host(void) {
+    char name[65];
+    if (gethostname(name, sizeof name) < 0) return -1;
+    return sethostname(name, strlen(name));
+}
+
+static int signals_init(void) { return kill(1, 0); }
+
+static size_t put(unsigned char *to, size_t at, unsigned char code, char type, const char *text) {
+    while (at % 8) to[at++] = 0;
+    unsigned int length = strlen(text);
+    to[at++] = code, to[at++] = 1, to[at++] = type, to[at++] = 0;
+    memcpy(to + at, &length, 4);
+    memcpy(to + at + 4, text, length + 1);
+    return at + 4 + length + 1;
+}
+
+// Asks PID 1 by its private socket, as waagent-ext does: StartUnit(unit, "replace"). EACCES: the policy's answer.
+static int starts(const char *unit) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/private"};
+    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) < 0) return -1;
+    unsigned char message[1024] = {0}, answer[4096];
+    dprintf(fd, "%cAUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", 0);
+    size_t body = 0, head = 16;
+    unsigned char arguments[512] = {0};
+    const char *texts[] = {unit, "replace"};
+    for (int i = 0; i < 2; i++) {
+        while (body % 4) body++;
+        unsigned int length = strlen(texts[i]);
+        memcpy(arguments + body, &length, 4);
+        memcpy(arguments + body + 4, texts[i], length + 1);
+        body += 4 + length + 1;
+    }
+    head = put(message, head, 1, 'o', "/org/freedesktop/systemd1");
+    head = put(message, head, 2, 's', "org.freedesktop.systemd1.Manager");
+    head = put(message, head, 3, 's', "StartUnit");
+    head = put(message, head, 6, 's', "org.freedesktop.systemd1");
+    while (head % 8) head++;
+    message[head++] = 8, message[head++] = 1, message[head++] = 'g', message[head++] = 0;
+    message[head++] = 2, message[head++] = 's', message[head++] = 's', message[head++] = 0;
+    unsigned int fields = head - 16, serial = 1, length = body;
+    message[0] = 'l', message[1] = 1, message[2] = 0, message[3] = 1;
+    memcpy(message + 4, &length, 4), memcpy(message + 8, &serial, 4), memcpy(message + 12, &fields, 4);
+    while (head % 8) head++;
+    memcpy(message + head, arguments, body);
+    if (write(fd, message, head + body) < 0) return -1;
+    struct timeval limit = {.tv_sec = 20};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    size_t have = 0;
+    for (;;) {
+        ssize_t got = read(fd, answer + have, sizeof answer - have);
+        if (got <= 0) return -1;
+        have += got;
+        if (memmem(answer, have, "AccessDenied", 12) || memmem(answer, have, "Access denied", 13)) {
+            errno = EACCES;
+            return -1;
+        }
+        // The path of a job, or an error that says the policy had nothing against it.
+        if (memmem(answer, have, "/org/freedesktop/systemd1/job/", 30)) return 0;
+        if (memmem(answer, have, "NoSuchUnit", 10)) return 0;
+        if (have == sizeof answer) return errno = EMSGSIZE, -1;
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1) key = argv[1];
+    signal(SIGPIPE, SIG_IGN);
+#define LIB "/var/lib/waagent/"
+    say("read-shadow", reads("/etc/shadow"));
+    say("read-transport-key", reads(LIB "certs/TransportPrivate.pem"));
+    say("read-private-key", reads(key));
+    say("read-host-key", reads("/etc/ssh/ssh_host_rsa_key"));
+    say("read-sas-uris", reads(LIB "fetch/private/goal-state-uris.json"));
+    say("read-media", reads("/run/waagent/media/media.json"));
+    say("read-home", reads("/home/orchard/.ssh/authorized_keys"));
+    say("read-command", opens(LIB "ext/commands", O_RDONLY | O_DIRECTORY));
+    say("write-net", creates_in(LIB "net"));
+    say("write-fetch", creates_in(LIB "fetch"));
+    say("write-packages", creates_in(LIB "fetch/packages"));
+    say("write-certs", creates_in(LIB "certs"));
+    say("write-disk", creates_in(LIB "disk"));
+    say("write-provision", creates_in(LIB "provision"));
+    say("write-ext", creates_in(LIB "ext"));
+    say("write-command", creates_in(LIB "ext/commands"));
+    say("write-result", creates_in(LIB "ext/results"));
+    say("write-handler", creates_in(LIB "Contoso.Orchard.Hello-1.0.3"));
+    say("write-media", creates_in("/run/waagent/media"));
+    say("write-etc", creates_in("/etc"));
+    say("write-unit", creates_in("/etc/systemd/system"));
+    say("write-runtime-unit", creates_in("/run/systemd/system"));
+    say("write-cron", creates_in("/etc/cron.d"));
+    say("write-sudoers", creates_in("/etc/sudoers.d"));
+    say("write-libexec", creates_in("/usr/libexec/waagent"));
+    say("write-udev", creates_in("/etc/udev/rules.d"));
+    say("write-configuration", creates_in("/etc/waagent.conf.d"));
+    say("write-log", opens("/var/log/waagent.log", O_WRONLY));
+    say("connect-wireserver", connects("168.63.129.16", 80));
+    say("connect-hostga", connects("168.63.129.16", 32526));
+    say("connect-imds", connects("169.254.169.254", 80));
+    say("connect-ssh", connects("127.0.0.1", 22));
+    say("connect-high-port", connects("127.0.0.1", 4444));
+    say("bind-port", binds(8081));
+    say("packet-socket", sockets(AF_PACKET, SOCK_RAW, 0));
+    say("route-socket", sockets(AF_NETLINK, SOCK_RAW, 0));
+    say("netfilter-socket", sockets(AF_NETLINK, SOCK_RAW, 12));
+    say("vsock-socket", sockets(AF_VSOCK, SOCK_STREAM, 0));
+    say("execute-shell", executes("/usr/bin/bash"));
+    say("execute-tool", executes("/usr/bin/cat"));
+    say("execute-su", executes("/usr/bin/su"));
+    say("load-module", loads_module());
+    say("load-bpf", loads_bpf());
+    say("trace-init", in_child(traces));
+    say("signal-init", in_child(signals_init));
+    say("mount", in_child(mounts));
+    say("user-namespace", in_child(makes_user_namespace));
+    say("host-name", names_host());
+    say("read-raw-disk", opens("/dev/nvme0n1", O_RDONLY));
+    say("write-raw-disk", opens("/dev/nvme0n1", O_WRONLY));
+    say("read-memory", reads("/dev/mem"));
+    say("setenforce", opens("/sys/fs/selinux/enforce", O_WRONLY));
+    say("load-policy", opens("/sys/fs/selinux/load", O_WRONLY));
+    say("selinux-config", opens("/etc/selinux/config", O_WRONLY));
+    say("start-sshd", starts("ssh.service"));
+    say("start-runner", starts("waagent-ext-run@probe-0.service"));
+    return 0;
+}
