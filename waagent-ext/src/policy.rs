@@ -48,6 +48,5 @@ pub const POLICY: Policy = Policy {
             &["socket", "connect", "sendto", "sendmsg", "recvfrom", "recvmsg", "getsockopt", "setsockopt"],
             "starter, service: a local socket of the service manager",
         ),
-        syscall(&["fchmodat", "fchmodat2"], "folder: the mode of what a handler is to execute"),
     ],
 };

@@ -57,7 +57,7 @@ impl Engine<'_> {
         if round.goal_state_id != goal.id || round.created_on != goal.created_on {
             return Some("a new goal state".to_owned());
         }
-        if self.state.boot_id != boot::id() {
+        if self.state.boot_id != self.boot {
             return Some("the machine was started".to_owned());
         }
         if self.state.chain_id != boot::chain_id(self.place) {
@@ -86,9 +86,10 @@ impl Engine<'_> {
             .filter(|feature| !FEATURES.contains(&feature.as_str()))
             .map(|feature| shown(feature))
             .collect();
-        (self.state.boot_id, self.state.chain_id) = (boot::id(), boot::chain_id(self.place));
+        (self.state.boot_id, self.state.chain_id) = (self.boot.clone(), boot::chain_id(self.place));
         self.force = false;
         self.prepared.clear();
+        self.basic.clear();
         self.verdict = Verdict::read(self.place, self.config);
         self.state.round = Some(new_round(goal, !missing.is_empty()));
         if missing.is_empty() {

@@ -11,7 +11,6 @@ use waagent_common::types::HandlerVersion;
 
 use super::act::Stop;
 use super::{Engine, Rest};
-use crate::boot;
 use crate::environment;
 use crate::handler::command_log;
 use crate::handler::home::Home;
@@ -60,6 +59,9 @@ impl Engine<'_> {
         line: &str,
     ) -> Command {
         self.state.commands = self.state.commands.saturating_add(1);
+        if self.basic.is_empty() {
+            self.basic = environment::basic(self.place, self.settings.fips);
+        }
         let base = home.base().to_string_lossy().into_owned();
         Command {
             id: format!("{}-{}", time::unix_millis(), self.state.commands),
@@ -74,7 +76,7 @@ impl Engine<'_> {
                 _ => 900,
             },
             slice: Some(slice(home)),
-            boot_id: boot::id(),
+            boot_id: self.boot.clone(),
         }
     }
 
@@ -85,7 +87,7 @@ impl Engine<'_> {
         kind: CommandKind,
         home: &Home,
     ) -> BTreeMap<String, String> {
-        let mut environment = environment::basic(self.place, self.settings.fips);
+        let mut environment = self.basic.clone();
         let number = extension.settings.first().map_or(0, |settings| settings.sequence_number);
         let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
         set("AZURE_GUEST_AGENT_EXTENSION_PATH", &home.base().to_string_lossy());

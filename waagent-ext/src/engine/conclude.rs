@@ -12,7 +12,6 @@ use waagent_common::time;
 use super::Engine;
 use super::act::is_update;
 use super::outcome::{self, Ended};
-use crate::boot;
 use crate::handler::command_log;
 use crate::handler::manifest::Manifest;
 use crate::plan::align::status;
@@ -22,7 +21,7 @@ impl Engine<'_> {
     /// Takes up the result of the command that was handed over, if there is one by now.
     pub(super) fn conclude(&mut self) -> Result<()> {
         let Some(running) = self.state.command.clone() else { return Ok(()) };
-        let other_boot = running.boot_id != boot::id();
+        let other_boot = running.boot_id != self.boot;
         let result = match self.result(&running) {
             Ok(result) => result.filter(|result| result.state != CommandState::Started),
             Err(fault) => {

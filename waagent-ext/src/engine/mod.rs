@@ -1,6 +1,6 @@
 //! The work on a goal state: one step after the other, each recorded before the next begins.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -16,6 +16,7 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
 use crate::allow::Allow;
+use crate::boot;
 use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 use crate::inputs::Known;
@@ -97,6 +98,10 @@ pub struct Engine<'a> {
     force: bool,
     /// The goal state of the last report.
     reported: Option<String>,
+    /// The boot's id, which can't change under us.
+    boot: String,
+    /// What every command's environment begins with; of this round.
+    basic: BTreeMap<String, String>,
     /// Could the policy file be read, or was there none, when the sandbox was entered?
     policy_readable: bool,
 }
@@ -120,6 +125,8 @@ impl<'a> Engine<'a> {
             worked: false,
             force,
             reported: None,
+            boot: boot::id(),
+            basic: BTreeMap::new(),
             policy_readable: !Allow::is_closed(place, config),
         };
         engine.clear_left_overs();

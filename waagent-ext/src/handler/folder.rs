@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
-use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, mkdirat};
+use nix::sys::stat::{Mode, fchmod, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use waagent_common::fault::{Exit, Fault};
 
@@ -73,10 +73,17 @@ impl Folder {
             Fault::new(Exit::CannotCreate, text)
         };
         let temporary = ".tmp-waagent";
-        let _no_left_over = unlinkat(&self.fd, temporary, UnlinkatFlags::NoRemoveDir);
         let bits = Mode::from_bits_truncate(mode);
         let new = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(&self.fd, temporary, new, bits).map_err(|e| failed(e.into()))?;
+        let fd = match openat(&self.fd, temporary, new, bits) {
+            // Of a run that was killed.
+            Err(Errno::EEXIST) => {
+                self.remove(temporary).map_err(|e| failed(e.into()))?;
+                openat(&self.fd, temporary, new, bits)
+            }
+            opened => opened,
+        }
+        .map_err(|e| failed(e.into()))?;
         let mut file = File::from(fd);
         fchmod(&file, bits).map_err(|e| failed(e.into()))?;
         file.write_all(bytes).map_err(failed)?;
@@ -132,11 +139,6 @@ impl Folder {
             Err(Errno::ENOENT) => Ok(()),
             removed => removed,
         }
-    }
-
-    /// Sets a file's mode.
-    pub fn set_mode(&self, name: &str, mode: u32) -> nix::Result<()> {
-        fchmodat(&self.fd, name, Mode::from_bits_truncate(mode), FchmodatFlags::FollowSymlink)
     }
 }
 
