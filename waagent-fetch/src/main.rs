@@ -1,10 +1,12 @@
 //! # waagent-fetch
 //!
-//! Speaks HTTP with the Azure platform and with storage: goal state, certificates and packages in; health, status and
+//! **Does**: speaks HTTP with the Azure platform and with storage: goal state, certificates and packages in; health, status and
 //! the host key's fingerprint out. Resident: it asks every few seconds and writes a document only when something changed.
 //!
-//! **Reads** `net/endpoint.json`, `certs/transport.json`, `certs/certificates.json`, `provision/status.json`,
-//! `ext/wanted.json`, `ext/status.json`, its own folder. **Writes** `fetch/certificates.json`, `fetch/goal-state.json`,
+//! **Reads**: `net/endpoint.json`, `certs/transport.json`, `certs/certificates.json`, `provision/status.json`,
+//! `ext/wanted.json`, `ext/status.json`, its own folder.
+//!
+//! **Writes**: `fetch/certificates.json`, `fetch/goal-state.json`,
 //! `fetch/packages/`, `fetch/health.json`, `fetch/status.json`, `fetch/waagent_status.json`, `fetch/SharedConfig.xml`,
 //! `fetch/endpoint-problem.json`, `fetch/cursor.json`, `fetch/private/goal-state-uris.json`, `fetch/failed/`.
 //!

@@ -1,11 +1,12 @@
 //! # waagent-net
 //!
-//! Finds the platform's WireServer, and sets a firewall by which uid 0 alone can open connections to it. DNS stays
-//! open, answers to the platform's probes pass, and no other rule of the machine is touched.
+//! **Does**: finds the platform's WireServer, and sets a firewall by which uid 0 alone can open connections to it. DNS
+//! stays open, answers to the platform's probes pass, and no other rule of the machine is touched.
 //!
-//! **Reads** lease files of DHCP clients, `/proc/self/net/route`, the kernel's links and tables (netlink),
-//! `/etc/waagent.conf`. **Writes** `net/endpoint.json`, `net/firewall.json`, `net/WireServerEndpoint`,
-//! `net/Protocol`, and the kernel's table `ip walinuxagent`.
+//! **Reads**: lease files of DHCP clients, `/proc/self/net/route`, the kernel's links and tables (netlink),
+//! `/etc/waagent.conf`.
+//!
+//! **Writes**: `net/endpoint.json`, `net/firewall.json`, `net/WireServerEndpoint`, `net/Protocol`, and the kernel's table `ip walinuxagent`.
 //!
 //! **Exit codes**: 0 done, unchanged or planned; 64 usage; 69 the kernel has no nf_tables; 71 the kernel refused;
 //! 73, 74 a document can't be written; 75 another run is at work; 77 sandbox, or no `CAP_NET_ADMIN`.

@@ -1,10 +1,13 @@
 //! # waagent-dial
 //!
-//! Opens connections to the WireServer, the HostGAPlugin and IMDS, and passes them to waagent-fetch: the host firewall
-//! and Azure's guest proxy let only uid 0 open them, and the program that parses what comes back must not be uid 0.
+//! **Does**: opens connections to the WireServer, the HostGAPlugin and IMDS, and passes them to waagent-fetch: the host
+//! firewall and Azure's guest proxy let only uid 0 open them, and the program that parses what comes back must not be
+//! uid 0.
 //!
-//! **Reads** its socket (descriptor 3, `/run/waagent/dial/dial.sock`: one byte per peer), `net/endpoint.json`,
-//! `/etc/waagent.conf`. **Writes** nothing.
+//! **Reads**: its socket (descriptor 3, `/run/waagent/dial/dial.sock`: one byte per peer), `net/endpoint.json`,
+//! `/etc/waagent.conf`.
+//!
+//! **Writes**: nothing.
 //!
 //! **Exit codes**: 0 never (it stays), 64 usage, 66 no socket was passed, 71 the kernel refused something, 77 sandbox.
 //!

@@ -83,8 +83,9 @@ impl Rhythm {
     }
 }
 
-/// Between two changes at least.
-const COALESCED: Duration = Duration::from_secs(1);
+/// Between two changes at least: what changes together goes together. In the long run it is waagent-ext that keeps the
+/// pace, one report a second.
+const COALESCED: Duration = Duration::from_millis(100);
 /// Between two that say the same. How long the platform waits before it shows "Not Ready" isn't documented; it is
 /// minutes.
 const UNCHANGED: Duration = Duration::from_secs(60);
@@ -129,11 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_gathered_for_a_second() {
+    fn changes_are_gathered_for_a_moment() {
         let mut rhythm = Rhythm::default();
         rhythm.sent(at(10), "a".to_owned());
         rhythm.doubt();
-        assert!(!rhythm.is_due(at(10)) && rhythm.is_due(at(11)));
+        assert!(!rhythm.is_due(at(10)) && rhythm.is_due(at(10) + COALESCED));
     }
 
     #[test]
