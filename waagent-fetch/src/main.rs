@@ -1,7 +1,7 @@
 //! # waagent-fetch
 //!
-//! **Does**: speaks HTTP with the Azure platform and with storage: goal state, certificates and packages in; health, status and
-//! the host key's fingerprint out. Resident: it asks every few seconds and writes a document only when something changed.
+//! **Does**: speaks HTTP with the Azure platform and with storage: goal state, certificates and packages in; health,
+//! status and the host key's fingerprint out. Resident: it asks every few seconds and writes a document only when something changed.
 //!
 //! **Reads**: `net/endpoint.json`, `certs/transport.json`, `certs/certificates.json`, `provision/status.json`,
 //! `ext/wanted.json`, `ext/status.json`, its own folder.

@@ -62,7 +62,7 @@ fn writes_both_kinds_of_blobs_by_both_channels() {
             let (sent, next) = round(&stand, &mut uploader, 0).unwrap();
             assert_eq!((sent, next), (Sent::Taken(channel), Next::Nothing), "{kind}");
             let bytes = blob(&stand);
-            assert_eq!(bytes.len() % 512 == 0, kind == "PageBlob", "{kind} {}", bytes.len());
+            assert_eq!(bytes.len().is_multiple_of(512), kind == "PageBlob", "{kind} {}", bytes.len());
             let text: Value = serde_json::from_slice(&bytes).unwrap();
             let handlers = &text["aggregateStatus"]["handlerAggregateStatus"];
             assert_eq!(handlers[0]["handlerName"], "Test.One");
@@ -214,7 +214,7 @@ fn reports_handlers_that_nobody_takes_care_of_after_five_minutes() {
 fn a_damaged_document_is_left_out_and_the_sign_of_life_goes_on() {
     let stand = Stand::new("http", "BlockBlob");
     std::fs::write(stand.place.lib("ext/status.json"), "{").unwrap();
-    std::fs::write(stand.place.lib("provision/status.json"), [0; 300_000]).unwrap();
+    std::fs::write(stand.place.lib("provision/status.json"), vec![0; 300_000]).unwrap();
     assert!(matches!(round(&stand, &mut uploader(&stand), 0).unwrap().0, Sent::Taken(_)));
     assert_eq!(
         stand.fabric.record().last_status.unwrap()["aggregateStatus"]["guestAgentStatus"]["status"],

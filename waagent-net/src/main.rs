@@ -6,7 +6,8 @@
 //! **Reads**: lease files of DHCP clients, `/proc/self/net/route`, the kernel's links and tables (netlink),
 //! `/etc/waagent.conf`.
 //!
-//! **Writes**: `net/endpoint.json`, `net/firewall.json`, `net/WireServerEndpoint`, `net/Protocol`, and the kernel's table `ip walinuxagent`.
+//! **Writes**: `net/endpoint.json`, `net/firewall.json`, `net/WireServerEndpoint`, `net/Protocol`, and the
+//! kernel's table `ip walinuxagent`.
 //!
 //! **Exit codes**: 0 done, unchanged or planned; 64 usage; 69 the kernel has no nf_tables; 71 the kernel refused;
 //! 73, 74 a document can't be written; 75 another run is at work; 77 sandbox, or no `CAP_NET_ADMIN`.

@@ -81,11 +81,12 @@ fn sections(source: &str) -> String {
     let mut text = String::new();
     for line in doc.into_iter().skip(1) {
         let plain = line.replace("**", "").replace('`', "");
-        let heading = HEADINGS.iter().find_map(|name| Some((*name, plain.strip_prefix(name)?.strip_prefix(':')?)));
+        let heading =
+            HEADINGS.iter().find_map(|name| Some((*name, plain.strip_prefix(name)?.strip_prefix(':')?)));
         let line = match heading {
             Some((name, rest)) => {
                 // Writing into a string can't fail.
-                let _infallible = write!(text, ".SH {}\n", name.to_uppercase());
+                let _infallible = writeln!(text, ".SH {}", name.to_uppercase());
                 rest.trim().to_owned()
             }
             None if plain.is_empty() => ".PP".to_owned(),
@@ -134,11 +135,16 @@ mod tests {
     #[test]
     fn every_page_tells_what_the_program_does_and_every_flag() {
         for (name, arguments, source) in PAGES {
-            let text = String::from_utf8(page(name, arguments(), source).unwrap()).unwrap().replace("\\-", "-");
-            for heading in [".SH NAME", ".SH DOES", ".SH READS", ".SH WRITES", ".SH EXIT CODES", ".SH SECURITY"] {
+            let text =
+                String::from_utf8(page(name, arguments(), source).unwrap()).unwrap().replace("\\-", "-");
+            for heading in
+                [".SH NAME", ".SH DOES", ".SH READS", ".SH WRITES", ".SH EXIT CODES", ".SH SECURITY"]
+            {
                 assert!(text.contains(heading), "{name} lacks {heading}");
             }
-            for flag in arguments().get_arguments().filter(|flag| !flag.is_hide_set()).filter_map(clap::Arg::get_long) {
+            for flag in
+                arguments().get_arguments().filter(|flag| !flag.is_hide_set()).filter_map(clap::Arg::get_long)
+            {
                 assert!(text.contains(&format!("--{flag}")), "{name} lacks --{flag}");
             }
         }
