@@ -13,6 +13,10 @@ fabric_pid=
 chain_pid=
 sshd_pid=
 
+# The first process of a PID namespace gets no signal that it doesn't handle.
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 # The machine's network: loopback alone, with the platform's addresses on it.
@@ -111,6 +115,8 @@ login() { # COMMAND...
 
 # Leaves nothing behind that outlives the view: swap areas, loop devices, processes.
 tear_down() {
+    # A second signal mustn't stop the cleaning.
+    trap '' INT TERM HUP
     stop_chain
     [ -z "$sshd_pid" ] || kill "$sshd_pid" 2>/dev/null || :
     [ -z "$fabric_pid" ] || kill "$fabric_pid" 2>/dev/null || :
