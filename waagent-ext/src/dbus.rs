@@ -9,6 +9,7 @@ const MAX_OTHERS: usize = 1000;
 const CALL: u8 = 1;
 const RETURN: u8 = 2;
 const ERROR: u8 = 3;
+const NO_REPLY_EXPECTED: u8 = 1;
 
 /// A method call with text arguments.
 #[derive(Debug)]
@@ -28,6 +29,15 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// The message, little-endian, serial 1.
     pub fn message(&self) -> Vec<u8> {
+        self.flagged(0)
+    }
+
+    /// The same, with the wish that nothing be answered.
+    pub fn unanswered(&self) -> Vec<u8> {
+        self.flagged(NO_REPLY_EXPECTED)
+    }
+
+    fn flagged(&self, flags: u8) -> Vec<u8> {
         let mut body = Vec::new();
         for argument in self.arguments {
             align(&mut body, 4);
@@ -46,7 +56,7 @@ impl Call<'_> {
         }
         field(&mut fields, 8, b'g');
         signature(&mut fields, &"s".repeat(self.arguments.len()));
-        let mut message = vec![b'l', CALL, 0, 1];
+        let mut message = vec![b'l', CALL, flags, 1];
         message.extend(length(&body));
         message.extend(1_u32.to_le_bytes());
         message.extend(length(&fields));

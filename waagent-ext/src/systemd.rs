@@ -1,10 +1,12 @@
 //! One call to PID 1 over its private socket: no bus daemon is needed, only uid 0.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use waagent_common::fault::{Exit, Fault};
 
 use crate::dbus::{self, Call};
@@ -13,6 +15,8 @@ use crate::dbus::{self, Call};
 const SOCKET: &str = "/run/systemd/private";
 /// For each read and write.
 const LIMIT: Duration = Duration::from_secs(25);
+/// Milliseconds between words to a silent PID 1.
+const PAUSES: &[u16] = &[20, 100, 500, 2500];
 
 /// Has PID 1 start a unit; that its job was queued is all that is waited for.
 pub fn start_unit(unit: &str) -> Result<(), Fault> {
@@ -34,7 +38,29 @@ fn start_unit_at(socket: &Path, unit: &str) -> Result<(), String> {
         arguments: &[unit, "fail"],
     };
     stream.write_all(&call.message()).map_err(failed)?;
+    wake(&mut stream).map_err(failed)?;
     dbus::reply(&mut stream)
+}
+
+/// Sends an empty word after the call until an answer comes. Where systemd reads the end of the handshake and the call
+/// at once, it looks at the call only when more arrives (`bus_socket_process_authenticating` in
+/// src/libsystemd/sd-bus/bus-socket.c leaves it in the buffer): seen with systemd 257, as 25 s of silence.
+fn wake(stream: &mut UnixStream) -> std::io::Result<()> {
+    let ping = Call {
+        path: "/org/freedesktop/systemd1",
+        interface: "org.freedesktop.DBus.Peer",
+        member: "Ping",
+        destination: "org.freedesktop.systemd1",
+        arguments: &[],
+    };
+    for pause in PAUSES {
+        let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut ready, PollTimeout::from(*pause))? > 0 {
+            return Ok(());
+        }
+        stream.write_all(&ping.unanswered())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -93,6 +119,29 @@ mod tests {
         {
             assert!(asked.contains(part), "{part:?} in {asked:?}");
         }
+    }
+
+    #[test]
+    fn wakes_a_manager_that_has_put_the_call_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("private");
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut read = [0; 19];
+            stream.read_exact(&mut read).unwrap();
+            stream.write_all(b"OK 0123456789abcdef\r\n").unwrap();
+            let mut all = Vec::new();
+            // Says nothing before a second message is there.
+            while !String::from_utf8_lossy(&all).contains("Ping\0") {
+                let mut piece = [0; 512];
+                let length = stream.read(&mut piece).unwrap();
+                all.extend(&piece[..length]);
+            }
+            stream.write_all(&answer(2, b"")).unwrap();
+        });
+        assert_eq!(start_unit_at(&path, "waagent-ext-run@1-2.service"), Ok(()));
+        server.join().unwrap();
     }
 
     #[test]

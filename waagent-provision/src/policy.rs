@@ -32,18 +32,20 @@ pub const POLICY: Policy = Policy {
     ],
     connects: Connects::Nowhere,
     reads: &[
-        grant("/proc", "tools: limits and switches of the kernel, cryptography's FIPS switch"),
         grant("/run", "media: ovf-env.xml and its document; cloud-init: its state; tools: name service"),
         grant("/sys/class/dmi/id/product_uuid", "identity: which VM this is"),
         grant("/sys/devices/virtual/dmi/id/product_uuid", "identity: where the name above leads"),
         grant("/sys/firmware", "entropy: table OEM0; identity: is there UEFI"),
-        grant("/sys/fs/selinux", "labels: is SELinux on"),
     ],
     writes: &[
         grant("/etc", "host name, sshd, sudoers, host keys; user: useradd renames its files in this folder"),
+        // Written in it is /proc/self/attr/fscreate alone, whose inode is a new one for each tool: useradd gives its files
+        // their labels by that, and fails where it can't. What else is writable there, the unit and SELinux keep shut.
+        grant("/proc", "tools: SELinux labels of their files; limits and switches of the kernel, FIPS"),
         grant("/home", "user: useradd makes the home; authorized keys, key pairs"),
         grant("/root", "authorized keys: only with Provisioning.AllowResetSysUser=y and UserName root"),
         grant("/run/waagent/provision", "lock, flags for PID 1"),
+        grant("/sys/fs/selinux", "tools: ask the SELinux policy, by writing the question"),
         grant("/var/lib/waagent", "its folder and documents, ovf-env.xml, CustomData, markers, links"),
         grant("/var/log/faillog", "user: useradd clears the number's old entry"),
         grant("/var/log/lastlog", "user: useradd clears the number's old entry"),
@@ -72,7 +74,6 @@ pub const POLICY: Policy = Policy {
         FILES,
         PROCESSES,
         TOOLS,
-        syscall(&["openat2"], "authorized keys, key pairs: no link is followed below the home"),
         syscall(&["sethostname"], "host name: the kernel's name; no effect without CAP_SYS_ADMIN"),
     ],
 };

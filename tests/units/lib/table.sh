@@ -10,6 +10,10 @@ waagent-disk.service|ReadWritePaths|-/mnt/resource|the same: it is in /mnt
 waagent-failed@.service|RestrictAddressFamilies|-AF_INET|it writes one document, and talks to nobody
 waagent-failed@.service|RestrictAddressFamilies|-AF_INET6|it writes one document, and talks to nobody
 waagent-failed@.service|RestrictAddressFamilies|-AF_UNIX|it writes one document, and talks to nobody
+waagent-provision.service|ReadWritePaths|-/proc|no unit makes it read-only; ProtectKernelTunables= does for the kernel's switches
+waagent-provision.service|ReadWritePaths|-/sys/fs/selinux|ProtectKernelTunables= leaves it, for tools ask the policy there
+waagent-provision-late.service|ReadWritePaths|-/proc|no unit makes it read-only; ProtectKernelTunables= does for the kernel's switches
+waagent-provision-late.service|ReadWritePaths|-/sys/fs/selinux|ProtectKernelTunables= leaves it, for tools ask the policy there
 TABLE
 }
 

@@ -143,6 +143,8 @@ static int starts(const char *unit) {
     if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) < 0) return -1;
     unsigned char message[1024] = {0}, answer[4096];
     dprintf(fd, "%cAUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", 0);
+    // What arrives with the end of the handshake is looked at when more comes.
+    usleep(300000);
     size_t body = 0, head = 16;
     unsigned char arguments[512] = {0};
     const char *texts[] = {unit, "replace"};
