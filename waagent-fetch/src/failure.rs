@@ -5,7 +5,7 @@ use std::fmt;
 use waagent_common::fault::{Exit, Fault};
 
 use crate::http::{HttpError, Response};
-use crate::retry;
+use crate::retry::{self, Throttled};
 
 /// What kind of failure it is decides what is done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,10 @@ pub enum Kind {
     Silent,
     /// The machine has moved: a new goal state has other ids.
     Stale,
-    /// An answer that says "not now": 429, 5xx.
+    /// An answer that says "not now": 5xx.
     Busy,
+    /// An answer that says "not so often": 403, 429, 503.
+    Throttled(Throttled),
     /// An answer that makes no sense.
     Nonsense,
     /// A fault on this machine.
@@ -53,9 +55,10 @@ impl Failure {
 
     /// An answer to `what` that isn't a success.
     pub fn of_status(what: &str, response: &Response) -> Self {
-        let kind = match response.status {
+        let kind = match (response.status, Throttled::of(response)) {
             _ if retry::is_stale(response) => Kind::Stale,
-            403 | 429 | 500..=599 => Kind::Busy,
+            (_, Some(throttled)) => Kind::Throttled(throttled),
+            (500..=599, None) => Kind::Busy,
             _ => Kind::Nonsense,
         };
         let hint = match response.status {
@@ -68,7 +71,7 @@ impl Failure {
     /// The exit status of a single round that this ends.
     pub fn exit(&self) -> Exit {
         match self.kind {
-            Kind::Silent | Kind::Stale | Kind::Busy => Exit::TryAgain,
+            Kind::Silent | Kind::Stale | Kind::Busy | Kind::Throttled(_) => Exit::TryAgain,
             Kind::Nonsense => Exit::Protocol,
             Kind::Own(exit) => exit,
         }

@@ -14,6 +14,7 @@ use waagent_common::{log, time};
 
 use crate::goal_state::wire::{Identity, WireGoalState};
 use crate::http::Response;
+use crate::retry::Throttled;
 use crate::wire_server::WireServer;
 
 /// What was said, and what is to be said.
@@ -63,6 +64,8 @@ pub enum Told {
     Everything,
     /// It is to be told again, after a new goal state.
     Unsent,
+    /// The same, but the platform doesn't want to be asked so often.
+    Throttled(Throttled),
 }
 
 impl Reporter {
@@ -106,7 +109,11 @@ impl Reporter {
             Ok(response) => (Some(response.status), Some(refusal(response))),
             Err(failure) => (None, Some(failure.text.clone())),
         };
-        let told = if unsent.is_none() { Told::Everything } else { Told::Unsent };
+        let told = match answer.as_ref().ok().and_then(Throttled::of) {
+            _ if unsent.is_none() => Told::Everything,
+            Some(throttled) => Told::Throttled(throttled),
+            None => Told::Unsent,
+        };
         if told == Told::Everything {
             self.repeated = self.repeated || report.state == State::Ready;
             self.fingerprint_tries = (report.state == State::Ready).then_some(FINGERPRINT_TRIES);

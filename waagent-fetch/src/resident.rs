@@ -95,7 +95,7 @@ impl<'a> Resident<'a> {
 
     /// Everything that is due.
     fn work(&mut self) {
-        if monotonic() >= self.round_at {
+        if monotonic() >= self.next_round() {
             self.round();
         }
         self.upload();
@@ -115,10 +115,15 @@ impl<'a> Resident<'a> {
         let upload = if self.uploading { Duration::MAX } else { self.session.uploader.next() };
         let packages = self.packages.again_at.filter(|_| !self.packages.running).unwrap_or(Duration::MAX);
         let watchdog = self.watchdog.as_ref().map_or(Duration::MAX, |watchdog| watchdog.at);
-        [self.round_at, upload, packages, watchdog, self.republish.next()]
+        [self.next_round(), upload, packages, watchdog, self.republish.next()]
             .into_iter()
             .min()
             .unwrap_or(self.round_at)
+    }
+
+    /// Whatever asks for a round: a platform that throttles is left alone.
+    fn next_round(&self) -> Duration {
+        self.round_at.max(self.session.fetcher.backoff.until())
     }
 
     fn round(&mut self) {

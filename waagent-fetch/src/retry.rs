@@ -85,6 +85,20 @@ pub fn delay(made: u32, chance: u32) -> Duration {
     (Duration::from_secs(u64::from(delay)) * (80 + chance) / 100).min(Duration::from_secs(15))
 }
 
+/// A host said "too many requests".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttled {
+    /// How long it wants to be left alone (`Retry-After`), if it says so.
+    pub asked: Option<Duration>,
+}
+
+impl Throttled {
+    /// Does the answer say so? 403 counts: the platform answers with it under load.
+    pub fn of(response: &Response) -> Option<Self> {
+        matches!(response.status, 403 | 429 | 503).then(|| Self { asked: response.retry_after() })
+    }
+}
+
 /// Leaves a host alone that said "too many requests", twice as long each time, up to a minute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backoff {
@@ -98,17 +112,27 @@ impl Backoff {
         now >= self.until
     }
 
-    /// Takes note of an answer.
-    pub fn note(&mut self, response: &Response, now: Duration, chance: u32) {
-        if !matches!(response.status, 403 | 429 | 503) {
+    /// The moment of the monotonic clock before which the host isn't asked.
+    pub fn until(&self) -> Duration {
+        self.until
+    }
+
+    /// Takes note of a success (None), or of a host that wants to be left alone. `chance` is 0 to 40: percent above
+    /// 80; never less than the host asked for, never more than a minute.
+    pub fn note(&mut self, throttled: Option<Throttled>, now: Duration, chance: u32) {
+        let Some(Throttled { asked }) = throttled else {
             *self = Self::default();
             return;
-        }
-        let doubled = (self.delay * 2).clamp(Duration::from_secs(1), Duration::from_secs(60));
-        self.delay = response.retry_after().unwrap_or(doubled).max(doubled);
-        self.until = now + self.delay * (80 + chance.min(40)) / 100;
+        };
+        let asked = asked.unwrap_or_default();
+        self.delay = (self.delay * 2).max(asked).clamp(Duration::from_secs(1), LONGEST);
+        let wait = self.delay * (80 + chance.min(40)) / 100;
+        self.until = now + wait.max(asked).min(LONGEST);
     }
 }
+
+/// That a host is left alone.
+const LONGEST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

@@ -12,12 +12,13 @@ use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::{log, time};
 
-use crate::clock::monotonic;
+use crate::clock::{monotonic, random};
 use crate::failure::{Failure, Kind};
 use crate::fetcher::{Fetcher, Round};
 use crate::health::{Reporter, Told};
 use crate::outage::Outage;
 use crate::packages::rounds::Channel;
+use crate::retry::Throttled;
 use crate::settings::Settings;
 use crate::status::Uploader;
 use crate::wire_server::WireServer;
@@ -34,6 +35,8 @@ pub struct Session {
     /// By which channel packages came last.
     pub channel: Channel,
     outage: Outage,
+    /// What the health report of this round met.
+    throttled: Option<Throttled>,
     told: Option<FetchStatus>,
     notes: Vec<String>,
 }
@@ -51,6 +54,7 @@ impl Session {
             uploader,
             channel: Channel::named(channel.as_deref()),
             outage: Outage::default(),
+            throttled: None,
             told: None,
             notes: Vec::new(),
         })
@@ -59,8 +63,20 @@ impl Session {
     /// One round: who are we, how are we, what is wanted.
     pub fn round(&mut self) -> Result<Round, Failure> {
         let result = self.ask_and_follow();
+        self.spare_the_platform(&result);
         self.take_note(&result);
         result
+    }
+
+    /// After a round that met "not so often" the next one waits; a round that went well ends that.
+    fn spare_the_platform(&mut self, result: &Result<Round, Failure>) {
+        let throttled = match (result, self.throttled.take()) {
+            (Err(Failure { kind: Kind::Throttled(throttled), .. }), _) => Some(*throttled),
+            (_, throttled) => throttled,
+        };
+        if throttled.is_some() || result.is_ok() {
+            self.fetcher.backoff.note(throttled, monotonic(), random(41));
+        }
     }
 
     fn ask_and_follow(&mut self) -> Result<Round, Failure> {
@@ -70,6 +86,9 @@ impl Session {
         let told = self.reporter.report(place, sandbox, WireServer::new(client), &wire);
         if let Err(fault) = &told {
             log::error(&fault.text);
+        }
+        if let Ok(Told::Throttled(throttled)) = told {
+            self.throttled = Some(throttled);
         }
         let round = self.fetcher.follow(&wire)?;
         let Fetcher { place, sandbox, client, .. } = &self.fetcher;

@@ -9,11 +9,12 @@ use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 
 use super::{Fetcher, correlation};
-use crate::clock::monotonic;
+use crate::clock::{monotonic, random};
 use crate::failure::{Failure, Kind};
 use crate::goal_state::model::ExtensionsState;
 use crate::goal_state::vm_settings;
 use crate::goal_state::wire::Identity;
+use crate::retry::Backoff;
 use crate::wire_server::{VmSettingsAnswer, WireServer};
 
 /// What is known about the channel.
@@ -32,6 +33,10 @@ pub struct FastTrack {
     stopped: bool,
     /// When it began to fail, on a machine that never used it.
     failing_since: Option<Duration>,
+    /// When the plugin may be asked again. It has its own, so that the WireServer's rounds and reports go on.
+    backoff: Backoff,
+    /// What it said, for as long as it is left alone.
+    throttled: Option<Failure>,
 }
 
 impl FastTrack {
@@ -49,6 +54,8 @@ impl FastTrack {
             stopped: !enabled && last_created_on.is_some(),
             last_created_on,
             failing_since: None,
+            backoff: Backoff::default(),
+            throttled: None,
         })
     }
 
@@ -81,6 +88,40 @@ impl FastTrack {
         }
         self.last_created_on.clone_from(&created_on);
         remember(place, sandbox, |cursor| cursor.fast_track_created_on = created_on)
+    }
+
+    /// Another address is another host.
+    pub fn follow_endpoint(&mut self) {
+        self.throttled = None;
+        self.backoff = Backoff::default();
+    }
+
+    /// What came of it, for the next round. Gives the answer, or what kind of failure it is for the round.
+    fn note(&mut self, answer: Result<VmSettingsAnswer, Failure>) -> Result<VmSettingsAnswer, Failure> {
+        match answer {
+            Ok(answer) => {
+                self.throttled = None;
+                self.backoff.note(None, monotonic(), 0);
+                Ok(answer)
+            }
+            Err(mut failure) => {
+                let kind = failure.kind;
+                // It is the plugin that is silent or throttles: the WireServer has just answered at the same address.
+                if matches!(kind, Kind::Silent | Kind::Throttled(_)) {
+                    failure.kind = Kind::Busy;
+                }
+                if let Kind::Throttled(throttled) = kind {
+                    self.backoff.note(Some(throttled), monotonic(), random(41));
+                    self.throttled = Some(failure.clone());
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// The failure that still holds, of a plugin that is left alone.
+    fn is_left_alone(&self) -> Option<Failure> {
+        self.throttled.clone().filter(|_| !self.backoff.is_over(monotonic()))
     }
 
     fn is_asked(&self) -> bool {
@@ -127,19 +168,20 @@ impl Fetcher {
             return Ok(None);
         }
         let etag = if anew { None } else { self.fast_track.etag.clone() };
-        let answer = WireServer::new(&self.client).vm_settings(ids, etag.as_deref(), correlation());
+        let answer = if let Some(failure) = self.fast_track.is_left_alone() {
+            Err(failure)
+        } else {
+            let server = WireServer::new(&self.client);
+            self.fast_track.note(server.vm_settings(ids, etag.as_deref(), correlation()))
+        };
         let answer = match answer {
             Err(failure) if failure.kind == Kind::Stale => return Err(failure),
             Err(failure) if self.fast_track.goes_on_without() => {
                 log::verbose(&format!("{failure}; going on with the WireServer alone"));
                 return Ok(None);
             }
-            Err(mut failure) => {
+            Err(failure) => {
                 self.fast_track.etag = None;
-                // It is the plugin that is silent: the WireServer has just answered at the same address.
-                if failure.kind == Kind::Silent {
-                    failure.kind = Kind::Busy;
-                }
                 return Err(failure);
             }
             Ok(answer) => answer,

@@ -18,6 +18,7 @@ use crate::goal_state::extensions_config;
 use crate::goal_state::model::ExtensionsState;
 use crate::goal_state::wire::{self, Identity, WireError, WireGoalState};
 use crate::http::Client;
+use crate::retry::Backoff;
 use crate::settings::Settings;
 use crate::wire_server::{LARGE, SMALL, WireServer};
 
@@ -44,6 +45,8 @@ pub struct Fetcher {
     pub client: Client,
     /// What the configuration says about transfers.
     pub settings: Settings,
+    /// When the WireServer may be asked again.
+    pub backoff: Backoff,
     /// The platform speaks our version.
     negotiated: bool,
     /// What was published last.
@@ -101,6 +104,7 @@ impl Fetcher {
             sandbox,
             client,
             settings,
+            backoff: Backoff::default(),
             negotiated: false,
             current: None,
             fast_track,
@@ -126,6 +130,8 @@ impl Fetcher {
         if address != self.client.endpoint() {
             log::info(&format!("the WireServer is at {address} now, was at {}", self.client.endpoint()));
             self.client = Client::new(&self.place, address);
+            self.backoff = Backoff::default();
+            self.fast_track.follow_endpoint();
             self.negotiated = false;
             self.refresh();
         }

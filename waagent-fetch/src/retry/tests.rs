@@ -87,13 +87,31 @@ fn gives_up_when_the_program_is_to_end() {
 #[test]
 fn leaves_a_throttling_host_alone_for_longer_each_time() {
     let mut backoff = Backoff::default();
-    let throttled = Response::new(503, &[], b"");
+    let throttled = Throttled::of(&answer(503));
+    assert!(throttled.is_some());
     let mut waits = Vec::new();
     for _ in 0..8 {
-        backoff.note(&throttled, Duration::ZERO, 20);
+        backoff.note(throttled, Duration::ZERO, 20);
         waits.push((1..99).find(|second| backoff.is_over(Duration::from_secs(*second))).unwrap());
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-    backoff.note(&Response::new(200, &[], b""), Duration::ZERO, 20);
+    backoff.note(None, Duration::ZERO, 20);
     assert!(backoff.is_over(Duration::ZERO));
+    backoff.note(throttled, Duration::ZERO, 20);
+    assert_eq!(backoff.until(), Duration::from_secs(1), "a success begins anew");
+}
+
+#[test]
+fn leaves_a_host_alone_for_as_long_as_it_asks_but_not_over_a_minute() {
+    let wait = |code, value, chance| {
+        let mut backoff = Backoff::default();
+        let now = Duration::from_secs(100);
+        backoff.note(Throttled::of(&Response::new(code, &[("retry-after", value)], b"")), now, chance);
+        assert!(!backoff.is_over(now) && backoff.is_over(backoff.until()));
+        backoff.until().saturating_sub(now).as_millis()
+    };
+    assert_eq!((wait(503, "10", 0), wait(503, "10", 40)), (10_000, 12_000));
+    assert_eq!((wait(429, "86400", 0), wait(429, "86400", 40)), (60_000, 60_000));
+    assert_eq!((wait(403, "tomorrow", 0), wait(429, "0", 40)), (800, 1_200));
+    assert!([200, 304, 401, 404, 410, 500, 502].iter().all(|code| Throttled::of(&answer(*code)).is_none()));
 }

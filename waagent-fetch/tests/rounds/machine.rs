@@ -116,8 +116,6 @@ impl Machine {
     /// A document of another program.
     pub fn put<T: Body>(&self, body: &T, inputs: &Inputs) {
         write(&self.place(), body, inputs, &Sandbox::unconfined()).unwrap();
-        let path = self.place().path(T::PATH);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     }
 
     /// A document that the fetcher wrote.
@@ -180,6 +178,12 @@ fn folders(root: &Path) {
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
     for folder in ["net", "certs", "ext", "provision", "fetch/private", "fetch/failed", "fetch/packages"] {
         fs::create_dir_all(root.join("var/lib/waagent").join(folder)).unwrap();
+    }
+    // What is put there is the fetcher's to read from its first moment on: it looks as soon as the file has its name.
+    for other in ["net", "certs", "ext", "provision"] {
+        let folder = root.join("var/lib/waagent").join(other);
+        chown(&folder, None, Some(FETCHER)).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o2755)).unwrap();
     }
     for folder in ["run/waagent/dial", "run/waagent/fetch", "etc"] {
         fs::create_dir_all(root.join(folder)).unwrap();
