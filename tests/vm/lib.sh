@@ -29,7 +29,7 @@ make_guest() {
     local out=$1
     shift
     "$vm/make-image" "$base" "$out" --overlay "$work/overlay" --package "$work"/packages/waagent-selinux_*.deb \
-        --package "$work"/packages/waagent_*.deb "$@"
+        --package "$work"/packages/waagent_*.deb "$@" >"$out.log" 2>&1 || { cat "$out.log"; return 1; }
 }
 
 # The fabric's keys and its certificate authority, which the image trusts.

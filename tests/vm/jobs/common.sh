@@ -54,7 +54,7 @@ domain() {
 labels() {
     local wrong
     wrong=$(restorecon -nRv /usr/libexec/waagent /usr/sbin/waagent /usr/lib/systemd/system $lib /run/waagent \
-        /var/log/waagent.log /var/log/azure /etc /home /root /run/waagent.pid /mnt 2>&1)
+        /var/log/waagent.log /var/log/azure /etc /home /root /mnt 2>&1)
     printf '%s\n' "$wrong"
     test -z "$wrong"
 }
