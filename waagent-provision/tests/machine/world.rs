@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -21,7 +22,11 @@ pub const SWAPPED: &str = "544CDFD0-CB4E-4B4A-9954-5BDF3ED5C3B8";
 pub struct World {
     layers: tempfile::TempDir,
     pub place: Place,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// One view at a time: a test that kills a pass reaps what it left, whosever child it is.
+static ALONE: Mutex<()> = Mutex::new(());
 
 #[expect(clippy::unused_self, reason = "what acts on the view can't be called without one")]
 impl World {
@@ -31,6 +36,8 @@ impl World {
             eprintln!("SKIPPED: needs root for namespaces");
             return None;
         }
+        // A test that failed has left nothing that the next one shares.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS).unwrap();
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
         let layers = tempfile::tempdir().unwrap();
@@ -52,7 +59,8 @@ impl World {
         let console = layers.path().join("console");
         fs::write(&console, "").unwrap();
         mount(Some(&console), "/dev/console", None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
-        let world = Self { layers, place: Place::new(Path::new("/")) };
+        let place = Place::new(Path::new("/"));
+        let world = Self { layers, place, _alone: alone };
         world.prepare();
         Some(world)
     }
