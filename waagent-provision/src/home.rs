@@ -141,7 +141,9 @@ impl Folder {
     fn open_with(&self, name: &Path, flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
         // One step at a time, so a link can't lead away. Not openat2: RestrictSUIDSGID= of the unit refuses it (ENOSYS).
         let mut parts = name.components();
-        let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) else { return Err(Errno::EINVAL) };
+        let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) else {
+            return Err(Errno::EINVAL);
+        };
         openat(self.fd.as_fd(), name, flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, mode)
     }
 }

@@ -2,9 +2,7 @@
 //!
 //! A test file of a program holds two functions:
 //!
-//! ```no_run
-//! # use waagent_common::sandbox::Policy;
-//! # const POLICY: Policy = unimplemented!();
+//! ```text
 //! use waagent_probe::{Act, Layer, Probe};
 //!
 //! #[test]
@@ -17,7 +15,6 @@
 //!     let probe = Probe::new(&POLICY, "/tmp/scratch");
 //!     assert_eq!(probe.verdict(&Act::Socket(libc_af_inet())), Layer::Seccomp);
 //! }
-//! # fn libc_af_inet() -> i32 { 2 }
 //! ```
 //!
 //! Each act runs twice in a child that has the program's user and capabilities: without, and with Landlock and
