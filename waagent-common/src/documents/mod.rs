@@ -19,6 +19,7 @@ use crate::text::shown;
 use crate::time;
 use crate::users::uid_of;
 
+pub mod catalogue;
 mod certificates;
 mod command;
 mod cursor;
