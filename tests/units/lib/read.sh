@@ -1,4 +1,4 @@
-# Reading unit files and policies.
+# Reading unit files.
 # shellcheck shell=bash
 
 units=$repository/systemd
@@ -19,15 +19,6 @@ unit_files() { # KIND...
     for kind in "$@"; do
         (cd "$units" && ls -- *."$kind")
     done
-}
-
-# What a program declares; nothing and a failure where it can't say yet.
-policy() { # PROGRAM
-    local file=$scratch/$1.policy
-    if [ ! -e "$file" ]; then
-        "$binaries/$1" --policy > "$file" 2>/dev/null || : > "$file"
-    fi
-    [ -s "$file" ] && jq -e 'has("program")' "$file" >/dev/null 2>&1 && echo "$file"
 }
 
 # The program that a service executes.
