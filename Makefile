@@ -29,12 +29,13 @@ install: $(if $(INSTALL_ONLY),,build)
 	install -m 0644 systemd/waagent.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/waagent.conf
 	install -m 0644 systemd/waagent.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/waagent.conf
 	install -d $(UNITS) $(UNITS)/ssh@.service.d $(UNITS)/sshd@.service.d $(UNITS)-preset \
-	    $(DESTDIR)$(PREFIX)/lib/udev/rules.d
+	    $(DESTDIR)$(PREFIX)/lib/udev/rules.d $(DESTDIR)$(PREFIX)/lib/systemd/network
 	install -m 0644 $(wildcard $(UNIT_KINDS:%=systemd/*.%)) $(UNITS)
 	install -m 0644 systemd/ssh@.service.d/50-waagent.conf $(UNITS)/ssh@.service.d
 	install -m 0644 systemd/sshd@.service.d/50-waagent.conf $(UNITS)/sshd@.service.d
 	install -m 0644 systemd/90-waagent.preset $(UNITS)-preset
-	install -m 0644 config/99-waagent-scsi-timeout.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d
+	install -m 0644 $(wildcard config/*.rules) $(DESTDIR)$(PREFIX)/lib/udev/rules.d
+	install -m 0644 config/01-waagent-unmanaged-sriov.network $(DESTDIR)$(PREFIX)/lib/systemd/network
 	[ -e $(DESTDIR)/etc/waagent.conf ] || install -m 0644 config/waagent.conf $(DESTDIR)/etc/waagent.conf
 
 # The SELinux module, against the policy headers in POLICY_HEADERS; NAME of that policy where it isn't this machine's.

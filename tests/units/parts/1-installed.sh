@@ -48,7 +48,8 @@ target_wants_exist() {
 target_wants_all_but_these() {
     diff <(
         printf '%s\n' mnt-cdrom-secure.mount mnt-resource.mount mnt-resource-swapfile.swap waagent-customdata.service \
-            waagent-disk-finish.service waagent-ext-run@.service waagent-failed@.service waagent.service | sort
+            waagent-disk-finish.service waagent-ext-run@.service waagent-failed@.service waagent.service \
+            var-lib-waagent.mount | sort
     ) <(comm -23 <(unit_files service socket path timer mount swap | sort) <(words waagent.target Wants))
 }
 
@@ -69,4 +70,13 @@ check "waagent.service alone can be enabled" umbrella_alone_has_an_install_secti
 check "what waagent.target wants is there" target_wants_exist
 check "waagent.target wants all but what flags, failures and waagent-ext start" target_wants_all_but_these
 check "paths and timers start something, and once" paths_and_timers_start_something
-check "the udev rule for SCSI timeouts is installed" test -s "$root/usr/lib/udev/rules.d/99-waagent-scsi-timeout.rules"
+for rules in "$repository"/config/*.rules; do
+    check "the udev rules $(basename "$rules") are installed" cmp "$rules" "$root/usr/lib/udev/rules.d/$(basename "$rules")"
+done
+if udevadm verify --help >/dev/null 2>&1; then
+    check "udevadm verify finds nothing wrong in them" udevadm verify --no-summary "$repository"/config/*.rules
+else
+    untested "the syntax of the udev rules" "this udevadm has no 'verify' (systemd 254)"
+fi
+check "the virtual function of a network interface is left alone by an older systemd-networkd" \
+    test -s "$root/usr/lib/systemd/network/01-waagent-unmanaged-sriov.network"
