@@ -1,0 +1,22 @@
+//! The auditor's report: what each program may do, in all layers, each grant with its reason.
+#![forbid(unsafe_code)]
+
+pub mod blocks;
+pub mod check;
+pub mod contexts;
+pub mod differences;
+pub mod docstring;
+pub mod exposure;
+pub mod html;
+pub mod index;
+pub mod layers;
+pub mod markdown;
+pub mod page;
+pub mod picture;
+pub mod programs;
+pub mod reach;
+pub mod report;
+pub mod selinux;
+pub mod tools;
+pub mod units;
+pub mod words;
