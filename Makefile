@@ -28,11 +28,13 @@ install: $(if $(INSTALL_ONLY),,build)
 	$(BINARIES)/waagent-man $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 systemd/waagent.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/waagent.conf
 	install -m 0644 systemd/waagent.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/waagent.conf
-	install -d $(UNITS) $(UNITS)/ssh@.service.d $(UNITS)/sshd@.service.d $(UNITS)-preset \
+	install -d $(UNITS) $(UNITS)/ssh@.service.d $(UNITS)/sshd@.service.d \
+	    $(UNITS)/modprobe@nf_tables.service.d $(UNITS)-preset \
 	    $(DESTDIR)$(PREFIX)/lib/udev/rules.d $(DESTDIR)$(PREFIX)/lib/systemd/network
 	install -m 0644 $(wildcard $(UNIT_KINDS:%=systemd/*.%)) $(UNITS)
 	install -m 0644 systemd/ssh@.service.d/50-waagent.conf $(UNITS)/ssh@.service.d
 	install -m 0644 systemd/sshd@.service.d/50-waagent.conf $(UNITS)/sshd@.service.d
+	install -m 0644 systemd/modprobe@nf_tables.service.d/50-waagent.conf $(UNITS)/modprobe@nf_tables.service.d
 	install -m 0644 systemd/90-waagent.preset $(UNITS)-preset
 	install -m 0644 $(wildcard config/*.rules) $(DESTDIR)$(PREFIX)/lib/udev/rules.d
 	install -m 0644 config/01-waagent-unmanaged-sriov.network $(DESTDIR)$(PREFIX)/lib/systemd/network

@@ -7,6 +7,7 @@ pub mod boot;
 pub mod dbus;
 pub mod engine;
 pub mod environment;
+pub mod exec_mount;
 pub mod handler;
 pub mod inputs;
 pub mod noexec;

@@ -7,7 +7,8 @@
 //! `net/endpoint.json`, `ext/results/`, `/etc/waagent_policy.json`; status and heartbeat files of handlers.
 //!
 //! Writes: `ext/wanted.json`, `ext/plan.json`, `ext/state.json`, `ext/commands/`, `ext/status.json`; handlers' folders
-//! `<name>-<version>/`, links to certificates; `/var/log/azure/<name>/`.
+//! `<name>-<version>/`, links to certificates; `/var/log/azure/<name>/`; `/run/waagent/ext/exec-mount`, the wish for a
+//! mount.
 //!
 //! Exit codes: 0 done, unchanged, or ended by SIGTERM; 64 arguments; 65 the goal state is damaged; 73, 74 a document
 //! can't be written; 75 another run is at work, or the policy file was replaced; 77 the sandbox can't be entered.
@@ -27,7 +28,7 @@ use waagent_common::program;
 use waagent_ext::args::Args;
 use waagent_ext::engine::Engine;
 use waagent_ext::policy::POLICY;
-use waagent_ext::{once, service};
+use waagent_ext::{exec_mount, once, service};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -38,6 +39,7 @@ fn run(args: &Args) -> Result<Outcome> {
     let config = program::configure(&POLICY, &args.common, &sandbox)?;
     let place = args.common.place();
     let _lock = Lock::take(&place, "ext")?;
+    exec_mount::ask(&place, &config)?;
     let engine = Engine::new(&place, &config, &sandbox, args.force)?;
     if args.once { once::work(engine) } else { service::serve(engine, &place) }
 }

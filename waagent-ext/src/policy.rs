@@ -28,7 +28,7 @@ pub const POLICY: Policy = Policy {
         grant("/var/lib/waagent/provision", "inputs: is provisioning over?"),
     ],
     writes: &[
-        grant("/run/waagent/ext", "its lock"),
+        grant("/run/waagent/ext", "its lock; exec_mount: a flag for PID 1"),
         grant(
             "/var/lib/waagent",
             "unpack, settings, certificates: handlers' folders and links have names of their own here; \

@@ -86,6 +86,8 @@ check "found: an early unit after an ordinary service" \
 check "found: provisioning before sshd.socket on Azure Linux" \
     cycle_is_found azurelinux-25 's/^Before=sshd.service/& sshd.socket/' waagent-provision.service
 check "firewall before the network" is_before waagent-firewall.service network-pre.target
+check "the firewall's module before modules may be locked" is_before modprobe@nf_tables.service.d/50-waagent.conf systemd-sysctl.service
+check "the firewall's module before the firewall" is_before modprobe@nf_tables.service waagent-firewall.service
 check "provisioning before the network" is_before waagent-provision.service network-pre.target
 for login in sshd.service ssh.service systemd-user-sessions.service; do
     check "provisioning before $login" is_before waagent-provision.service "$login"

@@ -23,7 +23,7 @@ check "nothing starts on a deprovisioned machine" \
     all_but 'ConditionPathExists=!/run/waagent/deprovisioned' "$everything target" ""
 check "all stops with the agent, but commands, mounts, swap and notes of failures" \
     all_but PartOf=waagent.service "$everything target" mnt-resource.mount mnt-resource-swapfile.swap \
-    waagent-customdata.service waagent-ext-run@.service waagent-failed@.service waagent.service
+    var-lib-waagent.mount waagent-customdata.service waagent-ext-run@.service waagent-failed@.service waagent.service
 check "the platform hears of a failure, but of the fetcher's own, the runner's and the note's" \
     all_but OnFailure=waagent-failed@%n.service service waagent-customdata.service waagent-ext-run@.service \
     waagent-failed@.service waagent-fetch.service waagent.service

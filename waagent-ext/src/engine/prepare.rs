@@ -8,6 +8,7 @@ use crate::handler::home::Home;
 use crate::handler::{carry, certificates, contract};
 use crate::inputs::Certificate;
 use crate::noexec;
+use crate::{exec_mount, noexec};
 use crate::trouble::{Trouble, code};
 
 impl Engine<'_> {
@@ -26,7 +27,8 @@ impl Engine<'_> {
                 }
             }
         }
-        if let Some(mount) = noexec::mount_of(home.base()) {
+        let mount = noexec::mount_of(home.base()).filter(|_| !exec_mount::is_asked(self.place));
+        if let Some(mount) = mount {
             log::warning(&format!(
                 "[{}] '{mount}' is mounted noexec: the handler's commands can't start; set Extensions.ExecMount=y, \
                  going on",

@@ -377,3 +377,18 @@ fn refuses_packages_where_a_signature_is_demanded() {
         assert!(!stage.place.lib("Test.Signed-1.0.0").exists());
     }
 }
+
+#[test]
+fn asks_for_a_folder_to_execute_from_as_long_as_the_configuration_says() {
+    let stage = Stage::new();
+    let flag = stage.place.run("ext/exec-mount");
+    let configuration = stage.place.path("/etc/waagent.conf");
+    stage.plan();
+    assert!(!flag.exists());
+    fs::write(&configuration, "Extensions.ExecMount=y\n").unwrap();
+    stage.plan();
+    assert_eq!(fs::metadata(&flag).unwrap().permissions().mode() & 0o777, 0o644);
+    fs::write(&configuration, "Extensions.ExecMount=n\n").unwrap();
+    stage.plan();
+    assert!(!flag.exists());
+}
