@@ -7,9 +7,8 @@ use super::{Engine, Rest};
 use crate::handler::home::Home;
 use crate::handler::{carry, certificates, contract};
 use crate::inputs::Certificate;
-use crate::noexec;
-use crate::{exec_mount, noexec};
 use crate::trouble::{Trouble, code};
+use crate::{exec_mount, noexec};
 
 impl Engine<'_> {
     /// Prepares the wanted version once in a round; says what it waits for, if it does.
