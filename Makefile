@@ -9,7 +9,7 @@ UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_KINDS = service socket path timer target mount swap slice
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all build packages install selinux package demo check test vm-test bench clean
+.PHONY: all build packages install selinux package demo check test vm-test audit bench clean
 
 all: build
 
@@ -25,7 +25,7 @@ install: $(if $(INSTALL_ONLY),,build)
 	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0755 $(PROGRAMS:%=$(BINARIES)/%) $(DESTDIR)$(PREFIX)/libexec/waagent
 	install -m 0755 $(BINARIES)/waagent $(DESTDIR)$(PREFIX)/sbin/waagent
-	$(BINARIES)/waagent-man $(DESTDIR)$(PREFIX)/share/man/man8
+	$(BINARIES)/waagent-man $(DESTDIR)$(PREFIX)/share/man
 	install -m 0644 systemd/waagent.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/waagent.conf
 	install -m 0644 systemd/waagent.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/waagent.conf
 	install -d $(UNITS) $(UNITS)/ssh@.service.d $(UNITS)/sshd@.service.d \
@@ -38,6 +38,8 @@ install: $(if $(INSTALL_ONLY),,build)
 	install -m 0644 systemd/90-waagent.preset $(UNITS)-preset
 	install -m 0644 $(wildcard config/*.rules) $(DESTDIR)$(PREFIX)/lib/udev/rules.d
 	install -m 0644 config/01-waagent-unmanaged-sriov.network $(DESTDIR)$(PREFIX)/lib/systemd/network
+	install -d $(DESTDIR)$(PREFIX)/share/waagent
+	install -m 0644 config/signing-roots.pem config/timestamp-roots.pem $(DESTDIR)$(PREFIX)/share/waagent
 	[ -e $(DESTDIR)/etc/waagent.conf ] || install -m 0644 config/waagent.conf $(DESTDIR)/etc/waagent.conf
 
 # The SELinux module, against the policy headers in POLICY_HEADERS; NAME of that policy where it isn't this machine's.
@@ -54,6 +56,11 @@ package: $(if $(wildcard $(POLICY_HEADERS)/devel/Makefile),selinux)
 # A guest under SELinux enforcing, scenario by scenario.
 vm-test: build
 	tests/vm/run
+
+# The auditor's report: what each program may do, in all layers, from the declarations. The same sources, the same bytes.
+audit: packages
+	@cargo run --quiet --locked -p waagent-audit -- . docs/audit
+	@echo "docs/audit/README.md, docs/audit/audit.html"
 
 # The main job, end to end, on this machine: no Azure, nothing left behind. FAULTS=1: on a bad day.
 demo: build

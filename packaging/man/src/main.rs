@@ -1,8 +1,11 @@
-//! Makes the man pages: `waagent-man FOLDER` writes `<program>.8` for each program, and `waagent.8`.
+//! Makes the man pages: `waagent-man FOLDER` writes `man8/<program>.8` for each program, `man8/waagent.8`, and
+//! `man5/waagent.conf.5`.
 //!
 //! A page is what the program itself says: its arguments, and the first lines of its `main.rs`. Nothing is written
 //! twice.
 #![forbid(unsafe_code)]
+
+mod configuration;
 
 use std::fmt::Write;
 use std::fs;
@@ -50,11 +53,14 @@ const PAGES: &[Page] = &[
 fn main() -> Result<()> {
     let folder = std::env::args_os().nth(1).context("usage: waagent-man FOLDER")?;
     let folder = Path::new(&folder);
-    fs::create_dir_all(folder)?;
+    let (commands, files) = (folder.join("man8"), folder.join("man5"));
+    fs::create_dir_all(&commands)?;
+    fs::create_dir_all(&files)?;
     for (name, arguments, source) in PAGES {
-        fs::write(folder.join(format!("{name}.8")), page(name, arguments(), source)?)?;
+        fs::write(commands.join(format!("{name}.8")), page(name, arguments(), source)?)?;
     }
-    fs::write(folder.join("waagent.8"), front_page())?;
+    fs::write(commands.join("waagent.8"), front_page())?;
+    fs::write(files.join("waagent.conf.5"), configuration::page())?;
     Ok(())
 }
 
@@ -126,7 +132,7 @@ fn front_page() -> String {
 const HEADINGS: &[&str] = &["Does", "Reads", "Writes", "Exit codes", "Security"];
 const SEE_ALSO: &str = ".SH SEE ALSO\nwaagent(8), waagent\\-net(8), waagent\\-dial(8), waagent\\-fetch(8), \
 waagent\\-certs(8), waagent\\-media(8), waagent\\-disk(8), waagent\\-provision(8), waagent\\-ext(8), \
-waagent\\-ext\\-run(8), waagent\\-supervise(8)\n";
+waagent\\-ext\\-run(8), waagent\\-supervise(8), waagent.conf(5)\n";
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! The numbers.
 
+use super::switches::NOT_BUILT;
 use super::table::{Kind, Status, keys};
 use Status::{HiddenIgnored, Ignored, Ours, Used};
 
@@ -22,12 +23,12 @@ keys! {
     DebugAgentMemoryQuota, "Debug.AgentMemoryQuota", number(31_457_280, 1, u64::MAX), "", Ignored(UNITS), "bytes";
     DebugAutoUpdateHotfixFrequency, "Debug.AutoUpdateHotfixFrequency", period(14_400), "", Ignored(PACKAGED), "seconds";
     DebugAutoUpdateNormalFrequency, "Debug.AutoUpdateNormalFrequency", period(DAY), "", Ignored(PACKAGED), "seconds";
-    DebugCgroupCheckPeriod, "Debug.CgroupCheckPeriod", period(300), "fetch", Used, "seconds between two resource metrics";
-    DebugEtpCollectionPeriod, "Debug.EtpCollectionPeriod", number(300, 10, DAY), "ext fetch", Used,
+    DebugCgroupCheckPeriod, "Debug.CgroupCheckPeriod", period(300), "fetch", Ignored(NOT_BUILT), "seconds between two resource metrics";
+    DebugEtpCollectionPeriod, "Debug.EtpCollectionPeriod", number(300, 10, DAY), "ext fetch", Ignored(NOT_BUILT),
         "seconds between two collections of extension telemetry";
-    DebugFirewallRulesLogPeriod, "Debug.FirewallRulesLogPeriod", period(DAY), "net", Used,
+    DebugFirewallRulesLogPeriod, "Debug.FirewallRulesLogPeriod", period(DAY), "net", Ignored(NOT_BUILT),
         "seconds between two logs of the firewall rules";
-    DebugLogCollectorInitialDelay, "Debug.LogCollectorInitialDelay", number(300, 0, DAY), "logs", Used,
+    DebugLogCollectorInitialDelay, "Debug.LogCollectorInitialDelay", number(300, 0, DAY), "logs", Ignored(NOT_BUILT),
         "seconds from the start to the first log collection";
     DebugSelfUpdateHotfixFrequency, "Debug.SelfUpdateHotfixFrequency", period(14_400), "", HiddenIgnored(PACKAGED), "seconds";
     DebugSelfUpdateRegularFrequency, "Debug.SelfUpdateRegularFrequency", period(DAY), "", HiddenIgnored(PACKAGED), "seconds";
@@ -37,19 +38,19 @@ keys! {
         "the same until the first goal state is done; where it is not set: Extensions.GoalStatePeriod";
     ExtensionsMaxPackageMb, "Extensions.MaxPackageMB", number(1024, 1, 65_536), "ext fetch", Ours, "MiB, largest package";
     ExtensionsMaxUnpackedMb, "Extensions.MaxUnpackedMB", number(4096, 1, 262_144), "ext", Ours, "MiB, largest package unpacked";
-    ExtensionsWaitForCloudInitTimeout, "Extensions.WaitForCloudInitTimeout", period(3600), "ext", Used,
+    ExtensionsWaitForCloudInitTimeout, "Extensions.WaitForCloudInitTimeout", period(3600), "ext", Ignored(NOT_BUILT),
         "seconds to wait for cloud-init";
-    LogsCollectPeriod, "Logs.CollectPeriod", number(3600, 300, 604_800), "logs", Used, "seconds between two log collections";
-    OsEnableFirewallPeriod, "OS.EnableFirewallPeriod", period(30), "net", Used, "seconds between two looks at the firewall";
-    OsMonitorDhcpClientRestartPeriod, "OS.MonitorDhcpClientRestartPeriod", period(30), "net", Used,
+    LogsCollectPeriod, "Logs.CollectPeriod", number(3600, 300, 604_800), "logs", Ignored(NOT_BUILT), "seconds between two log collections";
+    OsEnableFirewallPeriod, "OS.EnableFirewallPeriod", period(30), "net", Ignored(EVENTS), "seconds between two looks at the firewall";
+    OsMonitorDhcpClientRestartPeriod, "OS.MonitorDhcpClientRestartPeriod", period(30), "net", Ignored(NOT_BUILT),
         "seconds between two looks at the DHCP client";
-    OsRemovePersistentNetRulesPeriod, "OS.RemovePersistentNetRulesPeriod", period(30), "net", Used,
+    OsRemovePersistentNetRulesPeriod, "OS.RemovePersistentNetRulesPeriod", period(30), "net", Ignored(NO_NAMES),
         "seconds between two looks for persistent network names";
-    OsRootDeviceScsiTimeoutPeriod, "OS.RootDeviceScsiTimeoutPeriod", period(30), "disk", Used,
+    OsRootDeviceScsiTimeoutPeriod, "OS.RootDeviceScsiTimeoutPeriod", period(30), "disk", Ignored(EVENTS),
         "seconds between two looks at the SCSI timeouts";
     OsSshClientAliveInterval, "OS.SshClientAliveInterval", number(180, 0, DAY), "provision", Used,
         "seconds, ClientAliveInterval of sshd; 0 is off";
-    ProvisioningMonitorHostNamePeriod, "Provisioning.MonitorHostNamePeriod", period(30), "net", Used,
+    ProvisioningMonitorHostNamePeriod, "Provisioning.MonitorHostNamePeriod", period(30), "net", Ignored(NOT_BUILT),
         "seconds between two looks at the host name";
     ProvisioningPasswordCryptSaltLength, "Provisioning.PasswordCryptSaltLength", number(10, 8, 16), "provision", Used,
         "characters of a password's salt";
@@ -68,4 +69,6 @@ keys! {
 /// Seconds.
 const DAY: u64 = 86_400;
 const PACKAGED: &str = "updates come with the package";
+const EVENTS: &str = "it is done when something changes, not by the clock";
+const NO_NAMES: &str = "udev writes no such rules since systemd 209";
 const UNITS: &str = "limits are in the systemd units; use systemctl edit";

@@ -31,7 +31,7 @@ pub use effective::Config;
 pub use files::ConfigError;
 pub use integers::{IntegerKey, OptionalIntegerKey};
 pub use switches::SwitchKey;
-pub use table::{Key, Kind, REMOVED, Row, Status};
+pub use table::{Form, Key, Kind, REMOVED, Row, Status};
 pub use texts::{OptionalTextKey, TextKey};
 pub use warning::{Severity, Warning};
 

@@ -86,27 +86,25 @@ pub enum Form {
 pub enum Status {
     /// A key of the Python agent that we honour.
     Used,
-    /// The same, but `-show-configuration` never listed it.
-    Hidden,
     /// Our own key.
     Ours,
     /// Accepted and listed, without effect for this reason.
     Ignored(&'static str),
-    /// As [`Status::Ignored`], but never listed.
+    /// As [`Status::Ignored`], but `-show-configuration` never listed it.
     HiddenIgnored(&'static str),
 }
 
 impl Row {
     /// Whether `-show-configuration` prints it.
     pub const fn is_listed(&self) -> bool {
-        !matches!(self.status, Status::Hidden | Status::HiddenIgnored(_))
+        !matches!(self.status, Status::HiddenIgnored(_))
     }
 
     /// Why it has no effect, if so.
     pub const fn ignored(&self) -> Option<&'static str> {
         match self.status {
             Status::Ignored(reason) | Status::HiddenIgnored(reason) => Some(reason),
-            Status::Used | Status::Hidden | Status::Ours => None,
+            Status::Used | Status::Ours => None,
         }
     }
 

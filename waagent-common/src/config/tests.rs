@@ -32,7 +32,7 @@ fn texts(config: &Config) -> String {
 
 #[test]
 fn reads_main_file_then_drop_ins_by_name() {
-    let root = root_with("Logs.Verbose=n\nExtensions.GoalStatePeriod=7\nLogs.CollectPeriod=400\n");
+    let root = root_with("Logs.Verbose=n\nExtensions.GoalStatePeriod=7\nExtensions.MaxPackageMB=400\n");
     let folder = root.path().join("etc/waagent.conf.d");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("20-b.conf"), "Extensions.GoalStatePeriod=9").unwrap();
@@ -42,7 +42,7 @@ fn reads_main_file_then_drop_ins_by_name() {
     let config = Config::load(root.path(), None).unwrap();
     assert_eq!(config.integer(IntegerKey::ExtensionsGoalStatePeriod), 9);
     assert!(config.switch(SwitchKey::LogsVerbose));
-    assert_eq!(config.integer(IntegerKey::LogsCollectPeriod), 400);
+    assert_eq!(config.integer(IntegerKey::ExtensionsMaxPackageMb), 400);
     let origin = config.origin(Key::Switch(SwitchKey::LogsVerbose));
     assert!(origin.ends_with("etc/waagent.conf.d/10-a.conf:2"), "{origin}");
     assert_eq!(texts(&config), "");
@@ -100,13 +100,13 @@ fn the_digest_changes_for_the_programs_that_use_the_key_and_for_no_other() {
 #[test]
 fn shows_values_in_effect_in_the_form_of_the_python_agent() {
     let config = load(
-        "OS.EnableFirewall=y\nLogs.CollectPeriod=1\nHttpProxy.Host=proxy:3128\nLib.Dir=/var/lib/waagent/\n",
+        "OS.EnableFirewall=y\nExtensions.GoalStatePeriod=0\nHttpProxy.Host=proxy:3128\nLib.Dir=/var/lib/waagent/\n",
     );
     let shown = config.show();
     for line in [
         "OS.EnableFirewall = True",
         "OS.EnableFIPS = False",
-        "Logs.CollectPeriod = 300",
+        "Extensions.GoalStatePeriod = 1",
         "HttpProxy.Host = proxy:3128",
         "HttpProxy.Port = None",
         "Lib.Dir = /var/lib/waagent",

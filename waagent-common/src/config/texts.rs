@@ -15,6 +15,8 @@ keys! {
     DvdMountPoint, "DVD.MountPoint", text("/mnt/cdrom/secure", Form::Any), "", Ignored("the DVD is read without a mount"),
         "where the DVD is mounted";
     ExtensionLogDir, "Extension.LogDir", text("/var/log/azure", Form::Path), "ext logs", Used, "folder of the extensions' logs";
+    ExtensionsSignatureTime, "Extensions.SignatureTime", text("unchecked", Form::Word(&["unchecked", "required"], "required")), "ext",
+        Ours, "required: a package's signature without a time stamp is none";
     LibDir, "Lib.Dir", text("/var/lib/waagent", Form::Fixed), "all", Used, "folder of the agent; bind-mount it to move it";
     OsHomeDir, "OS.HomeDir", text("/home", Form::Path), "provision", Used, "what $HOME means in the paths of the DVD's keys";
     OsPasswordPath, "OS.PasswordPath", text("/etc/shadow", Form::Fixed), "provision deprovision", Used, "file of password hashes";
@@ -43,6 +45,8 @@ keys! {
 keys! {
     /// Keys whose value is a string or nothing.
     OptionalTextKey;
+    ExtensionsSigningSubjects, "Extensions.SigningSubjects", Kind::OptionalText { form: Form::Any }, "ext", Ours,
+        "organisations (O= of the certificate) that may sign packages, separated by semicolons; not set: all that have a trusted root";
     HttpProxyHost, "HttpProxy.Host", Kind::OptionalText { form: Form::Proxy }, "fetch", Used,
         "proxy for storage, never for the platform's server";
     ProtocolAllowedEndpoints, "Protocol.AllowedEndpoints", Kind::OptionalText { form: Form::Addresses }, "net dial", Ours,

@@ -6,16 +6,16 @@ fn damage_in_a_comment_is_nothing_and_in_a_used_line_that_line_is_ignored() {
     assert!(config.switch(SwitchKey::LogsVerbose));
     assert_eq!(texts(&config), "");
 
-    let config = load(b"Logs.Verbose=y\nLogs.Verbose=n\xff\nLogs.CollectPeriod=40\x000\nX\xff=1\n");
+    let config = load(b"Logs.Verbose=y\nLogs.Verbose=n\xff\nExtensions.MaxPackageMB=40\x000\nX\xff=1\n");
     assert!(config.switch(SwitchKey::LogsVerbose));
-    assert_eq!(config.integer(IntegerKey::LogsCollectPeriod), 3600);
+    assert_eq!(config.integer(IntegerKey::ExtensionsMaxPackageMb), 1024);
     let texts = texts(&config);
     assert!(
         texts.contains("waagent.conf:2: cannot read the line of Logs.Verbose: it is not UTF-8, ignoring"),
         "{texts}"
     );
     assert!(texts.contains(
-        "waagent.conf:3: cannot read the line of Logs.CollectPeriod: it holds a control character"
+        "waagent.conf:3: cannot read the line of Extensions.MaxPackageMB: it holds a control character"
     ));
     assert!(texts.contains("waagent.conf:4: cannot read the line: it is not UTF-8, ignoring"), "{texts}");
 }
@@ -30,10 +30,10 @@ fn a_damaged_line_of_a_protective_switch_closes() {
 #[test]
 fn takes_a_byte_order_mark_windows_line_ends_and_a_missing_last_newline() {
     let config =
-        load("\u{feff}Logs.Verbose=y\r\nExtensions.GoalStatePeriod=\"8\"\r\n\r\nLogs.CollectPeriod=600");
+        load("\u{feff}Logs.Verbose=y\r\nExtensions.GoalStatePeriod=\"8\"\r\n\r\nExtensions.MaxPackageMB=600");
     assert!(config.switch(SwitchKey::LogsVerbose));
     assert_eq!(config.integer(IntegerKey::ExtensionsGoalStatePeriod), 8);
-    assert_eq!(config.integer(IntegerKey::LogsCollectPeriod), 600);
+    assert_eq!(config.integer(IntegerKey::ExtensionsMaxPackageMb), 600);
     assert_eq!(texts(&config), "");
 }
 
