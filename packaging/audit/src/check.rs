@@ -1,5 +1,8 @@
 //! Commands by which anybody can check a program's confinement on a machine.
 
+use std::path::Path;
+
+use waagent_common::documents::catalogue::Entry;
 use waagent_common::sandbox::{Policy, RunsAs};
 
 use crate::reach::{documents, writer};
@@ -25,7 +28,8 @@ pub fn commands(policy: &Policy, units: &[&Unit]) -> String {
         lines.push("cat /proc/$pid/attr/current".to_owned());
     }
     let first = documents().into_iter().find(|entry| writer(entry) == policy.program);
-    if let Some(entry) = first.filter(|entry| entry.path.ends_with(".json")) {
+    let is_one = |entry: &Entry| Path::new(entry.path).extension().is_some_and(|ending| ending == "json");
+    if let Some(entry) = first.filter(is_one) {
         lines.push("# what was in force when it wrote last".to_owned());
         lines.push(format!("jq .sandbox {}", entry.path));
     }

@@ -7,16 +7,18 @@ pub fn render(pages: &[Page]) -> String {
     let mut out = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     out.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
-    out.push_str(&format!("<title>waagent: what each program may do</title>\n<style>\n{STYLE}</style>\n"));
+    put!(out, "<title>waagent: what each program may do</title>\n<style>\n{STYLE}</style>\n");
     out.push_str("</head>\n<body>\n<nav>\n");
     for page in pages {
         let name = if page.name == INDEX { "Overview" } else { &page.name };
-        out.push_str(&format!("<a href=\"#{}\">{}</a>\n", page.name, escape(name)));
+        put!(out, "<a href=\"#{}\">{}</a>\n", page.name, escape(name));
     }
     out.push_str("</nav>\n<main>\n");
     for page in pages {
-        out.push_str(&format!("<section id=\"{}\">\n", page.name));
-        page.blocks.iter().for_each(|block| push(&mut out, block));
+        put!(out, "<section id=\"{}\">\n", page.name);
+        for block in &page.blocks {
+            push(&mut out, block);
+        }
         out.push_str("</section>\n");
     }
     out.push_str("</main>\n</body>\n</html>\n");
@@ -25,22 +27,26 @@ pub fn render(pages: &[Page]) -> String {
 
 fn push(out: &mut String, block: &Block) {
     match block {
-        Block::Heading(level, text) => out.push_str(&format!("<h{level}>{}</h{level}>\n", inline(text))),
-        Block::Text(text) => out.push_str(&format!("<p>{}</p>\n", inline(text))),
-        Block::Notice(text) => out.push_str(&format!("<p class=\"notice\">{}</p>\n", inline(text))),
+        Block::Heading(level, text) => put!(out, "<h{level}>{}</h{level}>\n", inline(text)),
+        Block::Text(text) => put!(out, "<p>{}</p>\n", inline(text)),
+        Block::Notice(text) => put!(out, "<p class=\"notice\">{}</p>\n", inline(text)),
         Block::List(points) => {
             out.push_str("<ul>\n");
-            points.iter().for_each(|point| out.push_str(&format!("<li>{}</li>\n", inline(point))));
+            for point in points {
+                put!(out, "<li>{}</li>\n", inline(point));
+            }
             out.push_str("</ul>\n");
         }
         Block::Table(head, rows) => table(out, head, rows),
         Block::Details(summary, inner) => {
-            out.push_str(&format!("<details><summary>{}</summary>\n", inline(summary)));
-            inner.iter().for_each(|block| push(out, block));
+            put!(out, "<details><summary>{}</summary>\n", inline(summary));
+            for block in inner {
+                push(out, block);
+            }
             out.push_str("</details>\n");
         }
-        Block::Code(text) => out.push_str(&format!("<pre>{}</pre>\n", escape(text.trim_end()))),
-        Block::Picture(svg) => out.push_str(&format!("<div class=\"wide\">{svg}</div>\n")),
+        Block::Code(text) => put!(out, "<pre>{}</pre>\n", escape(text.trim_end())),
+        Block::Picture(svg) => put!(out, "<div class=\"wide\">{svg}</div>\n"),
     }
 }
 
@@ -50,8 +56,10 @@ fn table(out: &mut String, head: &[String], rows: &[Vec<String>]) {
         let cells: String = cells.iter().map(|text| format!("<{tag}>{}</{tag}>", cell(text))).collect();
         format!("<tr>{cells}</tr>\n")
     };
-    out.push_str(&format!("<div class=\"wide\"><table>\n<thead>{}</thead>\n<tbody>\n", line("th", head)));
-    rows.iter().for_each(|row| out.push_str(&line("td", row)));
+    put!(out, "<div class=\"wide\"><table>\n<thead>{}</thead>\n<tbody>\n", line("th", head));
+    for row in rows {
+        out.push_str(&line("td", row));
+    }
     out.push_str("</tbody></table></div>\n");
 }
 
@@ -97,7 +105,7 @@ th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left;
 th { background: var(--soft); } tbody tr:nth-child(even) { background: var(--soft); }
 code, pre { font: .88em/1.45 ui-monospace, 'DejaVu Sans Mono', monospace; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .7rem 1rem; overflow-x: auto; }
-td code { overflow-wrap: anywhere; }
+td code { overflow-wrap: break-word; } td a { white-space: nowrap; }
 summary { cursor: pointer; color: var(--link); margin: .4rem 0; }
 .notice { background: var(--notice); border-left: 4px solid var(--notice-line); padding: .7rem 1rem; }
 svg { display: block; min-width: 72rem; width: 100%; max-width: 92rem; height: auto; }

@@ -1,6 +1,5 @@
 //! The overview: the picture, a line for each program, what all share, the declared differences.
 
-use anyhow::Result;
 use waagent_common::sandbox::{Connects, Policy};
 
 use crate::blocks::{Block, Page, heading, table, text};
@@ -12,7 +11,7 @@ use crate::reach::{documents, writer};
 use crate::report::Sources;
 
 /// The page that begins the report.
-pub fn page(sources: &Sources, picture: &str) -> Result<Page> {
+pub fn page(sources: &Sources, picture: &str) -> Page {
     let mut blocks = vec![
         heading(1, "What each program may do"),
         text(
@@ -33,9 +32,9 @@ pub fn page(sources: &Sources, picture: &str) -> Result<Page> {
     blocks.extend(stolen(sources));
     blocks.extend([heading(2, "Documents"), document_table(sources)]);
     blocks.extend(differences(sources));
-    blocks.extend(shared_rules(sources)?);
+    blocks.extend(shared_rules(sources));
     blocks.extend(check_it());
-    Ok(Page { name: INDEX.to_owned(), blocks })
+    Page { name: INDEX.to_owned(), blocks }
 }
 
 fn overview(sources: &Sources) -> Block {
@@ -169,15 +168,15 @@ pub fn difference_row(row: &Difference) -> Vec<String> {
     vec![format!("`{}`", row.subject), row.key.clone(), format!("`{}`", row.what), row.why.clone()]
 }
 
-fn shared_rules(sources: &Sources) -> Result<Vec<Block>> {
+fn shared_rules(sources: &Sources) -> Vec<Block> {
     let mut blocks = vec![
         heading(2, "SELinux rules that all domains share"),
         text("Written once for the attribute `waagent_domain`; each program's own rules are on its page."),
     ];
     if let Some(section) = sources.module.section("What all domains of the agent share") {
-        blocks.push(rules_table(section, None, sources)?);
+        blocks.push(rules_table(section, None, sources));
     }
-    Ok(blocks)
+    blocks
 }
 
 fn check_it() -> Vec<Block> {

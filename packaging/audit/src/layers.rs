@@ -81,11 +81,8 @@ fn kind(rule: &Rule) -> Kind {
 }
 
 fn said(rules: &[Rule], wanted: Kind, contexts: &[Context]) -> String {
-    let mut lines: Vec<String> = rules
-        .iter()
-        .filter(|rule| kind(rule) == wanted)
-        .filter_map(|rule| words::of(rule, contexts).ok())
-        .collect();
+    let mut lines: Vec<String> =
+        rules.iter().filter(|rule| kind(rule) == wanted).map(|rule| words::of(rule, contexts)).collect();
     lines.dedup();
     if lines.is_empty() { "none".to_owned() } else { lines.join("\n") }
 }

@@ -1,6 +1,14 @@
 //! The auditor's report: what each program may do, in all layers, each grant with its reason.
 #![forbid(unsafe_code)]
 
+/// Adds formatted text to a string, which can't fail.
+macro_rules! put {
+    ($out:expr, $($words:tt)*) => {{
+        use std::fmt::Write;
+        let _infallible = write!($out, $($words)*);
+    }};
+}
+
 pub mod blocks;
 pub mod check;
 pub mod contexts;
@@ -10,6 +18,7 @@ pub mod exposure;
 pub mod html;
 pub mod index;
 pub mod layers;
+pub mod lines;
 pub mod markdown;
 pub mod page;
 pub mod picture;

@@ -14,20 +14,24 @@ pub fn render(page: &Page) -> String {
 fn push(out: &mut String, block: &Block) {
     match block {
         Block::Heading(level, text) => {
-            out.push_str(&format!("{} {}\n", "#".repeat(usize::from(*level)), inline(text)));
+            put!(out, "{} {}\n", "#".repeat(usize::from(*level)), inline(text));
         }
-        Block::Text(text) => out.push_str(&format!("{}\n", inline(text))),
-        Block::Notice(text) => out.push_str(&format!("> {}\n", inline(text))),
+        Block::Text(text) => put!(out, "{}\n", inline(text)),
+        Block::Notice(text) => put!(out, "> {}\n", inline(text)),
         Block::List(points) => {
-            points.iter().for_each(|point| out.push_str(&format!("- {}\n", inline(point))));
+            for point in points {
+                put!(out, "- {}\n", inline(point));
+            }
         }
         Block::Table(head, rows) => table(out, head, rows),
         Block::Details(summary, inner) => {
-            out.push_str(&format!("<details><summary>{}</summary>\n\n", crate::html::inline(summary)));
-            inner.iter().for_each(|block| push(out, block));
+            put!(out, "<details><summary>{}</summary>\n\n", crate::html::inline(summary));
+            for block in inner {
+                push(out, block);
+            }
             out.push_str("</details>\n");
         }
-        Block::Code(text) => out.push_str(&format!("```\n{}\n```\n", text.trim_end())),
+        Block::Code(text) => put!(out, "```\n{}\n```\n", text.trim_end()),
         Block::Picture(_) => out.push_str("![Who can reach what](pipeline.svg)\n"),
     }
     out.push('\n');
@@ -37,8 +41,10 @@ fn table(out: &mut String, head: &[String], rows: &[Vec<String>]) {
     let cell = |text: &String| inline(text).replace('|', "\\|").replace('\n', "<br>");
     let line = |cells: &[String]| format!("| {} |\n", cells.iter().map(cell).collect::<Vec<_>>().join(" | "));
     out.push_str(&line(head));
-    out.push_str(&format!("|{}\n", "---|".repeat(head.len())));
-    rows.iter().for_each(|row| out.push_str(&line(row)));
+    put!(out, "|{}\n", "---|".repeat(head.len()));
+    for row in rows {
+        out.push_str(&line(row));
+    }
 }
 
 fn inline(text: &str) -> String {

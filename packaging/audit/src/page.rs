@@ -1,6 +1,5 @@
 //! The page of a program.
 
-use anyhow::{Result, anyhow};
 use waagent_common::sandbox::{Connects, Grant, Policy};
 
 use crate::blocks::{Block, Page, heading, table, text};
@@ -16,20 +15,26 @@ use crate::units::Unit;
 use crate::{check, words};
 
 /// The page.
-pub fn page(program: &Program, sources: &Sources) -> Result<Page> {
+pub fn page(program: &Program, sources: &Sources) -> Page {
     let mut blocks = vec![heading(1, program.name)];
     let own = sources.pages.get(program.name).cloned().unwrap_or_default();
-    blocks.push(text(&own.does));
+    blocks.push(text(&sentence(&own.does)));
     blocks.extend(notice(program));
-    blocks.extend([heading(2, "Who owns this process"), text(&own.security)]);
+    blocks.extend([heading(2, "If somebody takes this process over"), text(&sentence(&own.security))]);
     if program.name == "waagent-fetch" {
         blocks.extend([text("Even so, a stolen fetcher can:"), Block::List(sources.stolen.clone())]);
     }
     match program.policy {
-        Some(policy) => blocks.extend(confined(program, policy, sources)?),
+        Some(policy) => blocks.extend(confined(program, policy, sources)),
         None => blocks.extend(undeclared(&own.reads, &own.writes)),
     }
-    Ok(Page { name: program.name.to_owned(), blocks })
+    Page { name: program.name.to_owned(), blocks }
+}
+
+/// With a capital letter.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), letters.as_str()))
 }
 
 /// Said plainly where a program is unconfined.
@@ -64,7 +69,7 @@ fn undeclared(reads: &str, writes: &str) -> Vec<Block> {
     ]
 }
 
-fn confined(program: &Program, policy: &Policy, sources: &Sources) -> Result<Vec<Block>> {
+fn confined(program: &Program, policy: &Policy, sources: &Sources) -> Vec<Block> {
     let units = sources.units_of(program.name);
     let mut blocks = vec![
         heading(2, "All layers side by side"),
@@ -74,9 +79,9 @@ fn confined(program: &Program, policy: &Policy, sources: &Sources) -> Result<Vec
     blocks.extend(document_tables(policy, sources));
     blocks.extend(grants(policy, sources));
     blocks.extend(unit_section(&units, sources));
-    blocks.extend(selinux(program, policy, sources)?);
+    blocks.extend(selinux(program, policy, sources));
     blocks.extend([heading(2, "How to check it on a machine"), Block::Code(check::commands(policy, &units))]);
-    Ok(blocks)
+    blocks
 }
 
 fn declared_differences(policy: &Policy, units: &[&Unit], sources: &Sources) -> Vec<Block> {
@@ -266,7 +271,7 @@ fn unit_section(units: &[&Unit], sources: &Sources) -> Vec<Block> {
     blocks
 }
 
-fn selinux(program: &Program, policy: &Policy, sources: &Sources) -> Result<Vec<Block>> {
+fn selinux(program: &Program, policy: &Policy, sources: &Sources) -> Vec<Block> {
     let mut blocks = vec![
         heading(2, "SELinux rules"),
         text(&format!(
@@ -278,7 +283,7 @@ fn selinux(program: &Program, policy: &Policy, sources: &Sources) -> Result<Vec<
         )),
     ];
     if let Some(section) = sources.module.of(program.name) {
-        blocks.push(rules_table(section, Some(policy), sources)?);
+        blocks.push(rules_table(section, Some(policy), sources));
     }
     if sources.ports.contains(&format!("(allow {} ", policy.selinux)) {
         blocks.push(text("And in `waagent-ports.cil`, since a module can't name a port:"));
@@ -290,17 +295,17 @@ fn selinux(program: &Program, policy: &Policy, sources: &Sources) -> Result<Vec<
         blocks.push(text(
             "Commands of extensions, where the administrator turned `waagent_extensions_unconfined` off:",
         ));
-        blocks.push(rules_table(section, None, sources)?);
+        blocks.push(rules_table(section, None, sources));
     }
-    Ok(blocks)
+    blocks
 }
 
 /// Rules in words, their reasons, and as they are written.
-pub fn rules_table(section: &Section, policy: Option<&Policy>, sources: &Sources) -> Result<Block> {
+pub fn rules_table(section: &Section, policy: Option<&Policy>, sources: &Sources) -> Block {
     let mut rows = Vec::new();
     let mut last = "";
     for rule in &section.rules {
-        let said = words::of(rule, &sources.contexts).map_err(|why| anyhow!("{}: {why}", section.title))?;
+        let said = words::of(rule, &sources.contexts);
         let why = if rule.why.is_empty() {
             policy.and_then(|policy| fallback_why(rule, policy, &sources.contexts)).unwrap_or_default()
         } else if rule.why == last {
@@ -311,5 +316,5 @@ pub fn rules_table(section: &Section, policy: Option<&Policy>, sources: &Sources
         last = &rule.why;
         rows.push(vec![said, why, format!("`{}`", rule.text)]);
     }
-    Ok(table(&["May", "Why", "As written"], rows))
+    table(&["May", "Why", "As written"], rows)
 }

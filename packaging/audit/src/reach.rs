@@ -5,6 +5,7 @@ use waagent_common::sandbox::{Policy, RunsAs};
 use waagent_disk::resource::journal::Journal;
 
 use crate::contexts::{Context, type_of};
+use crate::programs::Level;
 use crate::selinux::{Module, Shape, words};
 
 /// All documents: the shared ones, and those that one crate keeps for itself.
@@ -43,13 +44,13 @@ pub const OTHERS: &[Other] = &[
     },
     Other {
         name: "handlers' files",
-        path: "/var/lib/waagent/*-*",
+        path: "/var/lib/waagent/<handler>-<version>",
         from: "waagent-ext",
         to: &["waagent-ext-run"],
     },
     Other {
         name: "handlers' status",
-        path: "/var/lib/waagent/*-*/status",
+        path: "/var/lib/waagent/<handler>-<version>/status",
         from: "waagent-ext-run",
         to: &["waagent-ext"],
     },
@@ -90,7 +91,7 @@ pub struct Layers<'a> {
 impl Layers<'_> {
     /// Could it read the document, if it wanted to?
     pub fn may_read(&self, policy: &Policy, entry: &Entry) -> bool {
-        self.is_unconfined(policy) || {
+        is_unconfined(policy) || {
             let below = |grants: &[waagent_common::sandbox::Grant]| {
                 grants.iter().any(|grant| is_below(entry.path, grant.what))
             };
@@ -102,18 +103,14 @@ impl Layers<'_> {
 
     /// Could it write the document, if it wanted to?
     pub fn may_write(&self, policy: &Policy, entry: &Entry) -> bool {
-        self.is_unconfined(policy)
+        is_unconfined(policy)
             || (policy.writes.iter().any(|grant| is_below(entry.path, grant.what))
                 && self.selinux(policy, entry.path, WRITING))
     }
 
     /// Domains that may read files of a type, by the rules written for them.
     pub fn selinux_reads(&self, policy: &Policy, kind: &str) -> bool {
-        self.is_unconfined(policy) || self.domain_has(policy, kind, READING)
-    }
-
-    fn is_unconfined(&self, policy: &Policy) -> bool {
-        crate::programs::Level::of(policy) == crate::programs::Level::Unconfined
+        is_unconfined(policy) || self.domain_has(policy, kind, READING)
     }
 
     fn selinux(&self, policy: &Policy, path: &str, names: &[&str]) -> bool {
@@ -135,6 +132,10 @@ impl Layers<'_> {
             }
         })
     }
+}
+
+fn is_unconfined(policy: &Policy) -> bool {
+    Level::of(policy) == Level::Unconfined
 }
 
 /// A type is named, or it is a folder of documents and all these are.

@@ -93,9 +93,9 @@ fn stolen(architecture: &str) -> Vec<String> {
 pub fn make(repository: &Path) -> Result<BTreeMap<String, String>> {
     let sources = Sources::read(repository)?;
     let picture = picture::draw(&sources);
-    let mut pages = vec![index::page(&sources, &picture)?];
+    let mut pages = vec![index::page(&sources, &picture)];
     for program in PROGRAMS {
-        pages.push(page::page(program, &sources)?);
+        pages.push(page::page(program, &sources));
     }
     let mut files: BTreeMap<String, String> =
         pages.iter().map(|page| (format!("{}.md", page.name), markdown::render(page))).collect();
@@ -110,7 +110,8 @@ pub fn write(files: &BTreeMap<String, String>, folder: &Path) -> Result<()> {
     for file in fs::read_dir(folder)? {
         let path = file?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let ours = [".md", ".svg", ".html"].iter().any(|ending| name.ends_with(ending));
+        let ours =
+            path.extension().is_some_and(|ending| ["md", "svg", "html"].iter().any(|own| ending == *own));
         if ours && !files.contains_key(&name) {
             fs::remove_file(&path)?;
         }

@@ -3,8 +3,13 @@
 use crate::contexts::{Context, paths_of};
 use crate::selinux::{Rule, Shape, words};
 
+/// A rule in words; an interface that the table doesn't know goes by its name, and fails a test.
+pub fn of(rule: &Rule, contexts: &[Context]) -> String {
+    translate(rule, contexts).unwrap_or_else(|_| format!("what this interface allows: `{}`", rule.text))
+}
+
 /// A rule in words; an interface that the table doesn't know is an error that names it.
-pub fn of(rule: &Rule, contexts: &[Context]) -> Result<String, String> {
+pub fn translate(rule: &Rule, contexts: &[Context]) -> Result<String, String> {
     let text = match rule.shape() {
         Some(Shape::Allow { targets, class, permissions, .. }) => {
             allow(&targets, &class, &permissions, contexts)
@@ -141,6 +146,8 @@ const INTERFACES: &[(&str, &str)] = &[
     ("corecmd_exec_shell", "execute a shell in its own domain"),
     ("corecmd_getattr_all_executables", "look at the attributes of installed programs"),
     ("corecmd_search_bin", "walk through `/usr/bin`"),
+    ("corecmd_shell_domtrans", "a shell that it executes goes on in `waagent_ext_confined_t`"),
+    ("corecmd_shell_entry_type", "may be entered by executing a shell"),
     ("corenet_tcp_connect_all_unreserved_ports", "connect to any TCP port above 1023 that no service owns"),
     ("corenet_tcp_connect_http_cache_port", "connect to the TCP ports of web caches"),
     ("corenet_tcp_connect_http_port", "connect to the TCP ports of web servers (80, 443 ...)"),
@@ -223,7 +230,7 @@ mod tests {
     fn said(rule: &str) -> Result<String, String> {
         let contexts = crate::contexts::parse("/var/lib/w/net(/.*)? gen_context(system_u:object_r:n_t,s0)\n");
         let module = Module::parse(&format!("####\n# x local policy\n#\n\n{rule}\n"));
-        of(&module.of("x").unwrap().rules[0], &contexts)
+        translate(&module.of("x").unwrap().rules[0], &contexts)
     }
 
     #[test]
