@@ -40,6 +40,8 @@ install: $(if $(INSTALL_ONLY),,build)
 	install -m 0644 config/01-waagent-unmanaged-sriov.network $(DESTDIR)$(PREFIX)/lib/systemd/network
 	install -d $(DESTDIR)$(PREFIX)/share/waagent
 	install -m 0644 config/signing-roots.pem config/timestamp-roots.pem $(DESTDIR)$(PREFIX)/share/waagent
+	install -d $(DESTDIR)$(PREFIX)/share/waagent
+	install -m 0644 config/signing-roots.pem config/timestamp-roots.pem $(DESTDIR)$(PREFIX)/share/waagent
 	[ -e $(DESTDIR)/etc/waagent.conf ] || install -m 0644 config/waagent.conf $(DESTDIR)/etc/waagent.conf
 
 # The SELinux module, against the policy headers in POLICY_HEADERS; NAME of that policy where it isn't this machine's.

@@ -22,6 +22,8 @@ pub mod tag {
     pub const CONTEXT_0_PRIMITIVE: u8 = 0x80;
     /// [0], constructed
     pub const CONTEXT_0: u8 = 0xa0;
+    /// [1], constructed
+    pub const CONTEXT_1: u8 = 0xa1;
 }
 
 impl<'a> Der<'a> {

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Trees that belong to the running system, not to the image: `--root` doesn't move them.
 const SYSTEM: &[&str] = &["/usr", "/lib", "/lib64", "/bin", "/sbin", "/dev", "/proc", "/sys"];
 
+/// What the agent's own package brings there belongs to the image.
+const OURS: &str = "/usr/share/waagent";
+
 /// The folder that all paths of the agent are below.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -34,10 +37,11 @@ impl Place {
 
     /// An absolute path of the agent, below the root.
     ///
-    /// `/usr`, `/dev`, `/proc` and `/sys` stay what they are.
+    /// `/usr` (but for the agent's own data), `/dev`, `/proc` and `/sys` stay what they are.
     pub fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
         let absolute = absolute.as_ref();
-        if self.is_live() || SYSTEM.iter().any(|tree| absolute.starts_with(tree)) {
+        let is_system = SYSTEM.iter().any(|tree| absolute.starts_with(tree)) && !absolute.starts_with(OURS);
+        if self.is_live() || is_system {
             return absolute.to_path_buf();
         }
         self.root.join(absolute.strip_prefix("/").unwrap_or(absolute))
@@ -68,6 +72,8 @@ mod tests {
         let place = Place::new(Path::new("/tmp/x"));
         assert_eq!(place.lib("net/endpoint.json"), Path::new("/tmp/x/var/lib/waagent/net/endpoint.json"));
         assert_eq!(place.path("/proc/self/status"), Path::new("/proc/self/status"));
+        assert_eq!(place.path("/usr/share/waagent/x"), Path::new("/tmp/x/usr/share/waagent/x"));
+        assert_eq!(place.path("/usr/share/x"), Path::new("/usr/share/x"));
         assert_eq!(Place::new(Path::new("/")).run("net/lock"), Path::new("/run/waagent/net/lock"));
     }
 }

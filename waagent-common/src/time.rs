@@ -30,6 +30,12 @@ pub fn unix_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Seconds since 1970 as `2026-01-31T08:00:00Z`; `unknown` where no calendar has them.
+pub fn of_unix(seconds: i64) -> String {
+    let time = Timestamp::from_second(seconds);
+    time.map_or_else(|_| "unknown".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
 /// A point in time that a document names; none where it isn't one, or before 1970.
 pub fn parse(text: &str) -> Option<SystemTime> {
     let time: Timestamp = text.parse().ok()?;

@@ -1,6 +1,6 @@
 //! What `waagent-ext` may do.
 
-use waagent_common::sandbox::{BASE, Connects, EVENTS, FILES, Policy, RunsAs, grant, syscall};
+use waagent_common::sandbox::{BASE, Connects, EVENTS, FILES, LOADER, Policy, RunsAs, grant, syscall};
 
 /// The declaration that the program enters.
 pub const POLICY: Policy = Policy {
@@ -16,12 +16,23 @@ pub const POLICY: Policy = Policy {
     )],
     connects: Connects::Nowhere,
     reads: &[
+        grant("/etc/crypto-policies", "signature: the system's rules for libcrypto, Fedora and Azure Linux"),
         grant("/etc/default/locale", "command: LANG of the system (Debian)"),
+        grant("/etc/ld.so.cache", "signature: where the libraries of a provider are"),
         grant("/etc/locale.conf", "command: LANG of the system"),
+        grant("/etc/pki/tls/openssl.cnf", "signature: libcrypto's configuration, Fedora and Azure Linux"),
+        grant("/etc/pki/tls/openssl.d", "signature: the same, drop-ins"),
+        grant("/etc/ssl/openssl.cnf", "signature: libcrypto's configuration, Debian"),
         grant("/etc/waagent_policy.json", "verdict: which extensions are allowed"),
+        grant("/lib64", "signature: libraries of a provider such as SymCrypt"),
+        grant("/proc/sys/crypto/fips_enabled", "signature: whether libcrypto must use its FIPS provider"),
         grant("/proc/sys/kernel/random/boot_id", "boot: is this the boot that the work was begun in?"),
         grant("/run/systemd", "starter: does systemd run here? its private socket"),
         grant("/run/waagent/chain", "boot: is this the run of the chain that the work was begun in?"),
+        grant("/usr/lib", "signature: libcrypto's providers and their libraries"),
+        grant("/usr/lib64", "signature: the same"),
+        grant("/usr/share/crypto-policies", "signature: where /etc/crypto-policies points to"),
+        grant("/usr/share/waagent", "signature: the roots that packages' signers are trusted by"),
         grant("/var/lib/waagent/certs", "inputs: which certificates are there"),
         grant("/var/lib/waagent/fetch", "inputs: goal state, packages"),
         grant("/var/lib/waagent/net", "command: address of the platform"),
@@ -43,6 +54,11 @@ pub const POLICY: Policy = Policy {
         BASE,
         EVENTS,
         FILES,
+        LOADER,
+        syscall(
+            &["sysinfo"],
+            "signature: libcrypto sorts, and qsort(3) of glibc asks for the size of memory",
+        ),
         syscall(&["syncfs"], "unpack: all files of a package reach the disk at once"),
         syscall(
             &["socket", "connect", "sendto", "sendmsg", "recvfrom", "recvmsg", "getsockopt", "setsockopt"],

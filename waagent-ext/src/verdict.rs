@@ -4,6 +4,7 @@ use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::Extension;
 use waagent_common::place::Place;
 use waagent_common::text::shown;
+use waagent_common::types::HandlerName;
 
 use crate::allow::Allow;
 use crate::plan::step::Wish;
@@ -49,12 +50,14 @@ impl Verdict {
         if let Err(why) = self.policy.on(name, verb) {
             return refuse(format!("Extension will not be processed: {why}"));
         }
-        if wish? == Wish::Enabled && (self.signed || self.policy.demands_signature(name)) {
-            let text = "package signature required, and this agent can't verify signatures of packages yet";
-            return Err(Trouble::new(code::PACKAGE_EXTRACTION, "Download", text).overriding());
-        }
+        wish?;
         check_settings(extension, all)?;
         Ok(self.policy.rule())
+    }
+
+    /// Must packages of this extension be signed?
+    pub fn demands_signature(&self, name: &HandlerName) -> bool {
+        self.signed || self.policy.demands_signature(name.as_str())
     }
 }
 

@@ -63,7 +63,6 @@ fn the_planner_writes_its_own_folders_and_reads_no_key() {
         (Act::Listen, Layer::Seccomp),
         (Act::Mount(root.path().join("home")), Layer::Modes),
         (Act::SetUid(65534), Layer::Modes),
-        (Act::MapCode, Layer::Seccomp),
         (Act::Trace(own), Layer::Modes),
     ];
     for (act, layer) in layers {

@@ -120,6 +120,9 @@ pub struct HandlerRecord {
     pub attempt: u32,
     /// The package that was unpacked.
     pub package_sha256: Option<Sha256>,
+    /// What is known of that package's signature; absent: nothing, as with what another agent unpacked.
+    #[serde(default)]
+    pub signature: Option<PackageSignature>,
     /// When it was last enabled, in seconds since 1970.
     pub enabled_at_s: Option<u64>,
 }
@@ -152,6 +155,39 @@ pub struct PreviousVersion {
     pub version: HandlerVersion,
     /// How far it is.
     pub state: HandlerState,
+    /// What is known of its package's signature.
+    #[serde(default)]
+    pub signature: Option<PackageSignature>,
+}
+
+/// What is known of the signature of a package that was unpacked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageSignature {
+    /// Is the package what its publisher signed?
+    pub verdict: SignatureVerdict,
+    /// Digest of the package that was looked at.
+    pub sha256: Sha256,
+    /// Subject of the signer's certificate.
+    pub signer: Option<String>,
+    /// Subject of the root of its chain.
+    pub root: Option<String>,
+    /// When it was signed, by time stamp (RFC 3339), or `unchecked`.
+    pub time: Option<String>,
+    /// Why it was refused.
+    pub why: Option<String>,
+}
+
+/// Is a package what its publisher signed?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignatureVerdict {
+    /// Yes: this handler, in this version.
+    Verified,
+    /// There is a signature, and it doesn't show it.
+    Refused,
+    /// There is none.
+    Absent,
 }
 
 /// Status of a handler, as the platform is told.
@@ -211,6 +247,8 @@ impl Body for ExtensionState {
         bound("round.items", self.round.as_ref().map_or(0, |round| round.items.len()), 256)?;
         self.handlers.iter().try_for_each(|record| {
             bound("handlers[].status.message", record.status.message.len(), 16 << 10)?;
+            let why = record.signature.as_ref().and_then(|signature| signature.why.as_ref());
+            bound("handlers[].signature.why", why.map_or(0, String::len), 16 << 10)?;
             let failure = record.failure.as_ref().map_or(0, |failure| failure.message.len());
             bound("handlers[].failure.message", failure, 16 << 10)
         })

@@ -4,12 +4,16 @@
 
 pub mod accept;
 pub mod cdrom;
+#[cfg(feature = "cms")]
+pub mod cms;
 #[cfg(feature = "crypt")]
 pub mod crypt;
 pub mod extents;
 pub mod fd;
 pub mod heap;
 pub mod label;
+#[cfg(any(feature = "cms", feature = "pkcs12"))]
+mod libcrypto;
 pub mod partition;
 pub mod pidfd;
 #[cfg(feature = "pkcs12")]

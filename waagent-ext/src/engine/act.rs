@@ -3,7 +3,7 @@
 use anyhow::Result;
 use waagent_common::documents::{
     Body, CommandKind, Document, Extension, ExtensionFailure, HandlerReadiness, HandlerState, HandlerStatus,
-    ItemState, Package, PackageState,
+    ItemState, Package, PackageSignature, PackageState, SignatureVerdict,
 };
 use waagent_common::log;
 use waagent_common::time;
@@ -12,6 +12,7 @@ use waagent_common::types::{HandlerName, HandlerVersion};
 use super::{Engine, Rest};
 use crate::handler::adopt;
 use crate::handler::contract;
+use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 use crate::package::{copy, unpack};
 use crate::plan::align::{align, fresh, status};
@@ -51,7 +52,9 @@ impl Engine<'_> {
             self.remove_folder(&home);
         }
         let Some(record) = self.record(name) else { return Ok(None) };
-        match next(wish, record) {
+        let step = next(wish, record);
+        self.is_signed_enough(extension, record, &step)?;
+        match step {
             Step::Unpack => self.unpack(extension),
             Step::Run(kind) => self.run(extension, kind, &record.version.clone()),
             Step::RunOld(kind, version) => self.run(extension, kind, &version),
@@ -81,19 +84,17 @@ impl Engine<'_> {
             Ok(Some(package)) if package.body.attempt < attempt => {
                 return Ok(Some(Rest::Package(home.full_name())));
             }
-            Ok(Some(package)) => had(&package.body).and_then(|()| {
-                let archive = copy::take(self.place, &package, &self.settings.limits)
-                    .map_err(|why| not_had(code::PACKAGE_DOWNLOAD, &why))?;
-                unpack::unpack(&archive, &home, &self.settings.limits, keep)?;
-                Ok(package.body.sha256)
-            }),
+            Ok(Some(package)) => {
+                had(&package.body).and_then(|()| self.unpack_fetched(extension, &package, &home, keep))
+            }
             Err(fault) => Err(not_had(code::PACKAGE_DOWNLOAD, &fault.text)),
         };
         let Some(record) = self.record_mut(&extension.name) else { return Ok(None) };
         match unpacked {
-            Ok(digest) => {
+            Ok(signature) => {
                 record.state = HandlerState::Unpacked;
-                record.package_sha256 = digest;
+                record.package_sha256 = Some(signature.sha256.clone());
+                record.signature = Some(signature);
                 log::info(&format!("[{}] Unpack extension package", home.full_name()));
                 Ok(None)
             }
@@ -102,6 +103,27 @@ impl Engine<'_> {
                 Err(trouble.into())
             }
         }
+    }
+
+    /// One copy is taken of what was fetched: its signature is checked, and it is what is unpacked.
+    fn unpack_fetched(
+        &self,
+        extension: &Extension,
+        package: &Document<Package>,
+        home: &Home,
+        keep: bool,
+    ) -> Result<PackageSignature, Trouble> {
+        let limits = &self.settings.limits;
+        let (archive, digest) =
+            copy::take(self.place, package, limits).map_err(|why| not_had(code::PACKAGE_DOWNLOAD, &why))?;
+        let signature = self.judge(extension, &archive, &digest, home)?;
+        unpack::unpack(&archive, home, limits, keep)?;
+        if signature.verdict == SignatureVerdict::Verified
+            && let Err(fault) = contract::mark_validated(home)
+        {
+            log::warning(&format!("{fault}, ignoring"));
+        }
+        Ok(signature)
     }
 
     /// The old version of an update is uninstalled: its folder goes, the new one takes its place.

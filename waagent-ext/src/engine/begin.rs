@@ -162,6 +162,15 @@ impl Engine<'_> {
         self.verdict.on(extension, all)
     }
 
+    /// The same with the word about signatures for the first step: a package that couldn't be used isn't fetched.
+    fn verdict_with_signature(&self, extension: &Extension) -> Result<&'static str, crate::trouble::Trouble> {
+        let rule = self.verdict_of(extension)?;
+        match self.first_step(extension) {
+            Some((step, record)) => self.is_signed_enough(extension, &record, &step).map(|()| rule),
+            None => Ok(rule),
+        }
+    }
+
     fn write_plan(&self, goal: &GoalState, reason: &str) -> Result<()> {
         let steps =
             order::order(&goal.extensions).into_iter().map(|extension| self.planned(extension)).collect();
@@ -171,30 +180,33 @@ impl Engine<'_> {
     }
 
     fn planned(&self, extension: &Extension) -> PlannedHandler {
-        let verdict = self.verdict_of(extension);
+        let verdict = self.verdict_with_signature(extension);
+        let signed = self.verdict.demands_signature(&extension.name);
         PlannedHandler {
             name: extension.name.clone(),
             version: extension.version.clone(),
             wanted: shown(&extension.state),
             level: order::key(extension),
             next: match (&verdict, self.first_step(extension)) {
-                (Ok(_), Some(step)) => describe(&step),
+                (Ok(_), Some((step, _))) => describe(&step),
                 _ => "none".to_owned(),
             },
             allowed: verdict.is_ok(),
             rule: match verdict {
+                Ok(rule) if signed => format!("{rule}, package must be signed"),
                 Ok(rule) => rule.to_owned(),
                 Err(trouble) => trouble.text,
             },
         }
     }
 
-    fn first_step(&self, extension: &Extension) -> Option<Step> {
+    /// The next step as things stand, and the record that it is for.
+    fn first_step(&self, extension: &Extension) -> Option<(Step, HandlerRecord)> {
         let wish = Wish::of(extension).ok()?;
         let mut record: HandlerRecord =
             self.record(&extension.name).cloned().unwrap_or_else(|| fresh(extension, None));
         align(&mut record, wish, &extension.version);
-        Some(next(wish, &record))
+        Some((next(wish, &record), record))
     }
 
     /// Asks for the packages of all handlers that are to be unpacked in this round and aren't yet.
@@ -206,8 +218,8 @@ impl Engine<'_> {
         let packages = order::order(&goal.body.extensions)
             .into_iter()
             .filter(open)
-            .filter(|extension| self.verdict_of(extension).is_ok())
-            .filter(|extension| self.first_step(extension) == Some(Step::Unpack))
+            .filter(|extension| self.verdict_with_signature(extension).is_ok())
+            .filter(|extension| self.first_step(extension).is_some_and(|(step, _)| step == Step::Unpack))
             .map(|extension| WantedPackage {
                 name: extension.name.clone(),
                 version: extension.version.clone(),

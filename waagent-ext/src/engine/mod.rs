@@ -34,6 +34,7 @@ mod finish;
 mod housekeeping;
 mod outcome;
 mod prepare;
+mod signature;
 
 /// What the work waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -101,6 +101,11 @@ pub fn write_marks(home: &Home, record: &HandlerRecord) -> Result<(), Fault> {
     config.write("HandlerStatus", status.as_bytes(), 0o600, false)
 }
 
+/// Says to other tools that the package's signature was verified. We never trust it.
+pub fn mark_validated(home: &Home) -> Result<(), Fault> {
+    home.open()?.write("package_validated", b"", 0o600, false)
+}
+
 /// Removes the oldest `<number><suffix>` files beyond the newest ten and the current one.
 fn thin_out(folder: &Folder, suffix: &str, current: u32) {
     let mut numbered: Vec<(std::time::SystemTime, String)> = folder

@@ -1,7 +1,7 @@
 //! `HandlerManifest.json`: what a handler's commands are, and what it wants of an update.
 
 use serde_json::Value;
-use waagent_common::documents::CommandKind;
+use waagent_common::documents::{CommandKind, Extension};
 use waagent_common::text::shown;
 
 use super::home::Home;
@@ -97,6 +97,24 @@ impl Manifest {
             _ => false,
         }
     }
+}
+
+/// Do these bytes of a signed package say that it is this handler in this version? The case of letters is none.
+pub fn is_signed_for(bytes: &[u8], extension: &Extension) -> Result<(), String> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|e| format!("{FILE}: {}", shown(&e.to_string())))?;
+    let info = value.get(0).and_then(|first| first.get("signingInfo"));
+    let (publisher, kind) = extension.name.as_str().rsplit_once('.').unwrap_or(("", extension.name.as_str()));
+    for (key, expected) in [("type", kind), ("publisher", publisher), ("version", extension.version.as_str())]
+    {
+        let found = info.and_then(|info| info.get(key)).and_then(Value::as_str);
+        if !found.is_some_and(|found| found.eq_ignore_ascii_case(expected)) {
+            let found = shown(found.unwrap_or("missing"));
+            return Err(format!("{FILE} signingInfo.{key} is '{found}', expected '{expected}'"));
+        }
+    }
+    Ok(())
 }
 
 /// Depth of a value; the parser stops at 128 levels.

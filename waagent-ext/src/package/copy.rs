@@ -9,11 +9,17 @@ use sha2::{Digest, Sha256};
 use waagent_common::documents::{Document, Package};
 use waagent_common::durable::open_regular;
 use waagent_common::place::Place;
+use waagent_common::types::Sha256 as Digest256;
 
 use super::Limits;
 
-/// Copies the package beside its document into a file without a name, and checks size and digest of the copy.
-pub fn take(place: &Place, package: &Document<Package>, limits: &Limits) -> Result<File, String> {
+/// Copies the package beside its document into a file without a name, and checks size and digest of the copy: file and
+/// digest of what can't change any more.
+pub fn take(
+    place: &Place,
+    package: &Document<Package>,
+    limits: &Limits,
+) -> Result<(File, Digest256), String> {
     let body = &package.body;
     let stem = Package::stem(&body.name, &body.version);
     let source = place.lib(format!("fetch/packages/{stem}.zip"));
@@ -33,7 +39,7 @@ pub fn take(place: &Place, package: &Document<Package>, limits: &Limits) -> Resu
         return Err(format!("its digest is {seen}, not that of its document"));
     }
     copy.seek(SeekFrom::Start(0)).map_err(|error| format!("cannot read the copy: {error}"))?;
-    Ok(copy)
+    Ok((copy, digest.clone()))
 }
 
 /// A new file that no path leads to.

@@ -4,6 +4,7 @@ pub mod copy;
 pub mod directory;
 pub mod entries;
 pub mod names;
+pub mod signature;
 pub mod unpack;
 
 /// Bounds on a package.

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, openat, renameat2};
 use nix::sys::stat::{Mode, fchmod, mkdirat};
 use nix::sys::statvfs::fstatvfs;
+use waagent_common::documents::Extension;
 use waagent_common::text::shown;
 use zip::ZipArchive;
 
@@ -42,6 +43,26 @@ pub fn unpack(archive: &File, home: &Home, limits: &Limits, keep: bool) -> Resul
         remove::tree(&staging);
     }
     placed
+}
+
+/// What the archive has as its manifest, before anything of it is unpacked.
+pub fn manifest(archive: &File, extension: &Extension, limits: &Limits) -> Result<Vec<u8>, Trouble> {
+    let refuse = |why: String| {
+        let text = format!(
+            "Failed to download artifacts: [ExtensionDownloadError] package {}-{}: {why}",
+            extension.name, extension.version
+        );
+        Trouble::new(code::PACKAGE_EXTRACTION, "Download", text)
+    };
+    let (mut zip, entries) = list(archive, limits).map_err(refuse)?;
+    let entry = least_deep(&entries).ok_or_else(|| no_manifest("not found in the package"))?;
+    let packed = zip.by_index(entry.index).map_err(|error| refuse(shown(&error.to_string())))?;
+    let mut bytes = Vec::new();
+    packed
+        .take(manifest::MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| refuse(shown(&error.to_string())))?;
+    bounded(bytes)
 }
 
 /// A hidden name in the same folder, which no agent takes for a handler.
@@ -132,16 +153,8 @@ fn write(
 
 /// Puts the manifest that is least deep into the folder itself, without a byte order mark.
 fn place_manifest(entries: &[Entry], folder: &Folder) -> Result<(), Trouble> {
-    let missing = |why: &str| {
-        let text = format!("Failed to download artifacts: [ExtensionDownloadError] {} {why}", manifest::FILE);
-        Trouble::new(code::MANIFEST_MISSING, "Download", text)
-    };
-    let parts = entries
-        .iter()
-        .filter(|entry| !entry.is_folder && entry.parts.last().is_some_and(|name| name == manifest::FILE))
-        .map(|entry| &entry.parts)
-        .min_by_key(|parts| (parts.len(), parts.join("/")))
-        .ok_or_else(|| missing("not found in the package"))?;
+    let parts = least_deep(entries).map(|entry| &entry.parts);
+    let parts = parts.ok_or_else(|| no_manifest("not found in the package"))?;
     let read = || -> io::Result<Vec<u8>> {
         let names: Vec<&str> = parts.iter().map(String::as_str).collect();
         let (name, above) = names.split_last().ok_or(io::ErrorKind::NotFound)?;
@@ -151,16 +164,29 @@ fn place_manifest(entries: &[Entry], folder: &Folder) -> Result<(), Trouble> {
         File::from(file).take(manifest::MAX + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = read().map_err(|error| missing(&error.to_string()))?;
-    if bytes.len() > usize::try_from(manifest::MAX).unwrap_or(usize::MAX) {
-        return Err(Trouble::new(
-            code::MANIFEST_INVALID,
-            "Download",
-            format!("{}: over 1 MiB", manifest::FILE),
-        ));
-    }
+    let bytes = bounded(read().map_err(|error| no_manifest(&error.to_string()))?)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    folder.write(manifest::FILE, bytes, 0o644, true).map_err(|fault| missing(&fault.text))
+    folder.write(manifest::FILE, bytes, 0o644, true).map_err(|fault| no_manifest(&fault.text))
+}
+
+fn least_deep(entries: &[Entry]) -> Option<&Entry> {
+    entries
+        .iter()
+        .filter(|entry| !entry.is_folder && entry.parts.last().is_some_and(|name| name == manifest::FILE))
+        .min_by_key(|entry| (entry.parts.len(), entry.parts.join("/")))
+}
+
+fn no_manifest(why: &str) -> Trouble {
+    let text = format!("Failed to download artifacts: [ExtensionDownloadError] {} {why}", manifest::FILE);
+    Trouble::new(code::MANIFEST_MISSING, "Download", text)
+}
+
+fn bounded(bytes: Vec<u8>) -> Result<Vec<u8>, Trouble> {
+    if bytes.len() > usize::try_from(manifest::MAX).unwrap_or(usize::MAX) {
+        let text = format!("{}: over 1 MiB", manifest::FILE);
+        return Err(Trouble::new(code::MANIFEST_INVALID, "Download", text));
+    }
+    Ok(bytes)
 }
 
 /// The new folder gets the handler's name, in one step; what was there goes.

@@ -24,6 +24,7 @@ pub fn fresh(extension: &Extension, found: Option<Installed>) -> HandlerRecord {
         sequence_number: None,
         attempt: 1,
         package_sha256: None,
+        signature: None,
         enabled_at_s: None,
     }
 }
@@ -42,9 +43,10 @@ pub fn align(record: &mut HandlerRecord, wish: Wish, wanted: &HandlerVersion) ->
         let replaced = std::mem::replace(&mut record.version, wanted.clone());
         let installed = matches!(record.state, HandlerState::Installed | HandlerState::Enabled);
         let state = std::mem::replace(&mut record.state, HandlerState::NotInstalled);
+        let signature = record.signature.take();
         record.attempt = 1;
         if installed {
-            record.previous = Some(PreviousVersion { version: replaced, state });
+            record.previous = Some(PreviousVersion { version: replaced, state, signature });
             return None;
         }
         return Some(replaced);
@@ -58,6 +60,7 @@ pub fn align(record: &mut HandlerRecord, wish: Wish, wanted: &HandlerVersion) ->
 fn back(record: &mut HandlerRecord) -> Option<HandlerVersion> {
     let previous = record.previous.take()?;
     record.state = previous.state;
+    record.signature = previous.signature;
     Some(std::mem::replace(&mut record.version, previous.version))
 }
 

@@ -19,7 +19,8 @@ mod owned;
 
 use self::ffi::{SafeBag, nid};
 use self::iterations::Budget;
-use self::owned::{Owned, elements, encoded, errors, forget_errors, free_bags, free_safes};
+use self::owned::{free_bags, free_safes};
+use super::libcrypto::{Owned, elements, encoded, errors, forget_errors};
 use crate::der::{Der, tag};
 
 /// What was in a store.

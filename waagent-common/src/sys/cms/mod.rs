@@ -1,0 +1,129 @@
+//! Signatures in CMS (RFC 5652) over files, and time stamps over signatures, through the system's libcrypto.
+//!
+//! The `openssl` crate verifies what is in memory, and a package may be a gigabyte; it has no time stamps. What was
+//! signed is hostile until it is verified, so nothing is taken from it but what libcrypto has understood.
+
+use std::ffi::{c_int, c_long};
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
+use std::ptr;
+
+use openssl_sys::{
+    BIO_free_all, CMS_BINARY, CMS_ContentInfo, CMS_ContentInfo_free, CMS_NO_SIGNER_CERT_VERIFY, CMS_verify,
+    EVP_DecodeBlock, OPENSSL_sk_free, X509, d2i_CMS_ContentInfo, i2d_CMS_ContentInfo,
+};
+
+mod certificate;
+mod ffi;
+mod stamp;
+
+pub use self::certificate::{Certificate, Roots};
+pub use self::stamp::Stamp;
+use super::libcrypto::{Owned, elements, encoded, errors, forget_errors};
+
+/// Signed data that libcrypto has understood.
+pub struct Signed(Owned<CMS_ContentInfo>);
+
+impl Signed {
+    /// Reads a ContentInfo.
+    pub fn parse(der: &[u8]) -> Option<Self> {
+        let length = c_long::try_from(der.len()).ok()?;
+        let mut at = der.as_ptr();
+        // SAFETY: `at` points to `length` readable bytes; the result is null or ours.
+        let cms = unsafe { d2i_CMS_ContentInfo(ptr::null_mut(), &raw mut at, length) };
+        forget_errors();
+        Owned::new(cms, CMS_ContentInfo_free).map(Self)
+    }
+
+    /// It as libcrypto has understood it, in DER.
+    pub fn to_der(&self) -> Vec<u8> {
+        // SAFETY: the structure is valid; the function writes as many bytes as it said.
+        encoded(|out| unsafe { i2d_CMS_ContentInfo(self.0.as_ptr(), out) }).to_vec()
+    }
+
+    /// The certificates that came with it.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        // SAFETY: the structure is valid; the stack that comes back is ours with its elements, or null.
+        let stack = unsafe { ffi::CMS_get1_certs(self.0.as_ptr()) };
+        forget_errors();
+        let Some(stack) = Owned::new(stack, ffi::free_certificates) else { return Vec::new() };
+        elements::<X509>(stack.as_ptr()).filter_map(|one| Certificate::shared(one.as_ptr())).collect()
+    }
+
+    /// The certificate by whose key all that the file holds was signed; whether it is to be trusted isn't looked at.
+    /// The file's position is its beginning afterwards.
+    pub fn signer(&self, mut content: &File) -> Result<Certificate, String> {
+        let start = |mut file: &File| -> io::Result<u64> { file.seek(SeekFrom::Start(0)) };
+        start(content).map_err(|error| error.to_string())?;
+        // SAFETY: the descriptor outlives the BIO, which doesn't close it (0).
+        let bio = unsafe { ffi::BIO_new_fd(content.as_raw_fd(), 0) };
+        let bio = Owned::new(bio, BIO_free_all).ok_or("libcrypto has no memory")?;
+        forget_errors();
+        // SAFETY: structure and BIO are valid; without a look at chains no store is needed, and what was read is
+        // wanted by nobody.
+        let verdict = unsafe {
+            CMS_verify(
+                self.0.as_ptr(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                bio.as_ptr(),
+                ptr::null_mut(),
+                CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY,
+            )
+        };
+        let why = errors();
+        content.seek(SeekFrom::Start(0)).map_err(|error| error.to_string())?;
+        if verdict != 1 {
+            return Err(why);
+        }
+        // SAFETY: the structure is valid and was verified; the stack is ours, its elements aren't.
+        let signers = unsafe { ffi::CMS_get0_signers(self.0.as_ptr()) };
+        let signers = Owned::new(signers, OPENSSL_sk_free).ok_or("it has no signer")?;
+        let mut all = elements::<X509>(signers.as_ptr());
+        match (all.next(), all.next()) {
+            (Some(one), None) => {
+                Certificate::shared(one.as_ptr()).ok_or_else(|| "it has no signer".to_owned())
+            }
+            _ => Err("it hasn't one signer".to_owned()),
+        }
+    }
+}
+
+/// What base64 without blanks stands for; nothing where it is none.
+pub fn decode(base64: &str) -> Option<Vec<u8>> {
+    let (text, padding) = (base64.as_bytes(), base64.bytes().rev().take_while(|byte| *byte == b'=').count());
+    if padding > 2 || !text.len().is_multiple_of(4) || text.iter().any(u8::is_ascii_whitespace) {
+        return None;
+    }
+    let mut bytes = vec![0; text.len() / 4 * 3];
+    let length = c_int::try_from(text.len()).ok()?;
+    // SAFETY: the function writes three bytes for each four of the text: as many as there is room for.
+    let written = unsafe { EVP_DecodeBlock(bytes.as_mut_ptr(), text.as_ptr(), length) };
+    forget_errors();
+    let written = usize::try_from(written).ok()?.checked_sub(padding)?;
+    bytes.truncate(written);
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_base64_and_nothing_else() {
+        assert_eq!(decode("TUlJ").unwrap(), b"MII");
+        assert_eq!(decode("TUk=").unwrap(), b"MI");
+        assert_eq!(decode("").unwrap(), b"");
+        for bad in ["TUlJT", "TUlJ\n", "T===", "====", "TU*J", "ü000", " TUlJ   "] {
+            assert!(decode(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_cms() {
+        for bad in [&b""[..], b"MII", &[0x30, 0x80], &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0; 64]] {
+            assert!(Signed::parse(bad).is_none() && Stamp::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+}

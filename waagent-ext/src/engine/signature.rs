@@ -1,0 +1,69 @@
+//! Where packages must be signed: before one is asked for, before it is unpacked, before one of its commands is run.
+
+use std::fs::File;
+
+use waagent_common::documents::{CommandKind, Extension, HandlerRecord, PackageSignature, SignatureVerdict};
+use waagent_common::log;
+use waagent_common::types::Sha256;
+
+use super::Engine;
+use crate::handler::home::Home;
+use crate::package::signature::{self, Trust};
+use crate::plan::step::Step;
+use crate::trouble::{Trouble, code};
+
+impl Engine<'_> {
+    /// May this step be taken, as far as signatures go? What is there may always be disabled and removed.
+    pub(super) fn is_signed_enough(
+        &self,
+        extension: &Extension,
+        record: &HandlerRecord,
+        step: &Step,
+    ) -> Result<(), Trouble> {
+        if !self.verdict.demands_signature(&extension.name) {
+            return Ok(());
+        }
+        let is_verified = || {
+            let signature = record.signature.as_ref();
+            signature.is_some_and(|signature| signature.verdict == SignatureVerdict::Verified)
+        };
+        match step {
+            Step::Unpack if extension.encoded_signature.is_none() => Err(refusal(MISSING)),
+            Step::Run(CommandKind::Install | CommandKind::Update | CommandKind::Enable) if !is_verified() => {
+                Err(refusal(UNKNOWN))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges our copy of a package. Where a signature is demanded, one that doesn't hold is the extension's failure.
+    pub(super) fn judge(
+        &self,
+        extension: &Extension,
+        archive: &File,
+        digest: &Sha256,
+        home: &Home,
+    ) -> Result<PackageSignature, Trouble> {
+        let trust = Trust::read(self.place, self.config);
+        let found = signature::judge(archive, digest, extension, trust, &self.settings.limits)?;
+        let why = found.why.as_deref().unwrap_or(MISSING);
+        match found.verdict {
+            SignatureVerdict::Verified => {
+                let name = home.full_name();
+                log::info(&format!("Successfully validated signature for package '{name}'"));
+            }
+            _ if self.verdict.demands_signature(&extension.name) => return Err(refusal(why)),
+            SignatureVerdict::Refused => log::warning(&format!("[{}] {why}, ignoring", home.full_name())),
+            SignatureVerdict::Absent => {}
+        }
+        Ok(found)
+    }
+}
+
+fn refusal(why: &str) -> Trouble {
+    Trouble::new(code::PACKAGE_EXTRACTION, "Download", why).overriding()
+}
+
+const MISSING: &str = "package signature required by policy but the goal state has none";
+const UNKNOWN: &str = "package signature required by policy but that of the installed package was never verified; remove the \
+                       extension and add it again";

@@ -1,0 +1,123 @@
+//! Is a package what its publisher signed? The machine's clock is asked nothing: it may be wrong.
+
+use std::fs::File;
+
+use waagent_common::documents::{Extension, PackageSignature, SignatureVerdict};
+use waagent_common::sys::cms::{Signed, Stamp, decode};
+use waagent_common::text::shown;
+use waagent_common::time;
+use waagent_common::types::Sha256;
+
+use super::Limits;
+use crate::handler::manifest;
+use crate::package::unpack;
+use crate::trouble::Trouble;
+
+pub mod form;
+mod trust;
+
+pub use self::trust::Trust;
+
+/// Who signed a package, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// Subject of the signer's certificate.
+    pub signer: String,
+    /// Subject of the root of its chain.
+    pub root: String,
+    /// When, in seconds since 1970, by time stamp; none: nobody says.
+    pub at: Option<i64>,
+}
+
+/// Judges our own copy of a package: the goal state's signature over all its bytes, and that its manifest names this
+/// handler and version. Trouble is what would come of unpacking it too.
+pub fn judge(
+    archive: &File,
+    digest: &Sha256,
+    extension: &Extension,
+    trust: Result<Trust, String>,
+    limits: &Limits,
+) -> Result<PackageSignature, Trouble> {
+    let found = |verdict, why| PackageSignature {
+        verdict,
+        sha256: digest.clone(),
+        signer: None,
+        root: None,
+        time: None,
+        why,
+    };
+    let Some(signature) = &extension.encoded_signature else {
+        return Ok(found(SignatureVerdict::Absent, None));
+    };
+    let refused = |why: String| Ok(found(SignatureVerdict::Refused, Some(why)));
+    let proof = match trust.and_then(|trust| verify(archive, signature, &trust)) {
+        Ok(proof) => proof,
+        Err(why) => return refused(format!("package signature invalid: {why}")),
+    };
+    if let Err(why) = manifest::is_signed_for(&unpack::manifest(archive, extension, limits)?, extension) {
+        return refused(why);
+    }
+    Ok(PackageSignature {
+        verdict: SignatureVerdict::Verified,
+        sha256: digest.clone(),
+        signer: Some(shown(&proof.signer)),
+        root: Some(shown(&proof.root)),
+        time: Some(proof.at.map_or_else(|| "unchecked".to_owned(), time::of_unix)),
+        why: None,
+    })
+}
+
+/// Verifies a detached signature, base64 of CMS, over all bytes of a file.
+pub fn verify(archive: &File, signature: &str, trust: &Trust) -> Result<Proof, String> {
+    if trust.packages.is_empty() {
+        return Err(
+            "this machine trusts no publisher: '/usr/share/waagent/signing-roots.pem' has no certificate"
+                .to_owned(),
+        );
+    }
+    if signature.len() > LARGEST {
+        return Err(format!("it is over {LARGEST} bytes"));
+    }
+    let bytes = decode(signature.trim()).ok_or("it is no base64")?;
+    let cms = Signed::parse(&bytes).ok_or("it is no CMS")?;
+    // libcrypto takes BER too and writes DER: this looks at what it has understood, not at what was sent.
+    let der = cms.to_der();
+    let form = form::look(&der)?;
+    if !form.is_detached {
+        return Err("it carries a content of its own".to_owned());
+    }
+    let signer =
+        cms.signer(archive).map_err(|why| format!("it doesn't fit the package ({})", shown(&why)))?;
+    let name = shown(&signer.subject());
+    if !signer.signs_code() {
+        return Err(format!("the certificate of '{name}' isn't for signing code"));
+    }
+    if !trust.organisations.is_empty()
+        && !signer.organisation().is_some_and(|own| trust.organisations.contains(&own))
+    {
+        return Err(format!("'{name}' is of no organisation in Extensions.SigningSubjects"));
+    }
+    let at = form.stamp.map(|token| stamped(token, form.value, trust)).transpose()?;
+    if at.is_none() && trust.needs_stamp {
+        return Err("it has no time stamp, which Extensions.SignatureTime=required demands".to_owned());
+    }
+    let root = signer
+        .root(&cms.certificates(), &trust.packages, at)
+        .map_err(|why| format!("the certificate of '{name}' isn't to be trusted: {why}"))?;
+    Ok(Proof { signer: signer.subject(), root: root.subject(), at })
+}
+
+/// When a signature was there already, by its time stamp, in seconds since 1970.
+fn stamped(token: &[u8], signature: &[u8], trust: &Trust) -> Result<i64, String> {
+    let refuse = |why: &str| format!("its time stamp is invalid: {why}");
+    let stamp = Stamp::parse(token).ok_or_else(|| refuse("it is no token"))?;
+    form::look(&stamp.to_der()).map_err(refuse)?;
+    if !form::has_strong_imprint(&stamp.info()) {
+        return Err(refuse("its imprint is none of SHA-256, SHA-384, SHA-512"));
+    }
+    stamp.verify(signature, &trust.stamps).map_err(|why| refuse(&shown(&why)))?;
+    stamp.time().ok_or_else(|| refuse("it names no time"))
+}
+
+/// Bytes of base64; those of real packages are about 14 KiB.
+const LARGEST: usize = 32 << 10;

@@ -1,0 +1,54 @@
+//! Whose signatures count: the roots that the agent's package brings, and what the administrator asks for.
+
+use waagent_common::config::{Config, OptionalTextKey, TextKey};
+use waagent_common::durable::read_with_owner;
+use waagent_common::fault::Exit;
+use waagent_common::place::Place;
+use waagent_common::sys::cms::Roots;
+
+/// What a signature is judged by.
+#[derive(Debug)]
+pub struct Trust {
+    /// Roots of those who sign packages.
+    pub packages: Roots,
+    /// Roots of time stamp authorities.
+    pub stamps: Roots,
+    /// Organisations that may sign; empty: all.
+    pub organisations: Vec<String>,
+    /// Must there be a time stamp?
+    pub needs_stamp: bool,
+}
+
+impl Trust {
+    /// Reads the roots, as they are now. A missing file trusts nobody; one that others may write is refused.
+    pub fn read(place: &Place, config: &Config) -> Result<Self, String> {
+        let organisations =
+            config.optional_text(OptionalTextKey::ExtensionsSigningSubjects).unwrap_or_default();
+        Ok(Self {
+            packages: roots(place, PACKAGES)?,
+            stamps: roots(place, STAMPS)?,
+            organisations: organisations
+                .split(';')
+                .map(|one| one.trim().to_owned())
+                .filter(|one| !one.is_empty())
+                .collect(),
+            needs_stamp: config.text(TextKey::ExtensionsSignatureTime) == "required",
+        })
+    }
+}
+
+fn roots(place: &Place, path: &str) -> Result<Roots, String> {
+    match read_with_owner(&place.path(path), MAX) {
+        Err(fault) if fault.exit == Exit::NoInput => Ok(Roots::default()),
+        Err(fault) => Err(fault.text),
+        Ok((_, owner)) if owner.uid != 0 || owner.mode & 0o022 != 0 => {
+            Err(format!("others than root may write '{path}'"))
+        }
+        Ok((bytes, _)) => Ok(Roots::from_pem(&bytes)),
+    }
+}
+
+const PACKAGES: &str = "/usr/share/waagent/signing-roots.pem";
+const STAMPS: &str = "/usr/share/waagent/timestamp-roots.pem";
+/// Largest file of roots, in bytes.
+const MAX: u64 = 1 << 20;
