@@ -11,8 +11,9 @@ scenario=$repository/tests/fabric/scenarios/first-boot.toml
 state=$work/fabric
 image=$work/guest.img
 
-# What each scenario of a run needs, made once: rebuilt when a package of the agent is newer.
+# What each scenario needs, made once in a run, and again when something that goes into the guest has changed.
 prepare() {
+    [ "${VM_PREPARED:-}" != "$work" ] || return 0
     "$vm/packages"
     mkdir -p "$work"
     "$vm/make-base" "$base"
@@ -22,14 +23,36 @@ prepare() {
     rm -rf "$work/overlay"
     install -d "$work/overlay/usr/local/share/ca-certificates"
     install -m 0644 "$state/ca.pem" "$work/overlay/usr/local/share/ca-certificates/waagent-fabric.crt"
+    # A stale image, and what was kept of machines that ran on it.
+    is_current "$image" || rm -f "$image" "$work"/*/disk.qcow2
+    export VM_PREPARED=$work
 }
 
-# The packages of the agent into a copy of the base: make_guest IMAGE ARGUMENTS-OF-MAKE-IMAGE...
+# The digest of all that goes into an image. The packages hold times: what they are made of counts.
+ingredients() { # ARGUMENTS-OF-MAKE-IMAGE...
+    {
+        printf '%s\n' "$@"
+        ls "$base"/complete-*
+        find "$binaries"/waagent* "$repository"/{config,packaging,selinux,systemd} "$vm/guest" "$vm/make-image" \
+            "$work/overlay" -maxdepth 9 -type f ! -name '*.d' ! -name waagent-fabric -print0 | sort -z | xargs -0 sha256sum
+    } | sha256sum
+}
+
+is_current() { # IMAGE ARGUMENTS-OF-MAKE-IMAGE...
+    local out=$1
+    shift
+    [ -e "$out" ] && [ "$(cat "$out.key" 2>/dev/null)" = "$(ingredients "$@")" ]
+}
+
+# The packages of the agent into a copy of the base, unless it is there: make_guest IMAGE ARGUMENTS-OF-MAKE-IMAGE...
 make_guest() {
     local out=$1
     shift
+    ! is_current "$out" "$@" || return 0
+    rm -f "$out.key"
     "$vm/make-image" "$base" "$out" --overlay "$work/overlay" --package "$work"/packages/waagent-selinux_*.deb \
         --package "$work"/packages/waagent_*.deb "$@" >"$out.log" 2>&1 || { cat "$out.log"; return 1; }
+    ingredients "$@" >"$out.key"
 }
 
 # The fabric's keys and its certificate authority, which the image trusts.
@@ -56,6 +79,16 @@ make_media() { # FOLDER
     truncate -s 1G "$1/resource.img"
 }
 
+# The machine as first-boot left it, for this scenario alone: its disk and its resource disk in this folder.
+continue_first_boot() { # FOLDER
+    local disk=$work/first-boot/disk.qcow2
+    [ -e "$disk" ] || "$vm/first-boot"
+    mkdir -p "$1"
+    rm -f "$1"/{disk.qcow2,resource.img}
+    qemu-img create -q -f qcow2 -F qcow2 -b "$(readlink -f "$disk")" "$1/disk.qcow2"
+    cp --sparse=always "$work/first-boot/resource.img" "$1/resource.img"
+}
+
 # A job for the guest: its checks, and what all jobs share.
 make_job() { # FOLDER JOB-SCRIPT
     rm -rf "$1"
@@ -78,13 +111,17 @@ platform() {
         "--storage-http 203.0.113.10:80 --storage-https 203.0.113.10:443"
 }
 
-# The counts of the guest's job and of the driver, as one closing line.
+# What the guest's job and the driver checked, and their counts as one closing line. A job without an end has failed.
 close() { # NAME FILE...
-    local name=$1 passed failed
+    local name=$1 passed failed seen
     shift
-    cat "$@" | grep -aE '^(ok  |FAIL|      )' || :
-    passed=$(cat "$@" | grep -ac '^ok  ') || :
-    failed=$(cat "$@" | grep -ac '^FAIL') || :
+    for file in "$@"; do
+        [ -e "$file" ] || echo "FAIL  '$file' is missing: the guest's job didn't end, see $work/$name/out"
+    done >"$work/$name/missing"
+    seen=$(cat "$work/$name/missing" "$@" 2>/dev/null | grep -aE '^(ok  |FAIL|      )') || :
+    printf '%s\n' "$seen"
+    passed=$(grep -c '^ok  ' <<<"$seen") || :
+    failed=$(grep -c '^FAIL' <<<"$seen") || :
     printf 'vm %s: %s passed, %s failed\n' "$name" "$passed" "$failed"
     [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }

@@ -12,15 +12,27 @@ wait_for() { # UNTIL SECONDS
     "$fabric" wait --until "$1" --timeout "$2"
 }
 
+# One connection for all: each costs seconds under emulation.
+options=(-q -i "$key" -p 2222 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes
+    -o ConnectTimeout=60 -o ServerAliveInterval=10 -o ControlPath="$2/login.ctl")
+
 login() { # COMMAND...
-    ssh -q -i "$key" -p 2222 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes \
-        -o ConnectTimeout=20 orchard@127.0.0.1 "$@"
+    ssh "${options[@]}" -O check orchard@127.0.0.1 2>/dev/null ||
+        ssh "${options[@]}" -M -N -f orchard@127.0.0.1 </dev/null >/dev/null 2>&1 || return
+    ssh "${options[@]}" orchard@127.0.0.1 "$@"
 }
 
-# With a password, sudo asks for it.
+# With a password, sudo asks for it. $terminal: it wants one to ask on, which then shows what was typed.
 as_root() { # COMMAND...
-    printf '%s\n' "$password" | login sudo -S -p "''" "$@"
+    if [ -z "${terminal:-}" ]; then
+        printf '%s\n' "$password" | login sudo -S -p "''" "$@"
+    else
+        printf '%s\n' "$password" | login -tt sudo -S -p "''" "$@" | tr -d '\r' | grep -vxF -e "$password" -e ''
+    fi
 }
 
 # The guest's job goes on.
-done_outside() { as_root touch /run/driver-is-done; }
+done_outside() {
+    as_root touch /run/driver-is-done
+    ssh "${options[@]}" -O exit orchard@127.0.0.1
+}

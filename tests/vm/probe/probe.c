@@ -1,6 +1,8 @@
-// Tries one forbidden act after the other, and prints "<act> <yes|errno name>". Installed for the test alone, with a
-// domain's entry label: what it may not do, a stolen program of that domain may not do either.
-// probe PRIVATE-KEY: the path of a certificate's key.
+// Tries one forbidden act after the other, and prints "context <its own>", then "<act> <yes|errno name>" for each.
+// Installed for the test alone, with a domain's entry label: what it may not do, a stolen program of that domain may not
+// do either.
+// probe PRIVATE-KEY: the path of a certificate's key. probe PRIVATE-KEY PROGRAM: hands itself over to a shell that
+// executes PROGRAM PRIVATE-KEY, as the runner does with commands.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -50,7 +52,7 @@ static int creates_in(const char *folder) {
 static int connects(const char *address, int port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return fd;
-    struct timeval limit = {.tv_sec = 5};
+    struct timeval limit = {.tv_sec = 3};
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
     inet_pton(AF_INET, address, &at.sin_addr);
@@ -125,7 +127,39 @@ static int names_host(void) {
     return sethostname(name, strlen(name));
 }
 
-static int signals_init(void) { return kill(1, 0); }
+// To go on: what PID 1 does anyhow.
+static int signals_init(void) { return kill(1, SIGCONT); }
+static int becomes_user(void) { return setresuid(65534, 65534, 65534); }
+// Ctrl-Alt-Del stays what it is in a guest without a keyboard: without effect.
+static int reboots(void) { return syscall(SYS_reboot, 0xfee1dead, 672274793, 0, NULL); }
+
+// Writes what it has into an attribute of its own: the right to change it at all is asked for first.
+static int keeps_context(const char *attribute) {
+    char context[300] = "";
+    int fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, context, sizeof context - 1);
+    if (fd >= 0) close(fd);
+    if (length <= 0 || (fd = open(attribute, O_RDWR | O_CLOEXEC)) < 0) return -1;
+    ssize_t written = write(fd, context, length);
+    int why = errno;
+    close(fd);
+    errno = why;
+    return written < 0 ? -1 : 0;
+}
+
+static int changes_context(void) { return keeps_context("/proc/self/attr/current"); }
+static int chooses_context(void) { return keeps_context("/proc/self/attr/exec"); }
+
+static int calls_socket(const char *path) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    strcpy(at.sun_path, path);
+    int result = fd < 0 ? -1 : connect(fd, (struct sockaddr *)&at, sizeof at);
+    int why = errno;
+    if (fd >= 0) close(fd);
+    errno = why;
+    return result;
+}
 
 static size_t put(unsigned char *to, size_t at, unsigned char code, char type, const char *text) {
     while (at % 8) to[at++] = 0;
@@ -188,6 +222,16 @@ static int starts(const char *unit) {
 
 int main(int argc, char **argv) {
     if (argc > 1) key = argv[1];
+    if (argc > 2) {
+        char command[300];
+        snprintf(command, sizeof command, "%s %s", argv[2], key);
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        return 1;
+    }
+    char context[300] = "";
+    int self = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
+    if (self < 0 || read(self, context, sizeof context - 1) <= 0) return 1;
+    printf("context %s\n", context);
     signal(SIGPIPE, SIG_IGN);
 #define LIB "/var/lib/waagent/"
     say("read-shadow", reads("/etc/shadow"));
@@ -223,7 +267,10 @@ int main(int argc, char **argv) {
     say("connect-imds", connects("169.254.169.254", 80));
     say("connect-ssh", connects("127.0.0.1", 22));
     say("connect-high-port", connects("127.0.0.1", 4444));
+    say("connect-elsewhere", connects("203.0.113.10", 4444));
+    say("connect-bus", calls_socket("/run/dbus/system_bus_socket"));
     say("bind-port", binds(8081));
+    say("raw-socket", sockets(AF_INET, SOCK_RAW, IPPROTO_ICMP));
     say("packet-socket", sockets(AF_PACKET, SOCK_RAW, 0));
     say("route-socket", sockets(AF_NETLINK, SOCK_RAW, 0));
     say("netfilter-socket", sockets(AF_NETLINK, SOCK_RAW, 12));
@@ -235,12 +282,17 @@ int main(int argc, char **argv) {
     say("load-bpf", loads_bpf());
     say("trace-init", in_child(traces));
     say("signal-init", in_child(signals_init));
+    say("set-user", in_child(becomes_user));
+    say("reboot", in_child(reboots));
     say("mount", in_child(mounts));
     say("user-namespace", in_child(makes_user_namespace));
     say("host-name", names_host());
     say("read-raw-disk", opens("/dev/nvme0n1", O_RDONLY));
     say("write-raw-disk", opens("/dev/nvme0n1", O_WRONLY));
     say("read-memory", reads("/dev/mem"));
+    say("write-core-pattern", opens("/proc/sys/kernel/core_pattern", O_WRONLY));
+    say("change-context", in_child(changes_context));
+    say("choose-context", in_child(chooses_context));
     say("setenforce", opens("/sys/fs/selinux/enforce", O_WRONLY));
     say("load-policy", opens("/sys/fs/selinux/load", O_WRONLY));
     say("selinux-config", opens("/etc/selinux/config", O_WRONLY));
