@@ -30,11 +30,14 @@ prepare() {
 
 # The digest of all that goes into an image. The packages hold times: what they are made of counts.
 ingredients() { # ARGUMENTS-OF-MAKE-IMAGE...
+    local argument parts=("$binaries"/waagent* "$repository"/{config,packaging/debian,selinux,systemd} "$vm/guest" "$vm/make-image")
+    for argument in "$work/overlay" "$@"; do
+        [ ! -e "$argument" ] || parts+=("$argument")
+    done
     {
         printf '%s\n' "$@"
         ls "$base"/complete-*
-        find "$binaries"/waagent* "$repository"/{config,packaging,selinux,systemd} "$vm/guest" "$vm/make-image" \
-            "$work/overlay" -maxdepth 9 -type f ! -name '*.d' ! -name waagent-fabric -print0 | sort -z | xargs -0 sha256sum
+        find "${parts[@]}" -type f ! -name '*.d' ! -name waagent-fabric -print0 | sort -z | xargs -0 sha256sum
     } | sha256sum
 }
 
