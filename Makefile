@@ -9,7 +9,7 @@ UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_KINDS = service socket path timer target mount swap slice
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all build packages install selinux package demo check test vm-test audit bench clean
+.PHONY: all build packages base-ahead install selinux package demo check test vm-test audit bench clean
 
 all: build
 
@@ -40,8 +40,6 @@ install: $(if $(INSTALL_ONLY),,build)
 	install -m 0644 config/01-waagent-unmanaged-sriov.network $(DESTDIR)$(PREFIX)/lib/systemd/network
 	install -d $(DESTDIR)$(PREFIX)/share/waagent
 	install -m 0644 config/signing-roots.pem config/timestamp-roots.pem $(DESTDIR)$(PREFIX)/share/waagent
-	install -d $(DESTDIR)$(PREFIX)/share/waagent
-	install -m 0644 config/signing-roots.pem config/timestamp-roots.pem $(DESTDIR)$(PREFIX)/share/waagent
 	[ -e $(DESTDIR)/etc/waagent.conf ] || install -m 0644 config/waagent.conf $(DESTDIR)/etc/waagent.conf
 
 # The SELinux module, against the policy headers in POLICY_HEADERS; NAME of that policy where it isn't this machine's.
@@ -55,8 +53,12 @@ package: $(if $(wildcard $(POLICY_HEADERS)/devel/Makefile),selinux)
 	@BINARIES=$(BINARIES) packaging/debian/build $(PACKAGES) \
 	    $(if $(wildcard $(POLICY_HEADERS)/devel/Makefile),target/selinux)
 
+# The guest's base system, made while cargo compiles.
+base-ahead: packages
+	@tests/vm/base-ahead
+
 # A guest under SELinux enforcing, scenario by scenario.
-vm-test: build
+vm-test: base-ahead build
 	tests/vm/run
 
 # The auditor's report: what each program may do, in all layers, from the declarations. The same sources, the same bytes.
@@ -75,7 +77,7 @@ check: packages
 	cargo test --locked --workspace --lib --quiet
 
 # Everything.
-test: build
+test: base-ahead build
 	tests/run
 
 bench: build
