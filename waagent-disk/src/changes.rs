@@ -1,6 +1,7 @@
 //! Waiting for device nodes to appear or change.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -8,9 +9,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use waagent_common::fault::{Exit, Fault};
 
+/// Where udev keeps what it knows of a device, once it is done with it (systemd, src/libsystemd/sd-device).
+const RECORDS: &str = "/run/udev/data";
+
 /// Changes in `/dev` since this was made: what appears between a look and a wait isn't missed.
 #[derive(Debug)]
-pub struct Changes(Inotify);
+pub struct Changes {
+    inotify: Inotify,
+    udev: bool,
+}
 
 impl Changes {
     /// Begins to watch.
@@ -18,18 +25,32 @@ impl Changes {
         let watched = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).and_then(|inotify| {
             inotify
                 .add_watch("/dev", AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ATTRIB)
-                .map(|_| Self(inotify))
+                .map(|_| Self { inotify, udev: false })
         });
         watched.map_err(|error| Fault::new(Exit::Os, format!("cannot watch '/dev': {error}")))
     }
 
+    /// Begins to watch, for nodes that are of use only when udev is done with them.
+    pub fn watch_with_udev() -> Result<Self, Fault> {
+        let mut changes = Self::watch()?;
+        // Where there is no udev, nodes are what they are.
+        changes.udev = changes.inotify.add_watch(RECORDS, AddWatchFlags::IN_MOVED_TO).is_ok();
+        Ok(changes)
+    }
+
+    /// Is udev done with the block device of this number, `major:minor`? A node gets its group first, then its SELinux
+    /// label, then its record: in between it looks open and isn't.
+    pub fn is_settled(&self, number: &str) -> bool {
+        !self.udev || Path::new(RECORDS).join(format!("b{number}")).exists()
+    }
+
     /// Until something has changed, or this time is up.
     pub fn wait(&self, left: Duration) -> Result<(), Fault> {
-        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)];
         let ready = poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
         let waited = match ready {
             // What changed doesn't matter: everything is looked at again.
-            Ok(1..) => self.0.read_events().map(|_| ()),
+            Ok(1..) => self.inotify.read_events().map(|_| ()),
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(error) => Err(error),
         };

@@ -16,6 +16,7 @@ use waagent_common::text::shown;
 
 use super::args::Named;
 use super::keep::{CUSTOM_DATA, MAX_OVF, OVF, SCVMM};
+use crate::changes::Changes;
 use crate::medium::{self, Content, Medium};
 
 /// SCSI type of CD and DVD drives (include/scsi/scsi_proto.h).
@@ -54,12 +55,16 @@ pub enum Missing {
 }
 
 /// Looks at the named device, or at each drive; two media with the file are one too many.
-pub fn find(place: &Place, named: Option<&Named>) -> Result<Found, Missing> {
+pub fn find(place: &Place, named: Option<&Named>, changes: &Changes) -> Result<Found, Missing> {
     if let Some(named) = named {
         let file = named.file.try_clone().map_err(|e| silent(&named.path, &e.to_string()))?;
         return read(place, &named.path, file);
     }
-    among(place, &candidates(Path::new("/sys"), Path::new("/dev")))
+    let candidates = candidates(Path::new("/sys"), Path::new("/dev"));
+    if let Some(fresh) = candidates.iter().find(|candidate| !changes.is_settled(&candidate.number)) {
+        return Err(Missing::Nothing(unreadable(&fresh.node, "udev isn't done with it")));
+    }
+    among(place, &candidates)
 }
 
 /// Looks at each of these drives.

@@ -22,6 +22,7 @@ pub const POLICY: Policy = Policy {
         grant("/mnt/cdrom/secure", "find: a medium that PID 1 had to mount"),
         grant("/run/cloud-init", "standing: is cloud-init enabled?"),
         grant("/run/systemd", "standing: is cloud-init enabled?"),
+        grant("/run/udev", "find: is udev done with the drive?"),
         grant("/run/waagent/provision", "release: provisioning's flag"),
         grant("/sys/block", "find: which block devices are drives"),
         grant("/sys/bus", "find: is this Hyper-V?"),

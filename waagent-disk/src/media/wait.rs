@@ -21,10 +21,10 @@ const TRIES: u32 = 5;
 pub fn for_medium(place: &Place, named: Option<&Named>, wait: bool) -> Result<Found, Missing> {
     let begin = Instant::now();
     // Watched before the first look: what appears in between is not missed.
-    let changes = Changes::watch().map_err(Missing::Refused)?;
+    let changes = Changes::watch_with_udev().map_err(Missing::Refused)?;
     let mut tries = 0;
     loop {
-        let (missing, until) = match find(place, named) {
+        let (missing, until) = match find(place, named, &changes) {
             Ok(found) => return Ok(found),
             Err(Missing::Silent(why)) => {
                 tries += 1;
