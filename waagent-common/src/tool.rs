@@ -1,5 +1,6 @@
 //! Executing a system tool: absolute path, built environment, bounded time and output.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -22,7 +23,7 @@ const MAX_OUTPUT: usize = 64 << 10;
 /// A tool with its arguments.
 #[derive(Debug)]
 pub struct Tool {
-    program: &'static str,
+    program: Cow<'static, str>,
     arguments: Vec<String>,
     input: Option<Secret<Vec<u8>>>,
     limit: Duration,
@@ -41,8 +42,8 @@ pub struct Output {
 
 impl Tool {
     /// A tool by its absolute path, which the program's policy declares.
-    pub fn new(program: &'static str) -> Self {
-        Self { program, arguments: Vec::new(), input: None, limit: Duration::from_secs(60) }
+    pub fn new(program: impl Into<Cow<'static, str>>) -> Self {
+        Self { program: program.into(), arguments: Vec::new(), input: None, limit: Duration::from_secs(60) }
     }
 
     /// One more argument. Never a secret: everybody can read it.
@@ -75,7 +76,7 @@ impl Tool {
 
     /// Runs it; a status other than 0 is an error that shows what the tool said.
     pub fn run(self) -> Result<Output, Fault> {
-        let program = self.program;
+        let program = self.program.clone();
         let output = self.output()?;
         if output.status.success() {
             return Ok(output);
@@ -89,7 +90,7 @@ impl Tool {
         let failed = |act: &str, error: io::Error| {
             Fault::new(Exit::Os, format!("cannot {act} '{}': {error}", self.program))
         };
-        let mut child = Command::new(self.program)
+        let mut child = Command::new(self.program.as_ref())
             .args(&self.arguments)
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
