@@ -35,6 +35,7 @@ pub const POLICY: Policy = Policy {
         grant("/usr/share/waagent", "signature: the roots that packages' signers are trusted by"),
         grant("/var/lib/waagent/certs", "inputs: which certificates are there"),
         grant("/var/lib/waagent/fetch", "inputs: goal state, packages"),
+        grant("/var/lib/waagent/fetch/packages", "unpack: packages and what is said of them"),
         grant("/var/lib/waagent/net", "command: address of the platform"),
         grant("/var/lib/waagent/provision", "inputs: is provisioning over?"),
     ],
@@ -45,6 +46,8 @@ pub const POLICY: Policy = Policy {
             "unpack, settings, certificates: handlers' folders and links have names of their own here; \
              the other programs' folders are closed by owner and mode",
         ),
+        grant("/var/lib/waagent/events", "events: what handlers tell, taken and removed"),
+        grant("/var/lib/waagent/ext", "plan, commands, results, status: its own folder"),
         grant("/var/log/azure", "command log, events: the handlers' log folders"),
     ],
     devices: &[],

@@ -1,6 +1,6 @@
 //! ExtensionsConfig: the goal state's extensions as XML.
 
-use crate::packages::{failover_path, manifest_path};
+use crate::packages::{failover_path, manifest_path, package_path};
 use crate::platform::Revision;
 use crate::scenario::{BlobKind, Scenario};
 use crate::settings::{SealedExtension, SealedSettings};
@@ -61,18 +61,26 @@ fn plugins(xml: &mut String, extensions: &[SealedExtension], storage: &Storage) 
             format_args!(
                 "<Plugin name=\"{}\" version=\"{}\" location=\"{}\" failoverlocation=\"{}\" state=\"{}\" \
                  config=\"\" autoUpgrade=\"false\" runAsStartupTask=\"false\" isJson=\"true\" \
-                 useExactVersion=\"true\"><additionalLocations><additionalLocation>{}</additionalLocation>\
+                 useExactVersion=\"true\"{}><additionalLocations><additionalLocation>{}</additionalLocation>\
                  </additionalLocations></Plugin>",
                 escape(&spec.name),
                 escape(&spec.version),
                 escape(&storage.public_uri(&manifest_path(&spec.name))),
                 escape(&storage.public_uri(&failover_path(&spec.name))),
                 escape(&spec.state),
+                signature(extension, storage),
                 escape(&storage.public_uri(&failover_path(&spec.name))),
             ),
         );
     }
     xml.push_str("</Plugins>");
+}
+
+/// The attribute with the publisher's signature; an extension that goes has none.
+fn signature(extension: &SealedExtension, storage: &Storage) -> String {
+    let signature = storage.package_signature(&package_path(&extension.spec.name, &extension.spec.version));
+    let signature = signature.filter(|_| extension.spec.state != "uninstall");
+    signature.map(|base64| format!(" encodedSignature=\"{}\"", escape(base64))).unwrap_or_default()
 }
 
 fn plugin_settings(xml: &mut String, extensions: &[SealedExtension]) {

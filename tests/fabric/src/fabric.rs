@@ -244,7 +244,8 @@ impl Shared {
                 (Scheme::Http, port, _) => format!("http://{storage_name}:{port}"),
                 (Scheme::Https, _, port) => format!("https://{storage_name}:{port}"),
             };
-        let platform = Platform::new(scenario, addresses.wire_server.to_string(), base, identities)?;
+        let authority = addresses.wire_server.to_string();
+        let platform = Platform::new(scenario, authority, base, identities, options.state.as_deref())?;
         Ok(Arc::new(Self {
             platform: Mutex::new(platform),
             changed: Condvar::new(),

@@ -31,6 +31,7 @@ pub mod route;
 pub mod scenario;
 pub mod server;
 pub mod settings;
+pub mod signing;
 pub mod storage;
 pub mod tls;
 pub mod until;

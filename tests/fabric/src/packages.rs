@@ -2,22 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::scenario::{ExtensionSpec, PackageSpec, Scenario};
+use crate::signing::{Kind, Publisher};
 use crate::storage::Storage;
 use crate::xml::escape;
 
 /// Puts every package of the scenario, and a manifest per handler that lists all its versions, into storage.
-pub fn publish(scenario: &Scenario, storage: &mut Storage) -> Result<()> {
+pub fn publish(scenario: &Scenario, storage: &mut Storage, state: Option<&Path>) -> Result<()> {
     let mut archives = BTreeMap::new();
+    let is_signing = scenario.package.iter().any(|package| package.signed_for.is_some());
+    let signer = is_signing.then(|| Publisher::open(state)?.signer(Kind::Good)).transpose()?;
     for package in &scenario.package {
         let zip = archive(package).with_context(|| format!("package '{}'", package.id))?;
-        archives.insert(package.id.as_str(), zip);
+        let signature = match (&signer, &package.signed_for) {
+            (Some(signer), Some(_)) => Some(signer.sign(&zip)?),
+            _ => None,
+        };
+        archives.insert(package.id.as_str(), (zip, signature.map(|der| STANDARD.encode(der))));
     }
     let mut handlers: BTreeMap<&str, Vec<&ExtensionSpec>> = BTreeMap::new();
     for extension in scenario.extension_sets() {
@@ -26,10 +36,15 @@ pub fn publish(scenario: &Scenario, storage: &mut Storage) -> Result<()> {
     for (name, versions) in handlers {
         let mut listed: BTreeMap<&str, String> = BTreeMap::new();
         for extension in versions {
-            let Some(zip) = extension.package.as_deref().and_then(|id| archives.get(id)) else { continue };
+            let Some((zip, signature)) = extension.package.as_deref().and_then(|id| archives.get(id)) else {
+                continue;
+            };
             let path = package_path(name, &extension.version);
             listed.insert(&extension.version, storage.public_uri(&path));
             storage.publish(&path, zip.clone());
+            if let Some(signature) = signature {
+                storage.sign(&path, signature.clone());
+            }
         }
         let manifest = manifest(&listed).into_bytes();
         storage.publish(&manifest_path(name), manifest.clone());
@@ -94,5 +109,16 @@ fn handler_manifest(package: &PackageSpec) -> Value {
     handler.insert("rebootAfterInstall".into(), Value::Bool(false));
     handler.insert("reportHeartbeat".into(), Value::Bool(false));
     handler.extend(package.handler.clone());
-    json!([{"name": package.id, "version": 1.0, "handlerManifest": handler}])
+    let mut manifest = json!({"name": package.id, "version": 1.0, "handlerManifest": handler});
+    if let (Some(info), Value::Object(members)) = (signing_info(package), &mut manifest) {
+        members.insert("signingInfo".into(), info);
+    }
+    json!([manifest])
+}
+
+/// What a signed package says about itself: that another one's signature is none for it.
+fn signing_info(package: &PackageSpec) -> Option<Value> {
+    let (name, version) = package.signed_for.as_deref()?.rsplit_once('-')?;
+    let (publisher, kind) = name.rsplit_once('.')?;
+    Some(json!({"publisher": publisher, "type": kind, "version": version}))
 }

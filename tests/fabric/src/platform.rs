@@ -1,5 +1,7 @@
 //! What the platform knows and wants at the moment: the goal state, the way to the next one, storage, the record.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
@@ -84,9 +86,10 @@ impl Platform {
         authority: String,
         storage_base: String,
         identities: Identities,
+        state: Option<&Path>,
     ) -> Result<Self> {
         let mut storage = Storage::new(storage_base, &scenario.vm.name, &scenario.storage.signature);
-        packages::publish(&scenario, &mut storage)?;
+        packages::publish(&scenario, &mut storage, state)?;
         let goal = first(&scenario, &identities, &mut storage)?;
         let faults = Faults::new(scenario.fault.clone());
         let mut platform =

@@ -188,6 +188,8 @@ pub struct PackageSpec {
     /// Further members of `handlerManifest` when it is made of `script`.
     #[serde(default)]
     pub handler: serde_json::Map<String, Value>,
+    /// The handler and version that the publisher signs it for, `Publisher.Type-1.0`; absent: it isn't signed.
+    pub signed_for: Option<String>,
     /// Entry name to text.
     #[serde(default)]
     pub files: BTreeMap<String, String>,

@@ -15,6 +15,7 @@ pub struct Storage {
     /// Path of the status blob.
     pub status_path: String,
     signature: String,
+    package_signatures: BTreeMap<String, String>,
     blobs: BTreeMap<String, Blob>,
 }
 
@@ -34,8 +35,19 @@ impl Storage {
             base,
             status_path: format!("/status/{vm_name}.status"),
             signature: signature.to_owned(),
+            package_signatures: BTreeMap::new(),
             blobs: BTreeMap::new(),
         }
+    }
+
+    /// Notes the publisher's signature (base64) over the package at this path.
+    pub fn sign(&mut self, path: &str, signature: String) {
+        self.package_signatures.insert(path.to_owned(), signature);
+    }
+
+    /// The publisher's signature over the package at this path.
+    pub fn package_signature(&self, path: &str) -> Option<&str> {
+        self.package_signatures.get(path).map(String::as_str)
     }
 
     /// URI of a public blob.

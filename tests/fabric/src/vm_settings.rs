@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::extensions_config::{ACTIVITY, status_blob_type};
-use crate::packages::{failover_path, manifest_path};
+use crate::packages::{failover_path, manifest_path, package_path};
 use crate::platform::Revision;
 use crate::scenario::{Channel, Scenario};
 use crate::settings::{SealedExtension, SealedSettings};
@@ -68,6 +68,10 @@ fn goal_state(extension: &SealedExtension, storage: &Storage) -> Value {
             map.insert(key.to_owned(), member);
         }
     };
+    let signature = storage.package_signature(&package_path(&spec.name, &spec.version));
+    if let Some(signature) = signature.filter(|_| spec.state != "uninstall") {
+        put("encodedSignature", json!(signature));
+    }
     if let (false, Some(settings)) = (multi, extension.settings.first()) {
         put("settingsSeqNo", json!(settings.spec.seq_no));
     }

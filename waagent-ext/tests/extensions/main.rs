@@ -14,6 +14,7 @@ mod packages;
 mod raw_zip;
 mod resident;
 mod rules;
+mod signed;
 mod single_config;
 mod stage;
 mod updates;

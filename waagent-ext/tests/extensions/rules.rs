@@ -359,25 +359,6 @@ fn asks_to_be_started_again_when_the_policy_file_appears_behind_the_sandbox() {
     assert_eq!(stage.operations(), "");
 }
 
-/// What can't be verified yet isn't taken for verified.
-#[test]
-fn refuses_packages_where_a_signature_is_demanded() {
-    let policy = r#"{"policyVersion": "0.1.0", "extensionPolicies": {"signatureRequired": true, "extensions": {"Test.Open": {"signatureRequired": false}}}}"#;
-    for (configuration, open) in
-        [("Debug.EnableSignatureValidation=y\n", "NotReady"), ("Debug.EnableExtensionPolicy=y\n", "Ready")]
-    {
-        let stage = Stage::new();
-        fs::write(stage.place.path("/etc/waagent.conf"), configuration).unwrap();
-        fs::write(stage.place.path("/etc/waagent_policy.json"), policy).unwrap();
-        stage.goal(1, enabled(&stage, &["Test.Signed", "Test.Open"]));
-        stage.settle();
-        assert_eq!(stage.handler("Test.Signed")["code"], 1005);
-        assert!(message(&stage, "Test.Signed").contains("package signature required"));
-        assert_eq!(stage.handler("Test.Open")["status"], open);
-        assert!(!stage.place.lib("Test.Signed-1.0.0").exists());
-    }
-}
-
 #[test]
 fn asks_for_a_folder_to_execute_from_as_long_as_the_configuration_says() {
     let stage = Stage::new();

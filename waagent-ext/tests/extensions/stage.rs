@@ -62,6 +62,15 @@ impl Handler {
         self
     }
 
+    /// Says in its manifest, too, which handler and version it is.
+    pub fn signed_for(mut self, publisher: &str, kind: &str, version: &str) -> Self {
+        let info = format!(
+            "{{\"signingInfo\": {{\"publisher\": \"{publisher}\", \"type\": \"{kind}\", \"version\": \"{version}\"}},"
+        );
+        self.manifest = self.manifest.replacen('{', &info, 1);
+        self
+    }
+
     pub fn zip(&self) -> Vec<u8> {
         zip_of(&[("HandlerManifest.json", self.manifest.as_bytes()), ("bin/handler", self.script.as_bytes())])
     }

@@ -1,0 +1,30 @@
+//! Packages that the publisher signed: as openssl-cms(1) sees them, which is the platform's own way to check them.
+
+mod common;
+
+use anyhow::{Context, Result};
+use common::config;
+use waagent_fabric::fabric::{Fabric, Options};
+use waagent_fabric::scenario::Scenario;
+
+#[test]
+fn signs_packages_so_that_openssl_verifies_them_by_the_publishers_root() -> Result<()> {
+    let state = tempfile::TempDir::new()?;
+    let options = Options { state: Some(state.path().to_path_buf()), ..Options::loopback() };
+    let fabric = Fabric::start(Scenario::shipped("signed")?, &options)?;
+    let text = String::from_utf8_lossy(&config(&fabric, "ExtensionsConfig", &[])?.body).into_owned();
+    let signatures: Vec<&str> = text.split("encodedSignature=\"").skip(1).collect();
+    assert_eq!(signatures.len(), 1, "one of the two packages is signed");
+    let base64 = signatures[0].split('"').next().context("no end")?;
+    let blob = fabric.blob("/packages/Contoso.Orchard.Signed__1.0.0").context("no package")?;
+    std::fs::write(state.path().join("package.zip"), &blob)?;
+    let der = common::openssl(state.path(), &["base64", "-d", "-A"], base64.as_bytes())?;
+    let verify = |root: &str| {
+        let arguments =
+            ["cms", "-verify", "-binary", "-inform", "der", "-content", "package.zip", "-purpose", "any"];
+        common::openssl(state.path(), &[&arguments[..], &["-CAfile", root]].concat(), &der)
+    };
+    assert_eq!(verify("signing-root.pem")?, blob);
+    assert!(verify("ca.pem").is_err(), "storage's authority is no publisher's");
+    Ok(())
+}
