@@ -46,7 +46,6 @@ pub const POLICY: Policy = Policy {
             "unpack, settings, certificates: handlers' folders and links have names of their own here; \
              the other programs' folders are closed by owner and mode",
         ),
-        grant("/var/lib/waagent/events", "events: what handlers tell, taken and removed"),
         grant("/var/lib/waagent/ext", "plan, commands, results, status: its own folder"),
         grant("/var/log/azure", "command log, events: the handlers' log folders"),
     ],

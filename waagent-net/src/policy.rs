@@ -13,6 +13,7 @@ pub const POLICY: Policy = Policy {
     families: &[grant("AF_NETLINK", "firewall: nf_tables; leases: names of interfaces")],
     connects: Connects::Nowhere,
     reads: &[
+        grant("/proc/net", "route: which interface leads to the platform"),
         grant("/run/systemd/netif", "leases: systemd-networkd"),
         grant("/var/db/dhcpcd", "leases: dhcpcd"),
         grant("/var/lib/NetworkManager", "leases: NetworkManager, where it lets others read"),

@@ -33,9 +33,12 @@ pub const POLICY: Policy = Policy {
     connects: Connects::Nowhere,
     reads: &[
         grant("/run", "media: ovf-env.xml and its document; cloud-init: its state; tools: name service"),
+        grant("/run/waagent/certs", "remote access: hashes of passwords"),
+        grant("/run/waagent/media", "media: ovf-env.xml and its document"),
         grant("/sys/class/dmi/id/product_uuid", "identity: which VM this is"),
         grant("/sys/devices/virtual/dmi/id/product_uuid", "identity: where the name above leads"),
         grant("/sys/firmware", "entropy: table OEM0; identity: is there UEFI"),
+        grant("/var/lib/waagent/certs", "key pairs: which are there, and their keys"),
     ],
     writes: &[
         grant("/etc", "host name, sshd, sudoers, host keys; user: useradd renames its files in this folder"),
@@ -47,6 +50,7 @@ pub const POLICY: Policy = Policy {
         grant("/run/waagent/provision", "lock, flags for PID 1"),
         grant("/sys/fs/selinux", "tools: ask the SELinux policy, by writing the question"),
         grant("/var/lib/waagent", "its folder and documents, ovf-env.xml, CustomData, markers, links"),
+        grant("/var/lib/waagent/provision", "status, journal: its own folder"),
         grant("/var/log/faillog", "user: useradd clears the number's old entry"),
         grant("/var/log/lastlog", "user: useradd clears the number's old entry"),
         grant("/var/mail", "user: useradd makes the mail spool"),
