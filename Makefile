@@ -41,6 +41,7 @@ install: $(if $(INSTALL_ONLY),,build)
 	install -d $(DESTDIR)$(PREFIX)/share/waagent
 	install -m 0644 config/signing-roots.pem config/timestamp-roots.pem $(DESTDIR)$(PREFIX)/share/waagent
 	[ -e $(DESTDIR)/etc/waagent.conf ] || install -m 0644 config/waagent.conf $(DESTDIR)/etc/waagent.conf
+	packaging/manifest $(DESTDIR)/ $(PREFIX)
 
 # The SELinux module, against the policy headers in POLICY_HEADERS; NAME of that policy where it isn't this machine's.
 POLICY_HEADERS ?= /usr/share/selinux

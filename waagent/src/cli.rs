@@ -17,7 +17,7 @@ pub struct Request {
     pub configuration: Option<PathBuf>,
     /// Flags that were given.
     pub flags: BTreeSet<Flag>,
-    /// `--root DIR`, for `status` and `show-configuration`.
+    /// `--root DIR`, for `status`, `audit` and `show-configuration`.
     pub root: PathBuf,
 }
 
@@ -28,7 +28,7 @@ pub enum Flag {
     Force,
     /// More words.
     Verbose,
-    /// Machine-readable, for `status`.
+    /// Machine-readable, for `status` and `audit`.
     Json,
     /// Say what would change, for deprovisioning.
     Plan,
@@ -53,6 +53,8 @@ pub enum Command {
     CheckConfiguration,
     /// The whole chain on one screen.
     Status,
+    /// What is in force against what is declared.
+    Audit,
     /// A program's declared policy.
     Policy(String),
     /// Run the chain in the foreground.
@@ -89,6 +91,7 @@ const COMMANDS: &[(&str, Command)] = &[
     ("show-configuration", Command::ShowConfiguration),
     ("check-configuration", Command::CheckConfiguration),
     ("status", Command::Status),
+    ("audit", Command::Audit),
     ("daemon", Command::Daemon),
     ("start", Command::Start),
     ("run-exthandlers", Command::RunExthandlers),

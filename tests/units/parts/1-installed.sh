@@ -28,6 +28,13 @@ every_unit_is_installed() {
         <(cd "$root/usr/lib/systemd/system" && find . -type f | sort)
 }
 
+# For `waagent audit`. Configuration may be changed, man pages are compressed by packagers.
+manifest_is_of_all_that_is_installed() {
+    local manifest=usr/lib/waagent/manifest.sha256
+    diff <(cd "$root" && find usr -type f ! -path 'usr/share/man/*' ! -path $manifest | LC_ALL=C sort) \
+        <(sed 's/^[^ ]*  //' "$root/$manifest") && (cd "$root" && sha256sum --check --quiet $manifest)
+}
+
 preset_enables_the_umbrella_alone() {
     diff <(echo "enable waagent.service") <(sed '/^#/d; /^$/d' "$root/usr/lib/systemd/system-preset/90-waagent.preset")
 }
@@ -65,6 +72,7 @@ paths_and_timers_start_something() {
 
 check "make install into a scratch root" install_everything
 check "every unit is installed, and nothing else" every_unit_is_installed
+check "the manifest lists all that is installed, with its digest" manifest_is_of_all_that_is_installed
 check "the preset enables waagent.service alone" preset_enables_the_umbrella_alone
 check "waagent.service alone can be enabled" umbrella_alone_has_an_install_section
 check "what waagent.target wants is there" target_wants_exist

@@ -31,6 +31,11 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// An error that isn't the answer to what was asked.
+pub fn refused(error: &anyhow::Error) -> Refused {
+    Refused { code: REFUSED, text: format!("{error:#}") }
+}
+
 /// Prints a program's declaration; the program itself knows it.
 pub fn policy(program: &str) -> Result<u8> {
     let known =
@@ -109,7 +114,8 @@ fn environment(command: &mut Command) -> &mut Command {
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8")
 }
 
-fn needs_root(what: &str) -> Result<()> {
+/// Refuses (4) whoever isn't root.
+pub fn needs_root(what: &str) -> Result<()> {
     if nix::unistd::geteuid().is_root() {
         return Ok(());
     }

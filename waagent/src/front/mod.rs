@@ -1,6 +1,7 @@
 //! The commands of `waagent`: each prints, or hands over to the program or unit whose job it is.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,6 +9,7 @@ use waagent_common::config::{Config, Severity};
 use waagent_common::place::Place;
 use waagent_common::program::print;
 
+use crate::audit::{self, Machine};
 use crate::cli::{Command, Flag, Request, UsageError};
 use crate::status;
 
@@ -46,6 +48,7 @@ fn act(request: &Request) -> Result<u8> {
         Command::ShowConfiguration => show_configuration(request),
         Command::CheckConfiguration => check_configuration(request),
         Command::Status => status::show(&Place::new(&request.root), has(Flag::Json)),
+        Command::Audit => audit(request, has(Flag::Json)),
         Command::Policy(program) => handover::policy(program),
         Command::Daemon => handover::daemon(),
         Command::Start => handover::systemctl(&["start", "--no-block", "waagent.service"]),
@@ -68,6 +71,14 @@ pub fn help_text() -> &'static str {
 fn said(text: &str) -> Result<u8> {
     print(text)?;
     Ok(0)
+}
+
+/// 1 means a difference and nothing else: that nothing could be compared is 5.
+fn audit(request: &Request, json: bool) -> Result<u8> {
+    if request.root == Path::new("/") {
+        handover::needs_root("audit")?;
+    }
+    audit::show(&Machine::new(&request.root), json).map_err(|error| handover::refused(&error).into())
 }
 
 fn show_configuration(request: &Request) -> Result<u8> {
