@@ -69,7 +69,7 @@ denials() {
     test -z "$found"
 }
 
-# Lines of ./silent: source, target, class, permissions (joined by commas), and the reason.
+# Lines of ./silent: source, target, class, permissions (joined by commas), and the reason. Types may hold "*".
 without_silent() {
     if [ ! -e ./silent ]; then
         cat
@@ -77,13 +77,26 @@ without_silent() {
     fi
     awk '
         function type(context) { split(context, part, ":"); return part[3] }
-        FNR == NR { if ($0 !~ /^(#|$)/) silent[$1 " " $2 " " $3] = "," $4 ","; next }
+        function pattern(text) { gsub(/\*/, ".*", text); return "^" text "$" }
+        FNR == NR {
+            if ($0 ~ /^(#|$)/) next
+            known++
+            source[known] = pattern($1); target[known] = pattern($2); class[known] = $3; silent[known] = "," $4 ","
+            next
+        }
         {
             for (i = 1; i <= NF; i++) if (split($i, pair, "=") > 1) field[pair[1]] = pair[2]
-            known = silent[type(field["scontext"]) " " type(field["tcontext"]) " " field["tclass"]]
-            open = index($0, "{")
-            count = split(substr($0, open + 1, index($0, "}") - open - 1), permission, " ")
-            for (i = 1; i <= count; i++) if (index(known, "," permission[i] ",") == 0) { print; next }
+            from = type(field["scontext"]); to = type(field["tcontext"])
+            begin = index($0, "{")
+            count = split(substr($0, begin + 1, index($0, "}") - begin - 1), asked, " ")
+            named = 0
+            for (i = 1; i <= count; i++)
+                for (k = 1; k <= known; k++)
+                    if (class[k] == field["tclass"] && index(silent[k], "," asked[i] ",") && from ~ source[k] && to ~ target[k]) {
+                        named++
+                        break
+                    }
+            if (named < count || count == 0) print
         }' ./silent -
 }
 
