@@ -92,5 +92,12 @@ fn check_settings(extension: &Extension, all: &[Extension]) -> Result<(), Troubl
     if extension.settings.iter().any(|settings| settings.sequence_number > 2_147_483_647) {
         return refuse("a sequence number over 2147483647");
     }
+    // Handlers make file names of it.
+    let is_hex = |text: &str| text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut thumbprints =
+        extension.settings.iter().filter_map(|settings| settings.protected_settings_thumbprint.as_deref());
+    if let Some(odd) = thumbprints.find(|text| !is_hex(text)) {
+        return refuse(&format!("'{}' is no thumbprint of a certificate", shown(odd)));
+    }
     Ok(())
 }

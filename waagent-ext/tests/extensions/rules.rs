@@ -373,3 +373,19 @@ fn asks_for_a_folder_to_execute_from_as_long_as_the_configuration_says() {
     stage.plan();
     assert!(!flag.exists());
 }
+
+/// Handlers make the names of a certificate's files of it.
+#[test]
+fn refuses_a_thumbprint_that_is_a_path() {
+    for (thumbprint, status) in
+        [("../../../etc/shadow", "NotReady"), ("A/B", "NotReady"), ("ab12", "Ready"), ("", "Ready")]
+    {
+        let stage = Stage::new();
+        let mut asked = enabled(&stage, &["Test.Good"]);
+        asked[0].settings[0].protected_settings_thumbprint = Some(thumbprint.to_owned());
+        stage.goal(1, asked);
+        stage.settle();
+        assert_eq!(stage.handler("Test.Good")["status"], status, "{thumbprint}");
+        assert_eq!(stage.operations().is_empty(), status != "Ready", "{thumbprint}");
+    }
+}
