@@ -4,7 +4,7 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 vm=$repository/tests/vm
 work=${VM_WORK:-$repository/target/vm}
-base=${VM_BASE:-$work/base}
+base=${VM_BASE:-$work/base${SUITE:+-$SUITE}}
 binaries=${BINARIES:-$repository/target/release}
 headers=$base/policy-dev/usr/share/selinux
 scenario=$repository/tests/fabric/scenarios/first-boot.toml
