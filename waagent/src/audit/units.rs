@@ -66,7 +66,7 @@ fn one(machine: &Machine, declaration: &Declaration, name: &str, file: &UnitFile
 /// What systemd says of a unit; of a template, what it would say of an instance.
 fn show(machine: &Machine, name: &str) -> Result<Properties, String> {
     let tool = machine.tool(SYSTEMCTL).ok_or_else(|| format!("there is no '{SYSTEMCTL}'"))?;
-    let instance = name.replace("@.", "@audit.");
+    let instance = name.replace("@.", &format!("@{INSTANCE}."));
     let names = format!("--property={}", PROPERTIES.join(","));
     let output = tool.args(["show".to_owned(), names, instance]).run().map_err(|fault| fault.text)?;
     let properties = Properties::parse(&output.stdout);
@@ -164,7 +164,11 @@ impl Unit<'_> {
             let now = addresses(now.iter().map(String::as_str));
             found.push(self.sets(key, &addresses(self.file.words(key)), &now));
         }
-        let devices: BTreeSet<String> = self.file.values("DeviceAllow").map(str::to_owned).collect();
+        let mut devices: BTreeSet<String> = self.file.values("DeviceAllow").map(str::to_owned).collect();
+        if self.file.last("ProtectClock") == Some("yes") {
+            // What that comes to, see systemd.exec(5).
+            devices.insert("char-rtc r".to_owned());
+        }
         let now = self.properties.values("DeviceAllow").filter(|value| !value.is_empty()).map(str::to_owned);
         found.push(self.sets("DeviceAllow", &devices, &now.collect()));
         found.push(self.command());
@@ -173,10 +177,10 @@ impl Unit<'_> {
 
     /// Does it execute what the installed file says?
     fn command(&self) -> Finding {
-        let expected = self.file.last("ExecStart").unwrap_or_default();
+        let expected = self.file.last("ExecStart").unwrap_or_default().replace("%i", INSTANCE);
         let now = self.properties.value("ExecStart");
         let words = now.split_once("argv[]=").and_then(|(_, rest)| rest.split_once(" ;"));
-        self.compare("ExecStart", expected, words.map_or(now, |(words, _)| words))
+        self.compare("ExecStart", &expected, words.map_or(now, |(words, _)| words))
     }
 
     /// The filter is a list of what is allowed, with nothing in it that changes the kernel but what is declared.
@@ -210,6 +214,8 @@ impl Unit<'_> {
     }
 }
 
+/// Of a template, what is asked for: nothing is started by that.
+const INSTANCE: &str = "audit";
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
 /// Largest unit file that is read, in bytes.
 const MAX_BYTES: u64 = 64 << 10;
@@ -307,7 +313,6 @@ const DANGEROUS: &[&str] = &[
     "mount",
     "perf_event_open",
     "pivot_root",
-    "process_vm_writev",
     "ptrace",
     "reboot",
     "swapoff",
