@@ -37,8 +37,9 @@ fn mount(line: &str) -> Option<Mount> {
     let (number, _root, point) = (Number::parse(left.next()?)?, left.next()?, left.next()?);
     let mut right = right.split(' ');
     let (file_system, source) = (right.next()?.to_owned(), unescape(right.next()?));
-    let by_source =
-        fs::metadata(&source).ok().and_then(|meta| Number::of(&meta)).filter(|_| number.major == 0);
+    // The words of a mount may be anybody's: only a device is looked at.
+    let node = Some(&source).filter(|source| number.major == 0 && source.starts_with("/dev/"));
+    let by_source = node.and_then(|node| fs::metadata(node).ok()).and_then(|meta| Number::of(&meta));
     Some(Mount { number: by_source.unwrap_or(number), point: unescape(point).into(), source, file_system })
 }
 
@@ -76,7 +77,7 @@ fn unescape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
@@ -88,5 +89,27 @@ mod tests {
             (Number { major: 98, minor: 0 }, Path::new("/mnt 2"))
         );
         assert_eq!((mount.file_system.as_str(), mount.source.as_str()), ("ext3", r"/dev/root\x"));
+    }
+
+    /// Some block device of this machine, with its number.
+    pub fn some_device() -> (String, Number) {
+        let mut nodes = fs::read_dir("/dev").unwrap().map(|entry| entry.unwrap().path());
+        nodes
+            .find_map(|node| {
+                Some((node.to_str()?.to_owned(), Number::of(&fs::symlink_metadata(&node).ok()?)?))
+            })
+            .expect("a block device in /dev")
+    }
+
+    #[test]
+    fn a_source_outside_of_dev_is_a_word_and_no_device() {
+        let (node, its_number) = some_device();
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("disk");
+        std::os::unix::fs::symlink(&node, &link).unwrap();
+        let number =
+            |source: &str| mount(&format!("36 35 0:44 / /mnt rw - btrfs {source} rw")).unwrap().number;
+        assert_eq!(number(&node), its_number);
+        assert_eq!(number(link.to_str().unwrap()), Number { major: 0, minor: 44 });
     }
 }

@@ -39,7 +39,9 @@ pub fn in_fstab(place: &Place, numbers: Option<&[Number]>) -> Option<String> {
         let mut fields = line.split_whitespace();
         let (Some(device), Some(point)) = (fields.next(), fields.next()) else { return false };
         let is_number = || {
-            let number = fs::metadata(device).ok().and_then(|meta| Number::of(&meta));
+            // Other words in its place are folders to bind and servers: whatever they are, not this disk.
+            let node = Some(device).filter(|device| device.starts_with("/dev/"));
+            let number = node.and_then(|node| fs::metadata(node).ok()).and_then(|meta| Number::of(&meta));
             numbers.is_some_and(|numbers| number.is_some_and(|number| numbers.contains(&number)))
         };
         !device.starts_with('#')
@@ -76,4 +78,25 @@ fn ephemeral_setup_does(place: &Place) -> bool {
 /// What isn't there or can't be read says nothing.
 fn text(path: &Path) -> String {
     String::from_utf8_lossy(&read_bounded(path, MAX).unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mounts::tests::some_device;
+    use super::*;
+
+    #[test]
+    fn only_a_device_in_fstab_is_compared_by_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new(folder.path());
+        let (node, number) = some_device();
+        std::os::unix::fs::symlink(&node, folder.path().join("disk")).unwrap();
+        fs::create_dir(folder.path().join("etc")).unwrap();
+        let found = |device: &str| {
+            fs::write(place.path("/etc/fstab"), format!("{device} /data none bind 0 0\n")).unwrap();
+            in_fstab(&place, Some(&[number]))
+        };
+        assert_eq!(found(&node), Some(format!("{node} /data none bind 0 0")));
+        assert_eq!(found(folder.path().join("disk").to_str().unwrap()), None);
+    }
 }
