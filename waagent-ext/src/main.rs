@@ -4,7 +4,8 @@
 //! find, and gathers their status. It never runs anything of a handler: waagent-ext-run does, one command at a time.
 //!
 //! Reads: `fetch/goal-state.json`, `fetch/packages/`, `certs/certificates.json`, `provision/status.json`,
-//! `net/endpoint.json`, `ext/results/`, `/etc/waagent_policy.json`; status and heartbeat files of handlers.
+//! `net/endpoint.json`, `ext/results/`, `/etc/waagent_policy.json`, the roots of publishers in `/usr/share/waagent`;
+//! status and heartbeat files of handlers.
 //!
 //! Writes: `ext/wanted.json`, `ext/plan.json`, `ext/state.json`, `ext/commands/`, `ext/status.json`; handlers' folders
 //! `<name>-<version>/`, links to certificates; `/var/log/azure/<name>/`; `/run/waagent/ext/exec-mount`, the wish for a
