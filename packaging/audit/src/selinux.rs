@@ -23,7 +23,7 @@ pub struct Rule {
     pub text: String,
     /// The comment above it; rules that follow without a comment or an empty line share it.
     pub why: String,
-    /// The boolean that switches it on, as written.
+    /// When it holds, in words: a boolean, a distribution.
     pub condition: Option<String>,
 }
 
@@ -107,8 +107,19 @@ struct Reader {
     sections: Vec<Section>,
     in_banner: bool,
     comment: String,
-    condition: Option<String>,
-    in_require: bool,
+    /// Blocks that are open, the innermost last.
+    open: Vec<Open>,
+}
+
+/// A block that ends with `')`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Open {
+    /// What others declare.
+    Require,
+    /// Rules, always.
+    Optional,
+    /// Rules that hold sometimes.
+    When(String),
 }
 
 impl Reader {
@@ -150,14 +161,21 @@ impl Reader {
 
     fn statement(&mut self, line: &str) {
         if line.starts_with("gen_require(") {
-            self.in_require = true;
-        } else if line.starts_with("tunable_policy(`") {
-            self.condition =
-                line.split_once('`').and_then(|(_, rest)| Some(rest.split_once('\'')?.0.to_owned()));
+            self.open.push(Open::Require);
+        } else if line.starts_with("optional_policy(") {
+            self.open.push(Open::Optional);
+        } else if let Some(rest) = line.strip_prefix("tunable_policy(`") {
+            self.open.push(Open::When(format!("while `{}`", quoted(rest))));
+        } else if let Some(rest) = line.strip_prefix("ifdef(`") {
+            self.open.push(Open::When(built_where(quoted(rest))));
+        } else if line == "',`" {
+            let before = self.open.pop();
+            let other = matches!(before, Some(Open::When(words)) if words == FEDORA);
+            let words = if other { "where it is another" } else { "else" };
+            self.open.push(Open::When(words.to_owned()));
         } else if line == "')" {
-            self.in_require = false;
-            self.condition = None;
-        } else if !self.in_require && !line.starts_with("optional_policy(") {
+            self.open.pop();
+        } else if !self.open.contains(&Open::Require) {
             self.rule(line);
         }
     }
@@ -169,12 +187,28 @@ impl Reader {
             self.comment.push('\0');
         }
         let text = line.trim_end_matches(';').to_owned();
-        let rule = Rule { text, why, condition: self.condition.clone() };
+        let condition = self.open.iter().rev().find_map(|open| match open {
+            Open::When(words) => Some(words.clone()),
+            Open::Require | Open::Optional => None,
+        });
+        let rule = Rule { text, why, condition };
         if let Some(section) = self.sections.last_mut() {
             section.rules.push(rule);
         }
     }
 }
+
+/// The text up to the quote that ends it.
+fn quoted(rest: &str) -> &str {
+    rest.split('\'').next().unwrap_or(rest)
+}
+
+/// A condition of m4: the distribution, or an interface that its policy has.
+fn built_where(name: &str) -> String {
+    if name == "distro_redhat" { FEDORA.to_owned() } else { format!("where the policy has `{name}`") }
+}
+
+const FEDORA: &str = "where the policy is Fedora's";
 
 #[cfg(test)]
 mod tests {
@@ -182,16 +216,23 @@ mod tests {
 
     const TEXT: &str = "policy_module(x, 1)\n\n####\n#\n# x local policy\n#\n\n# Links\n# and tables.\n\
         allow x_t self:netlink_route_socket { read write };\n\nfiles_search_etc(x_t)\n\
-        tunable_policy(`!x_on',`\n\t# Why not.\n\tcan_exec(x_t, { a_t b_t })\n')\n";
+        tunable_policy(`!x_on',`\n\t# Why not.\n\tcan_exec(x_t, { a_t b_t })\n')\n\
+        ifdef(`distro_redhat',`\n\tgen_require(`\n\t\ttype y_t;\n\t')\n\tallow x_t y_t:dir read;\n',`\n\
+        \tallow x_t z_t:dir read;\n')\n";
 
     #[test]
     fn reads_sections_reasons_and_conditions() {
         let module = Module::parse(TEXT);
         let rules = &module.of("x").unwrap().rules;
-        assert_eq!(rules.len(), 3);
+        assert_eq!(rules.len(), 5);
+        assert_eq!(rules[3].condition.as_deref(), Some(FEDORA));
+        assert_eq!(rules[4].condition.as_deref(), Some("where it is another"));
         assert_eq!(rules[0].why, "Links and tables.");
         assert_eq!(rules[1].why, "");
-        assert_eq!((rules[2].why.as_str(), rules[2].condition.as_deref()), ("Why not.", Some("!x_on")));
+        assert_eq!(
+            (rules[2].why.as_str(), rules[2].condition.as_deref()),
+            ("Why not.", Some("while `!x_on`"))
+        );
         let Some(Shape::Allow { class, permissions, .. }) = rules[0].shape() else { panic!("no allow") };
         assert_eq!((class.as_str(), permissions), ("netlink_route_socket", words("{ read write }")));
         let Some(Shape::Call { name, arguments }) = rules[2].shape() else { panic!("no call") };

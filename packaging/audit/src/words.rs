@@ -18,7 +18,7 @@ pub fn translate(rule: &Rule, contexts: &[Context]) -> Result<String, String> {
         None => declaration(&rule.text),
     };
     Ok(match &rule.condition {
-        Some(condition) => format!("{text}, while `{condition}`"),
+        Some(condition) => format!("{text}, {condition}"),
         None => text,
     })
 }
@@ -142,6 +142,7 @@ const CLASSES: &[(&str, &str)] = &[
 
 /// Interfaces of the reference policy, and what they come to here.
 const INTERFACES: &[(&str, &str)] = &[
+    ("auth_read_passwd", "read `/etc/passwd` and `/etc/group`"),
     ("corecmd_exec_bin", "execute programs of `/usr/bin` and `/usr/sbin` in its own domain"),
     ("corecmd_exec_shell", "execute a shell in its own domain"),
     ("corecmd_getattr_all_executables", "look at the attributes of installed programs"),
@@ -175,6 +176,8 @@ const INTERFACES: &[(&str, &str)] = &[
     ("files_search_runtime", "walk through `/run`"),
     ("files_search_spool", "walk through `/var/spool`"),
     ("files_search_var_lib", "walk through `/var/lib`"),
+    ("fs_list_dos", "list folders of FAT media"),
+    ("fs_read_dos_files", "read files of FAT media"),
     ("fs_getattr_all_fs", "ask file systems for their free space"),
     ("fs_getattr_xattr_fs", "ask ordinary file systems for their free space"),
     ("fs_mount_xattr_fs", "mount ordinary file systems"),
@@ -196,6 +199,8 @@ const INTERFACES: &[(&str, &str)] = &[
     ("logging_send_syslog_msg", "write to the journal and the system log"),
     ("miscfiles_read_generic_certs", "read the system's certificate authorities"),
     ("miscfiles_read_localization", "read time zone and locale"),
+    ("networkmanager_read_lib_files", "read the leases of NetworkManager"),
+    ("sysnet_read_dhcpc_state", "read the leases of dhclient and dhcpcd"),
     ("selinux_get_enforce_mode", "ask whether SELinux is enforcing"),
     ("selinux_getattr_fs", "see that SELinux is there"),
     ("seutil_domtrans_setfiles", "run restorecon in the distribution's domain `setfiles_t`"),
