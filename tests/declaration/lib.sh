@@ -63,7 +63,7 @@ compare() { # SUBJECT KEY DECLARED-FILE GRANTED-FILE
         comm -13 "$3" "$4" | sed 's/^/+/'
         comm -23 "$3" "$4" | sed 's/^/-/'
     } | while read -r difference; do
-        if differences '.*' | grep -qF "$1|$2|$difference|"; then
+        if differences '.*' | grep -F "$1|$2|$difference|" > /dev/null; then
             echo "$1|$2|$difference" >> "$scratch/used"
         elif [ "${difference#+}" != "$difference" ]; then
             echo "$2: $1 grants '${difference#+}', the policy doesn't declare it"

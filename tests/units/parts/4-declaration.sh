@@ -50,8 +50,9 @@ devices_match() { # UNIT POLICY
     esac
 }
 
+# A path below another declared one says whose it is (to SELinux, which goes by types); to systemd it is open already.
 writes_match() { # UNIT POLICY
-    declared "$2" '.writes[].what'
+    declared "$2" '[.writes[].what] as $all | $all[] | select(. as $path | all($all[]; . as $other | $path | startswith($other + "/") | not))'
     words "$1" ReadWritePaths | sed 's/^-//' | sort -u > "$scratch/unit"
     [ "$(values "$1" ProtectSystem)" = strict ] || { echo "no ProtectSystem=strict"; return 1; }
     compare "$1" ReadWritePaths "$scratch/declared" "$scratch/unit"
