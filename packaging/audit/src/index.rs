@@ -97,7 +97,7 @@ fn stolen(sources: &Sources) -> Vec<Block> {
         text(
             "[[waagent-fetch]] is the program that parses what comes from the network. Whoever owns it holds no \
              capability and no key, and writes one folder. Where the policy file asks for signed extensions, \
-             [[waagent-ext]] verifies each package itself, so he can't have code of his own run. He can still:",
+             [[waagent-ext]] verifies each package itself: what runs is what a publisher signed. He can still:",
         ),
     ];
     blocks.push(Block::List(sources.stolen.clone()));

@@ -24,6 +24,7 @@ pub mod page;
 pub mod picture;
 pub mod programs;
 pub mod reach;
+pub mod reasons;
 pub mod report;
 pub mod selinux;
 pub mod tools;

@@ -10,9 +10,9 @@ use crate::programs::{Level, Program};
 use crate::reach::{documents, writer};
 use crate::report::Sources;
 use crate::selinux::Section;
-use crate::tools::{domain_of, fallback_why};
+use crate::tools::domain_of;
 use crate::units::Unit;
-use crate::{check, words};
+use crate::{check, reasons, words};
 
 /// The page.
 pub fn page(program: &Program, sources: &Sources) -> Page {
@@ -307,7 +307,7 @@ pub fn rules_table(section: &Section, policy: Option<&Policy>, sources: &Sources
     for rule in &section.rules {
         let said = words::of(rule, &sources.contexts);
         let why = if rule.why.is_empty() {
-            policy.and_then(|policy| fallback_why(rule, policy, &sources.contexts)).unwrap_or_default()
+            policy.and_then(|policy| reasons::of(rule, &said, policy, &sources.contexts)).unwrap_or_default()
         } else if rule.why == last {
             "the same".to_owned()
         } else {

@@ -127,6 +127,8 @@ impl Reader {
         let line = line.trim();
         if line.starts_with("####") {
             self.in_banner = true;
+            // Definitions of interfaces, which no section shows, may have left some open.
+            self.open.clear();
         } else if self.in_banner {
             self.banner(line);
         } else if line.is_empty() {
@@ -214,7 +216,7 @@ const FEDORA: &str = "where the policy is Fedora's";
 mod tests {
     use super::*;
 
-    const TEXT: &str = "policy_module(x, 1)\n\n####\n#\n# x local policy\n#\n\n# Links\n# and tables.\n\
+    const TEXT: &str = "policy_module(x, 1)\n\nifdef(`a',`',`define(`a',`b($1)')')\n\n####\n#\n# x local policy\n#\n\n# Links\n# and tables.\n\
         allow x_t self:netlink_route_socket { read write };\n\nfiles_search_etc(x_t)\n\
         tunable_policy(`!x_on',`\n\t# Why not.\n\tcan_exec(x_t, { a_t b_t })\n')\n\
         ifdef(`distro_redhat',`\n\tgen_require(`\n\t\ttype y_t;\n\t')\n\tallow x_t y_t:dir read;\n',`\n\

@@ -2,10 +2,8 @@
 
 use waagent_common::sandbox::{Grant, Policy};
 
-use crate::contexts::{Context, paths_of};
 use crate::programs::Level;
-use crate::reach::is_below;
-use crate::selinux::{Module, Rule, Shape, words};
+use crate::selinux::Module;
 
 /// The domain that a tool runs in, in words: the distribution's where the module has a transition to it.
 pub fn domain_of(tool: &str, policy: &Policy, module: &Module) -> &'static str {
@@ -23,18 +21,16 @@ pub fn domain_of(tool: &str, policy: &Policy, module: &Module) -> &'static str {
         .map_or("this program's own domain", |(_, _, domain)| domain)
 }
 
-/// The reason of a rule that has none of its own: that of the grant for the same path.
-pub fn fallback_why(rule: &Rule, policy: &Policy, contexts: &[Context]) -> Option<String> {
-    let (kinds, writes) = match rule.shape()? {
-        Shape::Allow { targets, .. } => (targets, false),
-        Shape::Call { name, arguments } => (words(arguments.last()?), name.starts_with("manage_")),
+/// The executed tools that a transition is for, by its interface or its domain.
+pub fn of_transition<'a>(policy: &'a Policy, transition: &'a str) -> impl Iterator<Item = &'a Grant> {
+    let leads = |(_, interface, domain): &&(&str, &str, &str)| {
+        *interface == transition || domain.ends_with(&format!("`{transition}`"))
     };
-    let grants = if writes { policy.writes } else { policy.reads };
-    let covers = |grant: &&Grant| {
-        kinds.iter().flat_map(|kind| paths_of(contexts, kind)).any(|path| is_below(path, grant.what))
-    };
-    let found = grants.iter().chain(policy.writes).filter(covers).max_by_key(|grant| grant.what.len());
-    found.map(|grant| grant.why.to_owned())
+    let prefixes: Vec<&str> = TRANSITIONS.iter().filter(leads).map(|(prefix, _, _)| *prefix).collect();
+    policy.executes.iter().filter(move |grant| {
+        let name = grant.what.rsplit('/').next().unwrap_or(grant.what);
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
+    })
 }
 
 /// Names of tools, the interface that makes the transition, and the domain in words.
