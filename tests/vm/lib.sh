@@ -37,7 +37,7 @@ ingredients() { # ARGUMENTS-OF-MAKE-IMAGE...
     {
         printf '%s\n' "$@"
         ls "$base"/complete-*
-        find "${parts[@]}" -type f ! -name '*.d' ! -name waagent-fabric -print0 | sort -z | xargs -0 sha256sum
+        find "${parts[@]}" -type f ! -name '*.d' ! -name waagent-fabric ! -name waagent-enter -print0 | sort -z | xargs -0 sha256sum
     } | sha256sum
 }
 
