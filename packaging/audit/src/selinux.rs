@@ -132,7 +132,10 @@ impl Reader {
         } else if self.in_banner {
             self.banner(line);
         } else if line.is_empty() {
-            self.comment.clear();
+            // A reason above a block is that of all in it.
+            if self.open.is_empty() {
+                self.comment.clear();
+            }
         } else if line.starts_with("##") {
             // Documentation of a boolean, which the tunable's own page has.
         } else if let Some(words) = line.strip_prefix('#') {

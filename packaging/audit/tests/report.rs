@@ -62,6 +62,19 @@ fn every_selinux_rule_has_words() {
 }
 
 #[test]
+fn every_selinux_rule_has_a_reason() {
+    let made = make(&repository()).unwrap();
+    for policy in PROGRAMS.iter().filter_map(|program| program.policy) {
+        let page = &made[&format!("{}.md", policy.program)];
+        let rules = page.lines().skip_while(|line| *line != "## SELinux rules");
+        // The rules of the confined commands are explained by their banner.
+        for rule in rules.take_while(|line| !line.starts_with("Commands of extensions, where")) {
+            assert!(!rule.contains(" |  | "), "no comment above it, no grant that it carries out: {rule}");
+        }
+    }
+}
+
+#[test]
 fn every_grant_is_on_its_page_with_its_reason() {
     let made = make(&repository()).unwrap();
     for policy in PROGRAMS.iter().filter_map(|program| program.policy) {
