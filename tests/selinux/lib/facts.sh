@@ -4,7 +4,9 @@
 kinds="capabilities families connects writes reads devices executes relabels uses"
 
 what() { # PROGRAM KEY
-    jq -r ".$2[].what" "$(policy "$1")"
+    local file=$scratch/$1.$2
+    [ -e "$file" ] || jq -r ".$2[].what" "$(policy "$1")" > "$file"
+    cat "$file"
 }
 
 # Rules of a domain that hold whatever the booleans are.

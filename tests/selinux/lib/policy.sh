@@ -64,13 +64,19 @@ split_rules() {
 }
 
 # The type of a path in the guest, as its policy says; a path of a pseudo file system by the longest prefix.
-type_of() { # PATH [dir|file|block]
-    case $1 in
-    /proc | /proc/*) pseudo_type proc "${1#/proc}" ;;
-    /sys/fs/selinux | /sys/fs/selinux/*) pseudo_type selinuxfs / ;;
-    /sys | /sys/*) pseudo_type sysfs "${1#/sys}" ;;
-    *) inside matchpathcon -n ${2:+-m "$2"} "$1" | cut -d: -f3 ;;
-    esac
+type_of() { # PATH [dir|file|block|char|symlink]
+    local type
+    type=$(sed -n "s,^$1 ${2:-any} ,,p" "$scratch/types" 2>/dev/null)
+    if [ -z "$type" ]; then
+        case $1 in
+        /proc | /proc/*) type=$(pseudo_type proc "${1#/proc}") ;;
+        /sys/fs/selinux | /sys/fs/selinux/*) type=$(pseudo_type selinuxfs /) ;;
+        /sys | /sys/*) type=$(pseudo_type sysfs "${1#/sys}") ;;
+        *) type=$(inside matchpathcon -n ${2:+-m "$2"} "$1" | cut -d: -f3) ;;
+        esac
+        echo "$1 ${2:-any} ${type:=<<none>>}" >> "$scratch/types"
+    fi
+    echo "$type"
 }
 
 pseudo_type() { # FILE-SYSTEM PATH-IN-IT
