@@ -100,9 +100,10 @@ without_silent() {
         }' ./silent -
 }
 
-# "<program> <domain>" of each start of a program of the agent, as the kernel recorded it after execve(2).
+# "<program> <domain>" of each start of a program of the agent, as the kernel recorded it after execve(2); but for those
+# by hand from an administrator's session, which has an SELinux user of its own.
 domains() {
-    audit_records | grep -a 'exe="/usr/libexec/waagent/' |
+    audit_records | grep -a 'exe="/usr/libexec/waagent/' | grep -av ' subj=unconfined_u:' |
         sed -nE 's/.* exe="\/usr\/libexec\/waagent\/([^"]+)" subj=[^:]+:[^:]+:([^: ]+).*/\1 \2/p' | sort | uniq -c
 }
 
