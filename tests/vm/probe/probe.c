@@ -174,12 +174,42 @@ static size_t put(unsigned char *to, size_t at, unsigned char code, char type, c
     return at + 4 + length + 1;
 }
 
+// The answer to the first call, which PID 1 sends among signals: a return (2), or an error (3), whose name tells.
+static int answers(int fd) {
+    static unsigned char got[1 << 20];
+    size_t have = 0, at = 0;
+    for (ssize_t more; have < sizeof got && (more = read(fd, got + have, sizeof got - have)) > 0;) {
+        have += more;
+        if (at == 0) {
+            unsigned char *ok = memmem(got, have, "OK ", 3);
+            unsigned char *end = ok ? memmem(ok, got + have - ok, "\r\n", 2) : NULL;
+            if (!end) continue;
+            at = end + 2 - got;
+        }
+        while (have - at >= 16) {
+            unsigned int body, fields;
+            memcpy(&body, got + at + 4, 4), memcpy(&fields, got + at + 12, 4);
+            size_t size = 16 + (fields + 7) / 8 * 8 + body;
+            if (have - at < size) break;
+            if (got[at + 1] == 2) return 0;
+            if (got[at + 1] == 3) {
+                // Any other error says that the policy had nothing against it.
+                errno = EACCES;
+                return memmem(got + at, size, "AccessDenied", 12) ? -1 : 0;
+            }
+            at += size;
+        }
+    }
+    errno = EPROTO;
+    return -1;
+}
+
 // Asks PID 1 by its private socket, as waagent-ext does: StartUnit(unit, "replace"). EACCES: the policy's answer.
 static int starts(const char *unit) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/private"};
     if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) < 0) return -1;
-    unsigned char message[1024] = {0}, answer[4096];
+    unsigned char message[1024] = {0};
     dprintf(fd, "%cAUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", 0);
     // What arrives with the end of the handshake is looked at when more comes.
     usleep(300000);
@@ -207,20 +237,7 @@ static int starts(const char *unit) {
     memcpy(message + head, arguments, body);
     if (write(fd, message, head + body) < 0) return -1;
     alarm(60);
-    size_t have = 0;
-    for (;;) {
-        ssize_t got = read(fd, answer + have, sizeof answer - have);
-        if (got <= 0) return -1;
-        have += got;
-        if (memmem(answer, have, "AccessDenied", 12) || memmem(answer, have, "Access denied", 13)) {
-            errno = EACCES;
-            return -1;
-        }
-        // The path of a job, or an error that says the policy had nothing against it.
-        if (memmem(answer, have, "/org/freedesktop/systemd1/job/", 30)) return 0;
-        if (memmem(answer, have, "NoSuchUnit", 10)) return 0;
-        if (have == sizeof answer) return errno = EMSGSIZE, -1;
-    }
+    return answers(fd);
 }
 
 int main(int argc, char **argv) {
