@@ -53,6 +53,7 @@ split_rules() {
     local domain
     awk -v skip=waagent_ext_run_t -f "$here/lib/expand.awk" "$scratch/attributes" "$scratch/allow" |
         LC_ALL=C sort -u > "$scratch/rules"
+    [ -z "${RULES:-}" ] || cat "$scratch/rules" "$scratch/transitions" > "$RULES"
     for domain in "${domains[@]}" waagent_bare_t waagent_common_t; do
         sed -n "s/^$domain //p" "$scratch/rules" | sed "s/^$domain /self /; s/^${domain%_t}_exec_t /self_exec_t /" |
             LC_ALL=C sort -u > "$scratch/$domain.all"
@@ -83,4 +84,24 @@ pseudo_type() { # FILE-SYSTEM PATH-IN-IT
     awk -v fs="$1" -v path="${2:-/}" '
         $1 == "genfscon" && $2 == fs && index(path, $3) == 1 && length($3) > length(best) { best = $3; split($NF, c, ":"); type = c[3] }
         END { print type }' "$scratch/genfscon"
+}
+
+# LINKED: what linking and reading took, kept for runs that change nothing of the module.
+linked_lists="attributes allow transitions genfscon types"
+
+keep_linked() { # FOLDER
+    local list
+    mkdir -p "$1"
+    for list in $linked_lists; do
+        [ ! -e "$scratch/$list" ] || cp "$scratch/$list" "$1/"
+    done
+    cp -a "$view/root/etc/selinux" "$view/root/tmp/policy" "$1/"
+}
+
+take_linked() { # FOLDER
+    local list
+    for list in $linked_lists; do
+        [ ! -e "$1/$list" ] || cp "$1/$list" "$scratch/"
+    done
+    cp -a "$1/selinux" "$view/root/etc/" && cp "$1/policy" "$view/root/tmp/policy" && split_rules
 }

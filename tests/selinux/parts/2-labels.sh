@@ -148,3 +148,4 @@ check "the configuration has a type of ours" configuration_is_ours
 check "keys have types of their own" keys_have_their_types
 check "what has another type than its folder gets it when it is made" nothing_waits_for_restorecon
 check "labelled once, setfiles finds nothing to do" labels_are_stable
+check "... and the table of those has no line too many" table_has_no_surplus 'waagent\.fc'
