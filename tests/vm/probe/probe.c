@@ -65,7 +65,7 @@ static int connects(const char *address, int port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return fd;
     // Silence is an answer, too: SIGALRM.
-    alarm(5);
+    alarm(8);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
     inet_pton(AF_INET, address, &at.sin_addr);
     int result = connect(fd, (struct sockaddr *)&at, sizeof at);
