@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc::F_WRLCK;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use waagent_common::documents::{self, Document, Inputs, JournalState, ProvisionJournal};
@@ -160,30 +162,36 @@ fn a_reboot_without_the_medium_before_the_password_is_set_says_what_is_missing()
 const DAC_OVERRIDE: u64 = 1 << 1;
 const SYS_ADMIN: u64 = 1 << 21;
 
+/// Held as useradd takes it (lckpwdf(3)): the step "user" waits for it, so that there is time to look.
+fn hold_accounts() -> fs::File {
+    let lock =
+        fs::OpenOptions::new().create(true).truncate(false).write(true).open("/etc/.pwd.lock").unwrap();
+    let l_type = i16::try_from(F_WRLCK).unwrap();
+    let whole = nix::libc::flock { l_type, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+    fcntl(&lock, FcntlArg::F_SETLK(&whole)).unwrap();
+    lock
+}
+
 #[test]
 fn rights_are_laid_down_while_the_steps_run() {
     let Some(world) = World::new() else { return };
     world.attach(&ovf(&keys(&public_key(KEY)), ""));
+    let lock = hold_accounts();
     let mut child = world.command(&[]).stderr(Stdio::null()).spawn().unwrap();
-    let mut seen = 0;
-    let set = |name: &str| {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?.trim().to_owned();
-        u64::from_str_radix(&line, 16).ok()
-    };
-    loop {
+    let is_at_work = || {
         let journal = Document::<ProvisionJournal>::read_if_there(&world.place).ok().flatten();
-        if journal.is_some_and(|journal| journal.body.steps.iter().any(|step| step.name == "host-keys")) {
-            let (Some(effective), Some(permitted)) = (set("CapEff:"), set("CapPrm:")) else { break };
-            if permitted == 0 {
-                break;
-            }
-            assert_eq!((effective & (DAC_OVERRIDE | SYS_ADMIN), permitted & SYS_ADMIN), (0, 0));
-            seen += 1;
-        }
-        if world.place.lib("provisioned").exists() {
-            break;
-        }
+        journal.is_some_and(|journal| journal.body.steps.iter().any(|step| step.name == "user"))
+    };
+    while !is_at_work() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before the user was made");
     }
-    assert!(child.wait().unwrap().success() && seen > 0);
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let set = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    assert_ne!(set("CapPrm:"), 0);
+    assert_eq!((set("CapEff:") & (DAC_OVERRIDE | SYS_ADMIN), set("CapPrm:") & SYS_ADMIN), (0, 0));
+    drop(lock);
+    assert!(child.wait().unwrap().success());
 }
