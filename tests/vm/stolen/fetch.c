@@ -270,15 +270,17 @@ static int swap(const char *file, const char *other, const char *as, int seconds
 
 static int grow(const char *as, int mib) {
     static char blank[1 << 20];
-    char target[PATH];
+    char target[PATH], fresh[PATH + 8];
     snprintf(target, sizeof target, FETCH "%s", as);
+    snprintf(fresh, sizeof fresh, "%s.new", target);
     memset(blank, ' ', sizeof blank);
-    int to = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    int to = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     int result = to < 0 ? -1 : 0;
     for (int i = 0; i < mib && result == 0; i++)
         if (write(to, blank, sizeof blank) != sizeof blank) result = -1;
     if (to >= 0) close(to);
-    return result;
+    // As documents are replaced: nobody looks at a file that is written in place.
+    return result == 0 ? rename(fresh, target) : result;
 }
 
 static void obey(char *line) {
