@@ -43,7 +43,7 @@ run_as() {
     waagent-certs | waagent-fetch) user=$program group=$program ;;
     waagent-disk) capabilities=sys_admin ;;
     waagent-provision)
-        groups=waagent,waagent-certs,waagent-media
+        groups=waagent,waagent-media
         capabilities=audit_write,chown,dac_override,fowner,fsetid,setgid,setuid,sys_admin
         ;;
     esac

@@ -9,7 +9,6 @@ pub const POLICY: Policy = Policy {
     runs_as: RunsAs::Root,
     groups: &[
         grant("waagent", "status: documents are read by this group"),
-        grant("waagent-certs", "remote access: hashes that waagent-certs leaves below /run"),
         grant("waagent-media", "media: the copy of ovf-env.xml, which holds the password"),
     ],
     selinux: "waagent_provision_t",
@@ -33,7 +32,6 @@ pub const POLICY: Policy = Policy {
     connects: Connects::Nowhere,
     reads: &[
         grant("/run", "media: ovf-env.xml and its document; cloud-init: its state; tools: name service"),
-        grant("/run/waagent/certs", "remote access: hashes of passwords"),
         grant("/run/waagent/media", "media: ovf-env.xml and its document"),
         grant("/sys/class/dmi/id/product_uuid", "identity: which VM this is"),
         grant("/sys/devices/virtual/dmi/id/product_uuid", "identity: where the name above leads"),

@@ -206,7 +206,7 @@ fn first(scenario: &Scenario, identities: &Identities, storage: &mut Storage) ->
         channel,
         extensions: seal_all(&scenario.extension, identities, scenario.certificates.pfx)?,
         on_hold: spec.on_hold,
-        ticks: ticks(),
+        ticks: FIRST_TICKS,
     };
     let mut goal = Goal {
         number: 0,
@@ -254,6 +254,9 @@ fn pack(names: &[String], identities: &Identities, scenario: &Scenario) -> Resul
 fn ticks() -> i128 {
     Timestamp::now().as_nanosecond() / 100 + UNIX_EPOCH_TICKS
 }
+
+/// 2026-01-31T08:00:00Z: a machine that starts again, and the platform with it, finds the goal state that it left.
+const FIRST_TICKS: i128 = UNIX_EPOCH_TICKS + 1_769_846_400 * 10_000_000;
 
 /// 1970-01-01 in ticks.
 const UNIX_EPOCH_TICKS: i128 = 621_355_968_000_000_000;

@@ -70,6 +70,12 @@ is_before() { # UNIT OTHER
     words "$1" Before | grep -qxF "$2" || words "$2" After 2>/dev/null | grep -qxF "$1" || { echo "no order"; return 1; }
 }
 
+# See waagent-certs.path.
+watches_one_path() { test "$(grep -cE '^Path[A-Z][A-Za-z]*=' "$units/$1")" = 1; }
+for unit in "$units"/*.path; do
+    check "${unit##*/} watches one path" watches_one_path "${unit##*/}"
+done
+
 check "systemd-analyze verify has nothing to say" verifies
 check "... and finds a key that doesn't exist" unknown_key_is_found
 for stubs in debian-24.3 debian-25 azurelinux-25; do
@@ -99,7 +105,7 @@ check "endpoint before the fetcher" is_before waagent-net.service waagent-fetch.
 check "provisioning before extensions" is_before waagent-provision.service waagent-ext.service
 # A flag that is there when its path unit is armed starts nothing.
 check "armed before its flag: mount of the medium" is_before waagent-dvd.path waagent-media.service
-check "armed before its flag: release of the medium" is_before waagent-media.path waagent-provision.service
+check "armed before its flag: release of the medium" is_before waagent-release.path waagent-provision.service
 check "armed before its flag: custom data" is_before waagent-customdata.path waagent-provision.service
 check "armed before its flag: mount of the resource disk" is_before waagent-resource.path waagent-disk.service
 check "armed before its flag: swap area" is_before waagent-swap.path waagent-disk.service

@@ -10,10 +10,12 @@ triggers_of() { # PROGRAM-VARIANT
 }
 
 # What the supervisor doesn't watch: devices come when it is told of them, and it sets no host name or lease.
-watches_the_same() { # PROGRAM-VARIANT PATH-UNIT
-    [ -n "$(triggers_of "$1")" ] || { echo "no trigger of $1 was found in triggers.rs"; return 1; }
-    diff <(triggers_of "$1") \
-        <(values "$2" PathChanged | grep -vxE '/dev/sr0|/etc/hostname|/run/systemd/netif/leases' | sort)
+watches_the_same() { # PROGRAM-VARIANT PATH-UNIT...
+    local variant=$1
+    shift
+    [ -n "$(triggers_of "$variant")" ] || { echo "no trigger of $variant was found in triggers.rs"; return 1; }
+    diff <(triggers_of "$variant") \
+        <(for unit; do values "$unit" PathChanged; done | grep -vxE '/dev/sr0|/etc/hostname|/run/systemd/netif/leases' | sort)
 }
 
 # `const NET_CAPABILITIES: &[&str] = &[...];`
@@ -25,9 +27,9 @@ gives_the_same_capabilities() { # CONSTANT UNIT
 }
 
 check "files that start waagent-certs" watches_the_same Certs waagent-certs.path
-check "files that start waagent-provision" watches_the_same Provision waagent-provision-late.path
-check "files that start waagent-net" watches_the_same Net waagent-net.path
-check "files that start waagent-media" watches_the_same Media waagent-media.path
+check "files that start waagent-provision" watches_the_same Provision waagent-provision-late.path waagent-provision-media.path
+check "files that start waagent-net" watches_the_same Net waagent-net.path waagent-hostname.path waagent-lease.path
+check "files that start waagent-media" watches_the_same Media waagent-media.path waagent-release.path
 check "capabilities of waagent-net" gives_the_same_capabilities NET waagent-net.service
 check "capabilities of waagent-provision" gives_the_same_capabilities PROVISION waagent-provision.service
 check "capabilities of waagent-disk" gives_the_same_capabilities DISK waagent-disk.service

@@ -179,7 +179,8 @@ static int becomes_root(const char *unused) { (void)unused; return setresuid(0, 
 static int user_namespace(const char *unused) { (void)unused; return unshare(CLONE_NEWUSER); }
 static int mounts(const char *unused) {
     (void)unused;
-    if (unshare(CLONE_NEWNS) < 0) return -1;
+    // Private: what the twin can do isn't to reach the machine.
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return -1;
     return mount("tmpfs", "/mnt", "tmpfs", 0, NULL);
 }
 static int changes_root(const char *unused) { (void)unused; return chroot("/"); }

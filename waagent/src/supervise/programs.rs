@@ -113,7 +113,7 @@ impl Program {
             Self::Media => own("waagent-media", &["waagent", "cdrom"]),
             Self::Provision => Rights {
                 binary: "waagent-provision",
-                groups: &["waagent", "waagent-certs", "waagent-media"],
+                groups: &["waagent", "waagent-media"],
                 capabilities: Some(PROVISION_CAPABILITIES),
                 ..root
             },

@@ -15,10 +15,7 @@ use super::programs::Program;
 /// Files and the programs that look at them.
 const TRIGGERS: &[(&str, &str, Program)] = &[
     (LIB, "fetch/certificates.json", Program::Certs),
-    (LIB, "fetch/remote-access.json", Program::Certs),
-    (LIB, "ext/retired.json", Program::Certs),
     (LIB, "certs/certificates.json", Program::Provision),
-    (RUN, "certs/remote-access.json", Program::Provision),
     (RUN, "media/ovf-env.xml", Program::Provision),
     (LIB, "fetch/endpoint-problem.json", Program::Net),
     (RUN, "provision/release", Program::Media),
