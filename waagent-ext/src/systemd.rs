@@ -1,10 +1,10 @@
 //! One call to PID 1 over its private socket: no bus daemon is needed, only uid 0.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use waagent_common::fault::{Exit, Fault};
@@ -13,10 +13,10 @@ use crate::dbus::{self, Call};
 
 /// The socket of systemd's manager for root's direct connections (src/core/dbus.c of systemd).
 const SOCKET: &str = "/run/systemd/private";
-/// For each read and write.
-const LIMIT: Duration = Duration::from_secs(25);
-/// Milliseconds between words to a silent PID 1.
-const PAUSES: &[u16] = &[20, 100, 500, 2500];
+/// For PID 1 to answer, on a busy machine: systemd's own DefaultTimeoutStartSec=.
+const LIMIT: Duration = Duration::from_secs(90);
+/// Milliseconds between words to a silent PID 1: doubled from the first to the last.
+const PAUSES: (u16, u16) = (20, 1000);
 
 /// Has PID 1 start a unit; that its job was queued is all that is waited for.
 pub fn start_unit(unit: &str) -> Result<(), Fault> {
@@ -38,29 +38,42 @@ fn start_unit_at(socket: &Path, unit: &str) -> Result<(), String> {
         arguments: &[unit, "fail"],
     };
     stream.write_all(&call.message()).map_err(failed)?;
-    wake(&mut stream).map_err(failed)?;
-    dbus::reply(&mut stream)
+    dbus::reply(&mut Insistent { stream, until: Instant::now() + LIMIT, pause: PAUSES.0 })
 }
 
-/// Sends an empty word after the call until an answer comes. Where systemd reads the end of the handshake and the call
-/// at once, it looks at the call only when more arrives (`bus_socket_process_authenticating` in
-/// src/libsystemd/sd-bus/bus-socket.c leaves it in the buffer): seen with systemd 257, as 25 s of silence.
-fn wake(stream: &mut UnixStream) -> std::io::Result<()> {
-    let ping = Call {
+/// Reads, and says an empty word whenever nothing comes. Where systemd reads the end of the handshake and the call at
+/// once, it looks at the call only when more arrives (`bus_socket_process_authenticating` in
+/// src/libsystemd/sd-bus/bus-socket.c leaves it in the buffer): seen with systemd 257, as 25 s of silence; what was sent
+/// before it looked, however often, doesn't count.
+struct Insistent {
+    stream: UnixStream,
+    until: Instant,
+    pause: u16,
+}
+
+impl Read for Insistent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while Instant::now() < self.until {
+            let mut ready = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut ready, PollTimeout::from(self.pause))? > 0 {
+                return self.stream.read(buffer);
+            }
+            self.pause = self.pause.saturating_mul(2).min(PAUSES.1);
+            self.stream.write_all(&ping().unanswered())?;
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("none in {} s", LIMIT.as_secs())))
+    }
+}
+
+/// What PID 1 has nothing to say to.
+const fn ping() -> Call<'static> {
+    Call {
         path: "/org/freedesktop/systemd1",
         interface: "org.freedesktop.DBus.Peer",
         member: "Ping",
         destination: "org.freedesktop.systemd1",
         arguments: &[],
-    };
-    for pause in PAUSES {
-        let mut ready = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut ready, PollTimeout::from(*pause))? > 0 {
-            return Ok(());
-        }
-        stream.write_all(&ping.unanswered())?;
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -121,6 +134,7 @@ mod tests {
         }
     }
 
+    /// However late it looks, and whatever else it says first.
     #[test]
     fn wakes_a_manager_that_has_put_the_call_aside() {
         let dir = tempfile::tempdir().unwrap();
@@ -132,8 +146,9 @@ mod tests {
             stream.read_exact(&mut read).unwrap();
             stream.write_all(b"OK 0123456789abcdef\r\n").unwrap();
             let mut all = Vec::new();
-            // Says nothing before a second message is there.
-            while !String::from_utf8_lossy(&all).contains("Ping\0") {
+            // A signal, before anything is read; then nothing before more has come after it.
+            stream.write_all(&answer(4, b"")).unwrap();
+            while String::from_utf8_lossy(&all).matches("Ping\0").count() < 6 {
                 let mut piece = [0; 512];
                 let length = stream.read(&mut piece).unwrap();
                 all.extend(&piece[..length]);

@@ -174,11 +174,19 @@ static size_t put(unsigned char *to, size_t at, unsigned char code, char type, c
     return at + 4 + length + 1;
 }
 
-// The answer to the first call, which PID 1 sends among signals: a return (2), or an error (3), whose name tells.
-static int answers(int fd) {
+// The answer to the call, which PID 1 sends among signals: a return (2), or an error (3), whose name tells. It is made again
+// each second: systemd looks at what came with the end of the handshake only when more arrives.
+static int answers(int fd, const void *call, size_t length) {
     static unsigned char got[1 << 20];
     size_t have = 0, at = 0;
-    for (ssize_t more; have < sizeof got && (more = read(fd, got + have, sizeof got - have)) > 0;) {
+    for (int turn = 1; have < sizeof got; turn++) {
+        ssize_t more = read(fd, got + have, sizeof got - have);
+        if (more < 0 && errno == EAGAIN) {
+            usleep(50000);
+            if (turn % 20 == 0 && write(fd, call, length) < 0) return -1;
+            continue;
+        }
+        if (more <= 0) break;
         have += more;
         if (at == 0) {
             unsigned char *ok = memmem(got, have, "OK ", 3);
@@ -207,13 +215,11 @@ static int answers(int fd) {
 // Asks PID 1 by its private socket, as waagent-ext does: METHOD(unit, "replace", and so many empty arrays). EACCES: the
 // policy's answer.
 static int asks_manager(const char *method, const char *signature, int arrays, const char *unit) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/private"};
     if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) < 0) return -1;
     unsigned char message[1024] = {0};
     dprintf(fd, "%cAUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", 0);
-    // What arrives with the end of the handshake is looked at when more comes.
-    usleep(300000);
     size_t body = 0, head = 16;
     unsigned char arguments[512] = {0};
     const char *texts[] = {unit, "replace"};
@@ -243,7 +249,7 @@ static int asks_manager(const char *method, const char *signature, int arrays, c
     if (write(fd, message, head + body) < 0) return -1;
     // On a busy machine PID 1 takes its time.
     alarm(180);
-    return answers(fd);
+    return answers(fd, message, head + body);
 }
 
 static int starts(const char *unit) { return asks_manager("StartUnit", "ss", 0, unit); }
