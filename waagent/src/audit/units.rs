@@ -67,7 +67,7 @@ fn one(machine: &Machine, declaration: &Declaration, name: &str, file: &UnitFile
 fn show(machine: &Machine, name: &str) -> Result<Properties, String> {
     let tool = machine.tool(SYSTEMCTL).ok_or_else(|| format!("there is no '{SYSTEMCTL}'"))?;
     let instance = name.replace("@.", &format!("@{INSTANCE}."));
-    let names = format!("--property={}", PROPERTIES.join(","));
+    let names = format!("--property={}", [PLAIN, LISTS, ADDRESSES, OTHERS].concat().join(","));
     let output = tool.args(["show".to_owned(), names, instance]).run().map_err(|fault| fault.text)?;
     let properties = Properties::parse(&output.stdout);
     match properties.value("LoadState") {
@@ -254,50 +254,19 @@ const PLAIN: &[&str] = &[
 /// Keys with words in any order.
 const LISTS: &[&str] = &["ReadWritePaths"];
 const ADDRESSES: &[&str] = &["IPAddressAllow", "IPAddressDeny"];
-/// What is asked of systemctl.
-const PROPERTIES: &[&str] = &[
+/// What systemctl is asked for beyond those.
+const OTHERS: &[&str] = &[
     "AmbientCapabilities",
     "CapabilityBoundingSet",
     "DeviceAllow",
-    "DevicePolicy",
     "DropInPaths",
     "ExecStart",
     "FragmentPath",
     "Group",
-    "IPAddressAllow",
-    "IPAddressDeny",
-    "KeyringMode",
     "LoadState",
-    "LockPersonality",
-    "MemoryDenyWriteExecute",
-    "MemoryMax",
-    "NoNewPrivileges",
-    "PrivateDevices",
-    "PrivateIPC",
-    "PrivateMounts",
-    "PrivateNetwork",
-    "PrivateTmp",
-    "ProcSubset",
-    "ProtectClock",
-    "ProtectControlGroups",
-    "ProtectHome",
-    "ProtectHostname",
-    "ProtectKernelLogs",
-    "ProtectKernelModules",
-    "ProtectKernelTunables",
-    "ProtectProc",
-    "ProtectSystem",
-    "ReadWritePaths",
-    "RemoveIPC",
     "RestrictAddressFamilies",
-    "RestrictNamespaces",
-    "RestrictRealtime",
-    "RestrictSUIDSGID",
     "SupplementaryGroups",
-    "SystemCallArchitectures",
     "SystemCallFilter",
-    "TasksMax",
-    "UMask",
     "User",
 ];
 /// Calls that change the kernel or the machine; none of them is in the filter of a confined program by accident.
