@@ -10,6 +10,7 @@ pub mod find;
 pub mod finish;
 pub mod flags;
 pub mod gpt;
+pub mod hold;
 pub mod journal;
 pub mod kernel;
 pub mod label;

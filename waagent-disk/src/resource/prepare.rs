@@ -14,6 +14,7 @@ use waagent_common::tool::Tool;
 use super::blocks::Blocks;
 use super::decide::{BlankDisk, Layout};
 use super::disk::{Child, Disk};
+use super::hold::hold;
 use super::journal::{Journal, Phase};
 use super::kernel;
 use super::signature::{self, EDGE, Signatures};
@@ -62,6 +63,7 @@ fn kernel_knows(file_system: &str) -> bool {
 pub fn prepare(place: &Place, sandbox: &Sandbox, disk: &Disk, blank: &BlankDisk) -> Result<Prepared, Fault> {
     let maker = blank.maker();
     check(maker)?;
+    let _held = hold(&disk.file, &disk.name)?;
     let NewTable { writes, partition } = match blank.layout() {
         Layout::New => table::new(disk.size, disk.sector, random()?)?,
         Layout::Converted(entry) => NewTable { writes: converted(disk, entry)?, partition: entry.clone() },
