@@ -189,6 +189,7 @@ const INTERFACES: &[(&str, &str)] = &[
     ("init_rw_stream_sockets", "use the streams that PID 1 gave it"),
     ("init_stream_connect", "connect to the service manager's socket"),
     ("init_use_fds", "use descriptors that PID 1 gave it"),
+    ("kernel_getattr_proc", "ask how large the file system `/proc` is"),
     ("kernel_read_crypto_sysctls", "read `/proc/sys/crypto`"),
     ("kernel_read_kernel_sysctls", "read `/proc/sys/kernel`"),
     ("kernel_read_network_state", "read the kernel's tables of the network in `/proc/net`"),
