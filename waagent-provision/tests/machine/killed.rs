@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::F_WRLCK;
@@ -29,7 +29,11 @@ fn kill_at(world: &World, step: &str) {
     }
     let _ended = child.kill();
     child.wait().unwrap();
-    // A tool that was at work is ours now, and ends by itself.
+    wait_for_tools();
+}
+
+/// A tool that was at work is ours now, and ends by itself.
+fn wait_for_tools() {
     while matches!(waitpid(Pid::from_raw(-1), None), Ok(status) if status != WaitStatus::StillAlive) {}
 }
 
@@ -116,8 +120,8 @@ fn a_home_that_useradd_was_killed_over_is_finished() {
     nix::sys::prctl::set_child_subreaper(true).unwrap();
     let inner = "<UserPassword>not a real one</UserPassword><CustomData>IyEvYmluL3NoCg==</CustomData>";
     world.attach(&ovf(&format!("{inner}{}", keys(&public_key(KEY))), ""));
-    kill_at(&world, "user");
-    // As if it had been killed after the account, with half a skeleton: wherever the killer was faster or slower.
+    kill_at_the_user(&world);
+    // As if it had been killed after the account, with half a skeleton.
     let mut journal = Document::<ProvisionJournal>::read(&world.place).unwrap();
     journal.body.created_user = Some("orchard".to_owned());
     for row in journal.body.steps.iter_mut().filter(|row| row.name == "user") {
@@ -149,7 +153,7 @@ fn a_reboot_without_the_medium_before_the_password_is_set_says_what_is_missing()
     let Some(world) = World::new() else { return };
     nix::sys::prctl::set_child_subreaper(true).unwrap();
     world.attach(&ovf("<UserPassword>not a real one</UserPassword>", ""));
-    kill_at(&world, "host-keys");
+    kill_at_the_user(&world);
     world.reboot();
     let said = world.refuse(65);
     assert!(
@@ -172,12 +176,9 @@ fn hold_accounts() -> fs::File {
     lock
 }
 
-#[test]
-fn rights_are_laid_down_while_the_steps_run() {
-    let Some(world) = World::new() else { return };
-    world.attach(&ovf(&keys(&public_key(KEY)), ""));
-    let lock = hold_accounts();
-    let mut child = world.command(&[]).stderr(Stdio::null()).spawn().unwrap();
+/// Starts a pass, and leaves it where it makes the user.
+fn begin_the_user(world: &World) -> Child {
+    let mut child = world.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let is_at_work = || {
         let journal = Document::<ProvisionJournal>::read_if_there(&world.place).ok().flatten();
         journal.is_some_and(|journal| journal.body.steps.iter().any(|step| step.name == "user"))
@@ -185,6 +186,25 @@ fn rights_are_laid_down_while_the_steps_run() {
     while !is_at_work() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before the user was made");
     }
+    child
+}
+
+/// Exactly there, however busy the machine is.
+fn kill_at_the_user(world: &World) {
+    let lock = hold_accounts();
+    let mut child = begin_the_user(world);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(lock);
+    wait_for_tools();
+}
+
+#[test]
+fn rights_are_laid_down_while_the_steps_run() {
+    let Some(world) = World::new() else { return };
+    world.attach(&ovf(&keys(&public_key(KEY)), ""));
+    let lock = hold_accounts();
+    let mut child = begin_the_user(&world);
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let set = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
