@@ -115,31 +115,46 @@ pub fn authenticate(stream: &mut (impl Read + Write)) -> Result<(), String> {
     stream.write_all(b"BEGIN\r\n").map_err(failed)
 }
 
-/// Waits for the reply to the one call that was made; an error reply is an error.
-pub fn reply(stream: &mut impl Read) -> Result<(), String> {
+/// Why a call came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The answer is no; its text.
+    Refused(String),
+    /// Nobody knows whether it was heard.
+    Unanswered(String),
+}
+
+/// Waits for the reply to the one call that was made.
+pub fn reply(stream: &mut impl Read) -> Result<(), Failure> {
     for _ in 0..MAX_OTHERS {
-        let mut head = [0; 16];
-        stream.read_exact(&mut head).map_err(|error| format!("no reply: {error}"))?;
-        let [order, kind, ..] = head;
-        if order != b'l' {
-            return Err("a reply in another byte order".to_owned());
-        }
-        let body = number(&head, 4)?;
-        let fields = number(&head, 12)?;
-        let rest = fields.checked_next_multiple_of(8).and_then(|fields| fields.checked_add(body));
-        let rest = rest.filter(|rest| *rest <= MAX_REPLY).ok_or("a reply over 64 KiB")?;
-        let mut bytes = vec![0; rest];
-        stream.read_exact(&mut bytes).map_err(|error| format!("no whole reply: {error}"))?;
+        let (kind, fields, rest) = message(stream).map_err(Failure::Unanswered)?;
         match kind {
             RETURN => return Ok(()),
             ERROR => {
-                let body = bytes.get(fields.next_multiple_of(8)..).unwrap_or_default();
-                return Err(first_text(body));
+                let body = rest.get(fields.next_multiple_of(8)..).unwrap_or_default();
+                return Err(Failure::Refused(first_text(body)));
             }
             _ => {}
         }
     }
-    Err("no reply among 1000 messages".to_owned())
+    Err(Failure::Unanswered("no reply among 1000 messages".to_owned()))
+}
+
+/// The next message: its kind, the length of its header's fields, and these with the body.
+fn message(stream: &mut impl Read) -> Result<(u8, usize, Vec<u8>), String> {
+    let mut head = [0; 16];
+    stream.read_exact(&mut head).map_err(|error| format!("no reply: {error}"))?;
+    let [order, kind, ..] = head;
+    if order != b'l' {
+        return Err("a reply in another byte order".to_owned());
+    }
+    let body = number(&head, 4)?;
+    let fields = number(&head, 12)?;
+    let rest = fields.checked_next_multiple_of(8).and_then(|fields| fields.checked_add(body));
+    let rest = rest.filter(|rest| *rest <= MAX_REPLY).ok_or("a reply over 64 KiB")?;
+    let mut bytes = vec![0; rest];
+    stream.read_exact(&mut bytes).map_err(|error| format!("no whole reply: {error}"))?;
+    Ok((kind, fields, bytes))
 }
 
 fn number(bytes: &[u8], at: usize) -> Result<usize, String> {

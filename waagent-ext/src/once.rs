@@ -12,7 +12,7 @@ pub fn work(mut engine: Engine<'_>) -> Result<Outcome> {
     let (written, _) = engine.publish()?;
     let text = match rest {
         Rest::Idle(why) => why,
-        Rest::Command(id) => format!("command {id} waits for its starter or its end"),
+        Rest::Command(id) | Rest::Start(id, _) => format!("command {id} waits for its starter or its end"),
         Rest::Package(name) => format!("waits for the package of {name}"),
         Rest::Dependency(name, _) => format!("{name} waits for what it depends on"),
         Rest::Certificate(name, left) => {

@@ -100,7 +100,9 @@ impl Service<'_> {
     fn publish(&mut self, rest: &Rest) -> Option<Duration> {
         let now = Instant::now();
         let due = self.report?.saturating_duration_since(now);
-        let wait = due.max(self.pace.wait(now, matches!(rest, Rest::Command(_)) && !self.engine.is_new()));
+        let wait = due.max(
+            self.pace.wait(now, matches!(rest, Rest::Command(_) | Rest::Start(..)) && !self.engine.is_new()),
+        );
         if !wait.is_zero() {
             return Some(wait);
         }
@@ -160,7 +162,7 @@ impl Service<'_> {
 
 fn pause_of(rest: &Rest) -> Option<Duration> {
     match rest {
-        Rest::Certificate(_, left) | Rest::Dependency(_, left) => Some(*left),
+        Rest::Certificate(_, left) | Rest::Dependency(_, left) | Rest::Start(_, left) => Some(*left),
         _ => None,
     }
 }

@@ -17,16 +17,15 @@ pub enum Starter {
 }
 
 impl Starter {
-    /// By the rule of sd_booted(3). A scratch root never has a systemd of its own.
+    /// By the rule of sd_booted(3).
     pub fn of(place: &Place) -> Self {
-        let booted = place.is_live() && place.path("/run/systemd/system").is_dir();
-        if booted { Self::Systemd } else { Self::Watcher }
+        if place.path("/run/systemd/system").is_dir() { Self::Systemd } else { Self::Watcher }
     }
 
-    /// Has the command of this id started; its document is there.
-    pub fn start(self, id: &str) -> Result<(), Fault> {
+    /// Has the command of this id started; its document is there. `TryAgain`: nobody knows whether it will be.
+    pub fn start(self, place: &Place, id: &str) -> Result<(), Fault> {
         match self {
-            Self::Systemd => systemd::start_unit(&format!("waagent-ext-run@{id}.service")),
+            Self::Systemd => systemd::start_unit(place, &format!("waagent-ext-run@{id}.service")),
             Self::Watcher => Ok(()),
         }
     }

@@ -8,24 +8,36 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use waagent_common::fault::{Exit, Fault};
+use waagent_common::place::Place;
 
-use crate::dbus::{self, Call};
+use crate::dbus::{self, Call, Failure};
 
 /// The socket of systemd's manager for root's direct connections (src/core/dbus.c of systemd).
 const SOCKET: &str = "/run/systemd/private";
-/// For PID 1 to answer, on a busy machine: systemd's own DefaultTimeoutStartSec=.
-const LIMIT: Duration = Duration::from_secs(90);
+/// For PID 1 to answer; where it doesn't, the caller asks again.
+const LIMIT: Duration = Duration::from_secs(10);
 /// Milliseconds between words to a silent PID 1: doubled from the first to the last.
 const PAUSES: (u16, u16) = (20, 1000);
 
-/// Has PID 1 start a unit; that its job was queued is all that is waited for.
-pub fn start_unit(unit: &str) -> Result<(), Fault> {
-    start_unit_at(Path::new(SOCKET), unit)
-        .map_err(|why| Fault::new(Exit::Unavailable, format!("cannot start '{unit}' by '{SOCKET}': {why}")))
+/// Has PID 1 start a unit; that its job was queued is all that is waited for. `TryAgain`: it may have been heard, or not.
+pub fn start_unit(place: &Place, unit: &str) -> Result<(), Fault> {
+    let socket = place.path(SOCKET);
+    start_unit_at(&socket, unit).map_err(|failure| {
+        let (exit, why) = match failure {
+            Failure::Refused(why) => (Exit::Unavailable, why),
+            Failure::Unanswered(why) => (Exit::TryAgain, why),
+        };
+        Fault::new(exit, format!("cannot start '{unit}' by '{}': {why}", socket.display()))
+    })
 }
 
-fn start_unit_at(socket: &Path, unit: &str) -> Result<(), String> {
-    let failed = |error: std::io::Error| error.to_string();
+fn start_unit_at(socket: &Path, unit: &str) -> Result<(), Failure> {
+    let mut stream = ask_to_start(socket, unit).map_err(Failure::Unanswered)?;
+    dbus::reply(&mut stream)
+}
+
+fn ask_to_start(socket: &Path, unit: &str) -> Result<Insistent, String> {
+    let failed = |error: io::Error| error.to_string();
     let mut stream = UnixStream::connect(socket).map_err(failed)?;
     stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
     stream.set_write_timeout(Some(LIMIT)).map_err(failed)?;
@@ -38,7 +50,7 @@ fn start_unit_at(socket: &Path, unit: &str) -> Result<(), String> {
         arguments: &[unit, "fail"],
     };
     stream.write_all(&call.message()).map_err(failed)?;
-    dbus::reply(&mut Insistent { stream, until: Instant::now() + LIMIT, pause: PAUSES.0 })
+    Ok(Insistent { stream, until: Instant::now() + LIMIT, pause: PAUSES.0 })
 }
 
 /// Reads, and says an empty word whenever nothing comes. Where systemd reads the end of the handshake and the call at
@@ -97,7 +109,7 @@ mod tests {
     }
 
     /// Plays PID 1 for one call; returns what it was asked.
-    fn call(answers: Vec<u8>) -> (Result<(), String>, Vec<u8>) {
+    fn call(answers: Vec<u8>) -> (Result<(), Failure>, Vec<u8>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("private");
         let listener = UnixListener::bind(&path).unwrap();
@@ -164,8 +176,8 @@ mod tests {
         let mut body = 11_u32.to_le_bytes().to_vec();
         body.extend(b"Unit masked\0");
         let (result, _) = call(answer(3, &body));
-        assert_eq!(result, Err("Unit masked".to_owned()));
+        assert_eq!(result, Err(Failure::Refused("Unit masked".to_owned())));
         let (result, _) = call(b"garbage that is no message at all".to_vec());
-        assert!(result.is_err());
+        assert!(matches!(result, Err(Failure::Unanswered(_))), "{result:?}");
     }
 }

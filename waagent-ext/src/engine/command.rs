@@ -47,7 +47,7 @@ impl Engine<'_> {
         };
         let line = Manifest::read(&home)?.command(kind)?.to_owned();
         let command = self.document(extension, &record, kind, &home, &line);
-        self.hand_over(command, &home, &record).map(Some)
+        self.hand_over(&command, &home, &record).map(Some)
     }
 
     fn document(
@@ -119,7 +119,7 @@ impl Engine<'_> {
     }
 
     /// Recorded first, then written, then started: a command that isn't recorded never runs.
-    fn hand_over(&mut self, command: Command, home: &Home, record: &HandlerRecord) -> Result<Rest, Stop> {
+    fn hand_over(&mut self, command: &Command, home: &Home, record: &HandlerRecord) -> Result<Rest, Stop> {
         let goal_state_id =
             self.state.round.as_ref().map_or_else(String::new, |round| round.goal_state_id.clone());
         self.state.command = Some(RunningCommand {
@@ -133,14 +133,14 @@ impl Engine<'_> {
         });
         self.save()?;
         let path = self.place.path(Command::PATH).join(format!("{}.json", command.id));
-        documents::replace_at(&path, &command, &self.inputs(), self.sandbox).map_err(anyhow::Error::from)?;
-        say(&command, home);
-        if let Err(fault) = self.starter.start(&command.id) {
+        documents::replace_at(&path, command, &self.inputs(), self.sandbox).map_err(anyhow::Error::from)?;
+        say(command, home);
+        if let Err(fault) = self.have_started(&command.id) {
             self.state.command = None;
             let text = format!("[ExtensionOperationError] cannot start command {}: {fault}", command.id);
             return Err(Trouble::new(code_of(command.kind), operation_of(command.kind), text).into());
         }
-        Ok(Rest::Command(command.id))
+        Ok(self.rest_of(&command.id))
     }
 }
 

@@ -67,12 +67,19 @@ impl Engine<'_> {
         self.save()
     }
 
-    /// Killed between the record and the command's document: it never ran, so the step is planned again.
+    /// Killed between the record and the command's document: it never ran, so the step is planned again. Killed after
+    /// that, or not heard: the start is asked for again.
     fn ensure_handed_over(&mut self, running: &RunningCommand) -> Result<()> {
         let path = self.place.path(Command::PATH).join(format!("{}.json", running.id));
         if !path.exists() {
             self.state.command = None;
-            self.save()?;
+            return self.save();
+        }
+        if let Err(fault) = self.have_started(&running.id) {
+            self.conclude_with(
+                running,
+                failed(running, &format!("cannot start command {}: {fault}", running.id)),
+            );
         }
         Ok(())
     }

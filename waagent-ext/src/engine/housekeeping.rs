@@ -120,7 +120,7 @@ fn belongs(path: &Path, id: &str) -> bool {
     name.strip_prefix(id).is_some_and(|rest| rest.starts_with('.'))
 }
 
-fn discard(path: &Path) {
+pub(super) fn discard(path: &Path) {
     if let Err(error) = fs::remove_file(path) {
         log::warning(&format!("cannot remove '{}': {error}, ignoring", path.display()));
     }

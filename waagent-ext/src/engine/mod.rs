@@ -25,6 +25,7 @@ use crate::plan::order::{self, Turn, Turnable};
 use crate::starter::Starter;
 use crate::status::report::Reporter;
 use crate::verdict::Verdict;
+use start::Asked;
 
 mod act;
 mod begin;
@@ -35,6 +36,7 @@ mod housekeeping;
 mod outcome;
 mod prepare;
 mod signature;
+mod start;
 
 /// What the work waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub enum Rest {
     Idle(String),
     /// A command of a handler is at work, or waits for its starter.
     Command(String),
+    /// A command whose start the service manager hasn't confirmed; it is asked again after this.
+    Start(String, Duration),
     /// A package.
     Package(String),
     /// What an extension depends on, at most for this long.
@@ -86,6 +90,8 @@ pub struct Engine<'a> {
     sandbox: &'a Sandbox,
     settings: Settings,
     starter: Starter,
+    /// The newest start that was asked for.
+    asked: Option<Asked>,
     known: Known,
     verdict: Verdict,
     state: ExtensionState,
@@ -117,6 +123,7 @@ impl<'a> Engine<'a> {
             sandbox,
             settings: Settings::new(config),
             starter: Starter::of(place),
+            asked: None,
             known: Known::read(place)?,
             verdict: Verdict::read(place, config),
             saved: Some(state.clone()).filter(|state| *state != ExtensionState::default()),
@@ -152,7 +159,7 @@ impl<'a> Engine<'a> {
         let handlers = self.state.round.as_ref().map_or(0, |round| round.items.len());
         for _ in 0..=handlers.saturating_mul(16) {
             if let Some(running) = &self.state.command {
-                return Ok(Rest::Command(running.id.clone()));
+                return Ok(self.rest_of(&running.id));
             }
             let rest = match self.turn() {
                 Turn::Over => return self.finish(),

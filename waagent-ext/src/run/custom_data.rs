@@ -14,7 +14,7 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::time;
 
 use super::launch::{self, Launch};
-use super::output::{Stream, head_of};
+use super::output::Stream;
 use super::result::Results;
 use crate::{environment, noexec};
 
@@ -68,7 +68,6 @@ fn execute(place: &Place, bytes: &[u8], written: &mut u64) -> Result<launch::End
         .with_context(|| format!("cannot set the mode of '{}'", script.display()))?;
     let log = place.path("/var/log/azure/customdata.log");
     let out = OpenOptions::new()
-        .read(true)
         .append(true)
         .create(true)
         .mode(0o600)
@@ -91,8 +90,8 @@ fn execute(place: &Place, bytes: &[u8], written: &mut u64) -> Result<launch::End
         directory: &directory,
         limit: LIMIT,
     };
+    let mut streams = [Stream::of(&log)?];
     let mut child = launch.start(&out, &out).context("cannot start the custom data")?;
-    let mut streams = [Stream::new(out, head_of(&log))];
     let ending = launch::wait(&mut child, LIMIT, &mut streams, &[&log])?;
     *written = streams.iter().map(Stream::bytes).sum();
     Ok(ending)

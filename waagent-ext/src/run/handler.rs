@@ -16,7 +16,7 @@ use waagent_common::time;
 
 use super::launch::{self, Ending, Launch};
 use super::order;
-use super::output::{Stream, head_of};
+use super::output::Stream;
 use super::result::Results;
 use crate::{boot, remove};
 
@@ -36,7 +36,7 @@ pub fn run(place: &Place, id: &str, sandbox: &Sandbox) -> Result<Outcome> {
     }
     let mut result = results.begun(CommandState::Started);
     results.write(&result)?;
-    conduct(place, &order, &results, &mut result, (out, err))?;
+    conduct(place, &order, &results, &mut result, &(out, err))?;
     result.ended_at = Some(time::now_micros());
     results.write(&result)?;
     Ok(Outcome::Done(summary(&order, &result)))
@@ -55,7 +55,7 @@ fn conduct(
     order: &Document<Command>,
     results: &Results<'_>,
     result: &mut CommandResult,
-    output: (File, File),
+    output: &(File, File),
 ) -> Result<()> {
     let command = &order.body;
     if command.kind == CommandKind::Remove {
@@ -71,11 +71,9 @@ fn conduct(
         limit: Duration::from_secs(command.timeout_s.into()),
     };
     let paths = [results.path("out"), results.path("err")];
+    let mut streams = [Stream::of(&paths[0])?, Stream::of(&paths[1])?];
     match launch.start(&output.0, &output.1) {
         Ok(mut child) => {
-            let [out, err] = [(output.0, &paths[0]), (output.1, &paths[1])]
-                .map(|(file, path)| Stream::new(file, head_of(path)));
-            let mut streams = [out, err];
             let ending = launch::wait(&mut child, launch.limit, &mut streams, &[&paths[0], &paths[1]])?;
             let [out, err] = streams.map(|stream| stream.bytes());
             (result.stdout_bytes, result.stderr_bytes) = (out, err);

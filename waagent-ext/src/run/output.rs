@@ -1,8 +1,8 @@
 //! A command's output: regular files that are cut when they grow too big, and never lost count of.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use waagent_common::durable;
@@ -21,9 +21,10 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The stream in this file; `head` is where its beginning goes when it is cut.
-    pub fn new(file: File, head: PathBuf) -> Self {
-        Self { file, head, cut: 0 }
+    /// The stream in this file. Its writer has a descriptor of its own, which can but append: who inherits that one
+    /// can't read what others wrote.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: open(path)?, head: head_of(path), cut: 0 })
     }
 
     /// Cuts the stream if it is over the bound. What is written between the look and the cut isn't counted.
@@ -47,7 +48,7 @@ impl Stream {
 
 /// Cuts a file that a process left behind still writes to. Says whether it was over the bound.
 pub fn cut_left_over(path: &Path) -> io::Result<bool> {
-    let file = std::fs::OpenOptions::new().read(true).write(true).open(path)?;
+    let file = open(path)?;
     if file.metadata()?.len() <= MAX {
         return Ok(false);
     }
@@ -64,6 +65,11 @@ pub fn head_of(stream: &Path) -> PathBuf {
     let mut name = stream.as_os_str().to_owned();
     name.push(".head");
     PathBuf::from(name)
+}
+
+/// For the beginning and for the cut.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_NOFOLLOW).open(path)
 }
 
 fn keep_head(file: &File, path: &Path) -> io::Result<()> {

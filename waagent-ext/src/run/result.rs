@@ -50,7 +50,7 @@ impl<'a> Results<'a> {
 
     fn create(&self, kind: &str) -> Result<Option<File>, Fault> {
         let path = self.path(kind);
-        match OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path) {
+        match OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
             Err(error) => {

@@ -81,6 +81,7 @@ grep -E '^(SigIgn|SigBlk|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\t\n' 
 echo >> ../seen
 ulimit -Sn >> ../seen
 cut -d' ' -f5,6,7 /proc/self/stat >> ../seen
+for stream in 1 2; do echo out >&$stream; head -c 1 <&$stream >/dev/null 2>&1; echo $? >> ../seen; done
 echo made > ../made
 env | sort > ../environment
 "#;
@@ -103,6 +104,7 @@ env | sort > ../environment
         panic!("{}", seen[7])
     };
     assert_eq!((group, terminal), (session, "0"), "a session of its own, without a terminal");
+    assert_eq!(seen[8..], ["1", "1"], "its output is for appending, not for reading");
     assert_eq!(fs::metadata(stage.place.lib("made")).unwrap().mode() & 0o777, 0o644);
     let environment = fs::read_to_string(stage.place.lib("environment")).unwrap();
     let names: Vec<&str> =
@@ -280,7 +282,7 @@ fn refuses_a_command_document_that_no_planner_would_write() {
 fn runs_custom_data_once_when_provisioning_says_so() {
     let stage = Stage::new();
     let script = stage.place.lib("CustomData");
-    fs::write(&script, "#!/bin/sh\necho plum; echo run >> \"$(dirname \"$0\")/operations\"\nexit 4\n")
+    fs::write(&script, "#!/bin/sh\necho plum; head -c 1 <&1 2>/dev/null || echo unread; echo run >> \"$(dirname \"$0\")/operations\"\nexit 4\n")
         .unwrap();
     let run = || text(&stage.runner(&["--custom-data"]).output().unwrap());
     assert!(run().contains("doesn't ask for custom data"));
@@ -289,7 +291,7 @@ fn runs_custom_data_once_when_provisioning_says_so() {
     assert!(run().contains("run before"));
     assert_eq!(stage.operations(), "run\n");
     let log = stage.place.path("/var/log/azure/customdata.log");
-    assert_eq!(fs::read_to_string(&log).unwrap(), "plum\n");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "plum\nunread\n");
     assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
     let result = result(&stage, "custom-data");
     assert_eq!((result.state, result.exit_code), (CommandState::Exited, Some(4)));

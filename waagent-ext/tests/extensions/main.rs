@@ -10,6 +10,7 @@
 mod commands;
 mod hostile_status;
 mod killed;
+mod manager;
 mod packages;
 mod raw_zip;
 mod resident;
