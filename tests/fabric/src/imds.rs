@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Request, Response};
 use crate::platform::Platform;
+use crate::scenario::PublicKey;
 
 impl Platform {
     /// Answers one request to IMDS.
@@ -35,7 +36,7 @@ impl Platform {
         let keys: Vec<Value> = provision
             .public_key
             .iter()
-            .filter_map(|key| Some(json!({"keyData": key.value.as_ref()?, "path": key.path})))
+            .filter_map(|key| Some(json!({"keyData": self.key_line(key)?, "path": key.path})))
             .collect();
         json!({
             "compute": {
@@ -59,5 +60,11 @@ impl Platform {
                 "macAddress": vm.mac,
             }]},
         })
+    }
+
+    /// IMDS tells keys as they are written in authorized_keys, also those that the medium names by certificate alone.
+    fn key_line(&self, key: &PublicKey) -> Option<String> {
+        let named = || self.identities.get(key.certificate.as_ref()?)?.ssh_line().ok();
+        key.value.clone().or_else(named)
     }
 }

@@ -202,6 +202,19 @@ fn gives_instance_metadata_by_path() -> Result<()> {
 }
 
 #[test]
+fn instance_metadata_writes_out_a_key_that_is_named_by_certificate() -> Result<()> {
+    let scenario = "[[certificate]]\nname = 'login'\n[provision]\nhost_name = 'pear'\nuser_name = 'tree'\n\
+        [[provision.public_key]]\npath = '/home/tree/.ssh/authorized_keys'\ncertificate = 'login'";
+    let fabric = start(scenario)?;
+    let target = "/metadata/instance/compute/publicKeys?api-version=2021-02-01";
+    let answer = send(fabric.addresses().imds, "GET", target, &[("Metadata", "true")], b"")?;
+    let keys: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    assert_eq!(keys[0]["path"], "/home/tree/.ssh/authorized_keys");
+    assert!(keys[0]["keyData"].as_str().is_some_and(|key| key.starts_with("ssh-rsa AAAA")), "{keys}");
+    Ok(())
+}
+
+#[test]
 fn demands_that_uid_0_opened_the_connection() -> Result<()> {
     let fabric = start("require_uid0_opener = true")?;
     let at = fabric.addresses().wire_server;

@@ -83,7 +83,9 @@ fn files(client: &Client, folder: &Path) -> Vec<PathBuf> {
         .filter(|entry| {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            name.starts_with(client.prefix) && name.ends_with(client.suffix) && !name.starts_with('.')
+            let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+            let fits = is_number || !matches!(client.format, Format::ByNumber);
+            fits && name.starts_with(client.prefix) && name.ends_with(client.suffix) && !name.starts_with('.')
         })
         .take(MAX_FILES)
         .map(|entry| entry.path())

@@ -125,19 +125,21 @@ fn passes_over_hostile_files_and_still_reads_the_good_one() {
     for entry in fs::read_dir(hostile).unwrap() {
         let entry = entry.unwrap();
         let bytes = fs::read(entry.path()).unwrap();
-        put(root.path(), &format!("{folder}/{}", entry.file_name().display()), &bytes);
+        put(root.path(), &format!("{folder}/1{count}"), &bytes);
         put(root.path(), &format!("var/lib/dhcp/dhclient.{}.leases", entry.file_name().display()), &bytes);
         count += 1;
     }
     assert!(count >= 4);
     let mut big = b"OPTION_245=0a000004\n".to_vec();
     big.resize((1 << 20) + 1, b'\n');
-    put(root.path(), &format!("{folder}/big"), &big);
-    symlink("/dev/zero", root.path().join(folder).join("device")).unwrap();
-    symlink(root.path().join(folder).join("5"), root.path().join(folder).join("link")).unwrap();
-    let fifo = root.path().join(folder).join("fifo");
+    put(root.path(), &format!("{folder}/200"), &big);
+    symlink("/dev/zero", root.path().join(folder).join("201")).unwrap();
+    symlink(root.path().join(folder).join("5"), root.path().join(folder).join("202")).unwrap();
+    let fifo = root.path().join(folder).join("203");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    fs::create_dir(root.path().join(folder).join("folder")).unwrap();
+    fs::create_dir(root.path().join(folder).join("204")).unwrap();
+    // Not an interface's number: not the client's own.
+    put(root.path(), &format!("{folder}/4.bak"), b"OPTION_245=a83f8110\n");
     let leases = files::read(&Place::new(root.path()));
     assert_eq!(leases.iter().map(|lease| lease.address).collect::<Vec<_>>(), [WIRESERVER]);
     assert!(leases[0].file.ends_with("/5"));
