@@ -34,6 +34,9 @@ check "in azure.slice, but what extensions and deployments bring" \
     all_but Slice=azure.slice service waagent-customdata.service waagent-ext-run@.service
 check "commands in azure-vmextensions.slice" \
     these_alone Slice=azure-vmextensions.slice service waagent-ext-run@.service
+check "the collection of logs is bounded" \
+    these_alone CPUQuota=5% slice azure-walinuxagent-logcollector.slice
+check "... in memory, too" these_alone MemoryMax=256M slice azure-walinuxagent-logcollector.slice
 check "only the umbrella remains after it has run" these_alone RemainAfterExit=yes service waagent.service
 check "a new inode for each run of the chain" these_alone RuntimeDirectory=waagent/chain service waagent.service
 check "residents come again" \
