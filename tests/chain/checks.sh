@@ -44,7 +44,7 @@ run_as() {
     waagent-disk) capabilities=sys_admin ;;
     waagent-provision)
         groups=waagent,waagent-media
-        capabilities=audit_write,chown,dac_override,fowner,fsetid,setgid,setuid,sys_admin
+        capabilities=audit_write,chown,dac_override,dac_read_search,fowner,fsetid,setgid,setuid,sys_admin
         ;;
     esac
     local bounding=-all inherited=

@@ -18,7 +18,7 @@ prepare() {
     mkdir -p "$work"
     "$vm/make-base" "$base"
     make --no-print-directory -s -C "$repository" package BINARIES="$binaries" POLICY_HEADERS="$headers" \
-        POLICY_NAME=default PACKAGES="$work/packages" >/dev/null
+        POLICY_NAME="$(sed -n 's/^SELINUXTYPE=//p' "$base/root/etc/selinux/config")" PACKAGES="$work/packages" >/dev/null
     make_platform_keys
     rm -rf "$work/overlay"
     install -d "$work/overlay/usr/local/share/ca-certificates"

@@ -115,29 +115,35 @@ pub fn authenticate(stream: &mut (impl Read + Write)) -> Result<(), String> {
     stream.write_all(b"BEGIN\r\n").map_err(failed)
 }
 
+/// What a machine that goes down says to a start (`BUS_ERROR_TRANSACTION_IS_DESTRUCTIVE` of systemd): the next boot will
+/// do it.
+const GOING_DOWN: &[u8] = b"org.freedesktop.systemd1.TransactionIsDestructive";
+
 /// Why a call came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// The answer is no; its text.
     Refused(String),
-    /// Nobody knows whether it was heard.
-    Unanswered(String),
+    /// Not now, or nobody knows whether it was heard.
+    Unsettled(String),
 }
 
 /// Waits for the reply to the one call that was made.
 pub fn reply(stream: &mut impl Read) -> Result<(), Failure> {
     for _ in 0..MAX_OTHERS {
-        let (kind, fields, rest) = message(stream).map_err(Failure::Unanswered)?;
+        let (kind, fields, rest) = message(stream).map_err(Failure::Unsettled)?;
         match kind {
             RETURN => return Ok(()),
             ERROR => {
-                let body = rest.get(fields.next_multiple_of(8)..).unwrap_or_default();
-                return Err(Failure::Refused(first_text(body)));
+                let (header, body) = rest.split_at_checked(fields.next_multiple_of(8)).unwrap_or_default();
+                let why = first_text(body);
+                let passes = header.windows(GOING_DOWN.len()).any(|part| part == GOING_DOWN);
+                return Err(if passes { Failure::Unsettled(why) } else { Failure::Refused(why) });
             }
             _ => {}
         }
     }
-    Err(Failure::Unanswered("no reply among 1000 messages".to_owned()))
+    Err(Failure::Unsettled("no reply among 1000 messages".to_owned()))
 }
 
 /// The next message: its kind, the length of its header's fields, and these with the body.

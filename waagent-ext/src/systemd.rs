@@ -19,20 +19,21 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Milliseconds between words to a silent PID 1: doubled from the first to the last.
 const PAUSES: (u16, u16) = (20, 1000);
 
-/// Has PID 1 start a unit; that its job was queued is all that is waited for. `TryAgain`: it may have been heard, or not.
+/// Has PID 1 start a unit; that its job was queued is all that is waited for. `TryAgain`: it may have been
+/// heard, or not, or the machine goes down.
 pub fn start_unit(place: &Place, unit: &str) -> Result<(), Fault> {
     let socket = place.path(SOCKET);
     start_unit_at(&socket, unit).map_err(|failure| {
         let (exit, why) = match failure {
             Failure::Refused(why) => (Exit::Unavailable, why),
-            Failure::Unanswered(why) => (Exit::TryAgain, why),
+            Failure::Unsettled(why) => (Exit::TryAgain, why),
         };
         Fault::new(exit, format!("cannot start '{unit}' by '{}': {why}", socket.display()))
     })
 }
 
 fn start_unit_at(socket: &Path, unit: &str) -> Result<(), Failure> {
-    let mut stream = ask_to_start(socket, unit).map_err(Failure::Unanswered)?;
+    let mut stream = ask_to_start(socket, unit).map_err(Failure::Unsettled)?;
     dbus::reply(&mut stream)
 }
 
@@ -178,6 +179,6 @@ mod tests {
         let (result, _) = call(answer(3, &body));
         assert_eq!(result, Err(Failure::Refused("Unit masked".to_owned())));
         let (result, _) = call(b"garbage that is no message at all".to_vec());
-        assert!(matches!(result, Err(Failure::Unanswered(_))), "{result:?}");
+        assert!(matches!(result, Err(Failure::Unsettled(_))), "{result:?}");
     }
 }

@@ -19,6 +19,10 @@ pub const POLICY: Policy = Policy {
             "CAP_DAC_OVERRIDE",
             "tools: Fedora's /etc/shadow is 0000; key pairs: one .prv; else out of the effective set",
         ),
+        grant(
+            "CAP_DAC_READ_SEARCH",
+            "labels: restorecon enters the user's folders; Fedora's policy gives it this right and not the one above",
+        ),
         grant("CAP_FOWNER", "user: modes of what belongs to others; library folder: its mode"),
         grant("CAP_FSETID", "library folder: chown and chmod keep the set-group-ID bit"),
         grant("CAP_SETGID", "authorized keys: works with the user's group; sshd -T drops its groups"),

@@ -8,6 +8,8 @@ use waagent_common::users::gid_of;
 
 /// What the tools need, and this program only to read one private key: Fedora's `/etc/shadow` has mode 0000.
 const OVERRIDE: &str = "CAP_DAC_OVERRIDE";
+/// What restorecon needs, where its domain has no other right to enter the user's folders.
+const SEARCH: &str = "CAP_DAC_READ_SEARCH";
 /// What sethostname(2) needs.
 const ADMIN: &str = "CAP_SYS_ADMIN";
 
@@ -23,7 +25,13 @@ pub fn settle(policy: &Policy, place: &Place) -> Result<(), Fault> {
     let groups: Vec<Gid> =
         policy.groups.iter().filter_map(|group| gid_of(place, group.what)).map(Gid::from_raw).collect();
     setgroups(&groups).map_err(|e| refused("take the groups of the policy", e))?;
-    lay_down(OVERRIDE)
+    lay_down_files()
+}
+
+/// Other people's files are the tools' affair: they have these rights again when they are executed.
+fn lay_down_files() -> Result<(), Fault> {
+    lay_down(OVERRIDE)?;
+    lay_down(SEARCH)
 }
 
 /// Once the host name is set, or is not going to be.
@@ -49,7 +57,7 @@ pub fn as_user<T>(uid: u32, gid: u32, work: impl FnOnce() -> T) -> Result<T, Fau
     let left = switch(0, 0);
     setgroups(&groups).map_err(|e| refused("take the groups back", e))?;
     // Going back to uid 0 raised all rights over files that are permitted.
-    lay_down(OVERRIDE)?;
+    lay_down_files()?;
     left.and(result)
 }
 

@@ -16,6 +16,8 @@ enum Manner {
     Silent,
     Yes,
     No(&'static str),
+    /// No, for a reason that passes: an error of this name.
+    NotNow(&'static str),
 }
 
 /// A stage on which a manager plays for as many calls as there are manners; gives back the units that were asked for.
@@ -47,19 +49,29 @@ fn play(mut stream: UnixStream, manner: Manner) -> String {
     let unit = seen[begin..].split('\0').next().unwrap().to_owned();
     match manner {
         Manner::Silent => {}
-        Manner::Yes => stream.write_all(&message(2, b"")).unwrap(),
-        Manner::No(why) => {
-            let length = u32::try_from(why.len()).unwrap().to_le_bytes();
-            stream.write_all(&message(3, &[&length, why.as_bytes(), b"\0"].concat())).unwrap();
+        Manner::Yes => stream.write_all(&message(2, b"", b"")).unwrap(),
+        Manner::No(why) => stream.write_all(&message(3, b"", &string(why))).unwrap(),
+        Manner::NotNow(name) => {
+            // Header field 4, ERROR_NAME, a string (D-Bus specification, "Header Fields").
+            let field = [&[4, 1, b's', 0][..], &string(name)].concat();
+            stream.write_all(&message(3, &field, &string("it has a stop job queued"))).unwrap();
         }
     }
     unit
 }
 
-/// A message without fields in its header.
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len()).unwrap().to_le_bytes();
-    [&[b'l', kind, 1, 1][..], &length, &[7, 0, 0, 0, 0, 0, 0, 0], body].concat()
+fn string(text: &str) -> Vec<u8> {
+    let length = u32::try_from(text.len()).unwrap().to_le_bytes();
+    [&length, text.as_bytes(), b"\0"].concat()
+}
+
+fn message(kind: u8, fields: &[u8], body: &[u8]) -> Vec<u8> {
+    let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_le_bytes();
+    let mut message =
+        [&[b'l', kind, 1, 1][..], &length(body), &[7, 0, 0, 0], &length(fields), fields].concat();
+    message.resize(message.len().next_multiple_of(8), 0);
+    message.extend(body);
+    message
 }
 
 #[test]
@@ -85,6 +97,18 @@ fn a_planner_that_was_killed_before_it_asked_asks_later() {
     fs::create_dir(&flag).unwrap();
     stage.plan();
     assert_eq!(manager.join().unwrap(), [format!("waagent-ext-run@{id}.service")]);
+}
+
+/// While the machine goes down nothing is started: that is no failure of the extension, and the next boot runs it.
+#[test]
+fn a_start_that_comes_while_the_machine_goes_down_is_no_failure() {
+    let (stage, manager) =
+        managed(vec![Manner::NotNow("org.freedesktop.systemd1.TransactionIsDestructive"), Manner::Yes]);
+    let said = text(&stage.plan());
+    assert!(said.contains("stop job queued") && said.contains("asking again"), "{said}");
+    assert_ne!(stage.handler(NAME)["status"], "NotReady");
+    stage.plan();
+    assert_eq!(manager.join().unwrap().len(), 2);
 }
 
 #[test]
