@@ -18,7 +18,7 @@ prepare() {
     mkdir -p "$work"
     "$vm/make-base" "$base"
     make --no-print-directory -s -C "$repository" package BINARIES="$binaries" POLICY_HEADERS="$headers" \
-        POLICY_NAME="$(sed -n 's/^SELINUXTYPE=//p' "$base/root/etc/selinux/config")" PACKAGES="$work/packages" >/dev/null
+        POLICY_NAME="$(policy_name)" PACKAGES="$work/packages" >/dev/null
     make_platform_keys
     rm -rf "$work/overlay"
     install -d "$work/overlay/usr/local/share/ca-certificates"
@@ -27,6 +27,9 @@ prepare() {
     is_current "$image" || rm -f "$image" "$work"/*/disk.qcow2
     export VM_PREPARED=$work
 }
+
+# Debian's default, or Fedora's targeted.
+policy_name() { sed -n 's/^SELINUXTYPE=//p' "$base/root/etc/selinux/config"; }
 
 # The digest of all that goes into an image. The packages hold times: what they are made of counts.
 ingredients() { # ARGUMENTS-OF-MAKE-IMAGE...
