@@ -210,6 +210,7 @@ const INTERFACES: &[(&str, &str)] = &[
     ("storage_raw_write_fixed_disk", "write disks as block devices"),
     ("sysnet_dns_name_resolve", "open sockets of TCP and UDP and local ones, and ask name servers"),
     ("sysnet_manage_config", "write the network's files in `/etc` (host name, hosts)"),
+    ("systemd_hostnamed_manage_config", "make, read, write and remove the file of the host name"),
     ("systemd_read_networkd_runtime", "read the leases of systemd-networkd"),
     ("term_use_console", "write to the console"),
     ("udev_read_runtime_files", "read what udev knows of devices"),
