@@ -58,6 +58,8 @@ fn each_layer_stops_what_this_program_has_no_business_with() {
         (Act::Socket(libc_families::PACKET), Layer::Modes),
         (Act::Mount(at("srv")), Layer::Seccomp),
         (Act::Unshare, Layer::Seccomp),
+        // CAP_DAC_READ_SEARCH would allow it.
+        (Act::OpenByHandle, Layer::Seccomp),
         (Act::Trace(1), Layer::Modes),
     ];
     for (act, layer) in layers {

@@ -33,10 +33,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use caps::CapsHashSet;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType};
 use serde::{Deserialize, Serialize};
 use waagent_common::args::Common;
 use waagent_common::place::Place;
 use waagent_common::sandbox::{Policy, RunsAs};
+use waagent_common::sys::attempt;
 use waagent_common::sys::spawn::{Identity, capability, dress};
 use waagent_common::users::{gid_of, uid_of};
 
@@ -73,6 +75,8 @@ pub enum Act {
     SetUid(u32),
     /// Map memory that is writable and executable.
     MapCode,
+    /// Open a file by its handle, past the folders on its way.
+    OpenByHandle,
 }
 
 /// What stopped an act.
@@ -199,7 +203,10 @@ fn attempt(act: &Act) -> std::io::Result<()> {
         Act::Execute(path) => Command::new(path).output().map(|_| ()),
         Act::Connect(port) => connect(*port),
         Act::Listen => std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map(|_| ()),
-        Act::Socket(_) | Act::Trace(_) | Act::MapCode => raw(act),
+        Act::Socket(family) => socket(*family),
+        Act::Trace(pid) => Ok(nix::sys::ptrace::attach(nix::unistd::Pid::from_raw(*pid))?),
+        Act::MapCode => attempt::map_code(),
+        Act::OpenByHandle => attempt::open_by_handle(),
         Act::Mount(path) => {
             let flags = nix::mount::MsFlags::empty();
             Ok(nix::mount::mount(Some("probe"), path, Some("tmpfs"), flags, None::<&str>)?)
@@ -219,20 +226,8 @@ fn connect(port: u16) -> std::io::Result<()> {
     }
 }
 
-#[expect(unsafe_code, reason = "acts that no safe interface offers; the child ends right after")]
-fn raw(act: &Act) -> std::io::Result<()> {
-    // SAFETY: each call has plain numbers as arguments, or asks the kernel for fresh memory.
-    let result = unsafe {
-        match act {
-            Act::Socket(family) => i64::from(libc::socket(*family, libc::SOCK_STREAM, 0)),
-            Act::Trace(pid) => libc::ptrace(libc::PTRACE_ATTACH, *pid, 0, 0),
-            _ => {
-                let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
-                let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-                let map = libc::mmap(std::ptr::null_mut(), 4096, protection, flags, -1, 0);
-                if map == libc::MAP_FAILED { -1 } else { 0 }
-            }
-        }
-    };
-    if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+fn socket(family: i32) -> std::io::Result<()> {
+    let family = AddressFamily::from_i32(family).expect("a family that nix knows");
+    let _closed_at_once = nix::sys::socket::socket(family, SockType::Stream, SockFlag::empty(), None)?;
+    Ok(())
 }

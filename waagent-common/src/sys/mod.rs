@@ -3,6 +3,8 @@
 #![expect(unsafe_code, reason = "each block states why it is sound; nowhere else in the agent is there any")]
 
 pub mod accept;
+#[cfg(feature = "attempt")]
+pub mod attempt;
 pub mod cdrom;
 #[cfg(feature = "cms")]
 pub mod cms;

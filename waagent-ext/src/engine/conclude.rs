@@ -23,7 +23,11 @@ impl Engine<'_> {
         let Some(running) = self.state.command.clone() else { return Ok(()) };
         let other_boot = running.boot_id != self.boot;
         let result = match self.result(&running) {
-            Ok(result) => result.filter(|result| result.state != CommandState::Started),
+            Ok(Some(result)) if result.state == CommandState::Started => {
+                self.note_started(&running.id);
+                None
+            }
+            Ok(result) => result,
             Err(fault) => {
                 self.conclude_with(&running, failed(&running, &fault.text));
                 return Ok(());

@@ -50,6 +50,11 @@ impl Engine<'_> {
         }
     }
 
+    /// The runner has begun it: whatever the manager says or doesn't say, its result is waited for.
+    pub(super) fn note_started(&mut self, id: &str) {
+        self.asked = Some(Asked { id: id.to_owned(), since: Instant::now(), answered: true });
+    }
+
     /// What to wait for while this command is recorded.
     pub(super) fn rest_of(&self, id: &str) -> Rest {
         if self.asked.as_ref().is_some_and(|asked| asked.id == id && !asked.answered) {

@@ -99,6 +99,28 @@ fn a_planner_that_was_killed_before_it_asked_asks_later() {
     assert_eq!(manager.join().unwrap(), [format!("waagent-ext-run@{id}.service")]);
 }
 
+/// PID 1 heard, and never said so: the command that is at work is neither asked for again nor given up.
+#[test]
+fn a_command_that_was_begun_is_waited_for_whatever_the_manager_says() {
+    let (stage, manager) = managed(vec![Manner::Silent]);
+    stage.plan();
+    let id = stage.waiting().remove(0);
+    let runner = stage.runner(&[&id]).output().unwrap();
+    assert!(runner.status.success());
+    let path = stage.place.lib(format!("ext/results/{id}.result.json"));
+    let ended = fs::read_to_string(&path).unwrap();
+    // As it was before the end.
+    let begun = ended.replace("\"exited\"", "\"started\"");
+    assert_ne!(begun, ended);
+    fs::write(&path, begun).unwrap();
+    manager.join().unwrap();
+    let said = text(&stage.plan());
+    assert!(said.contains(&format!("command {id} waits")) && !said.contains("asking again"), "{said}");
+    fs::write(&path, ended).unwrap();
+    stage.plan();
+    assert_eq!(stage.operations(), "install 0 1.0.0\n", "once");
+}
+
 /// While the machine goes down nothing is started: that is no failure of the extension, and the next boot runs it.
 #[test]
 fn a_start_that_comes_while_the_machine_goes_down_is_no_failure() {

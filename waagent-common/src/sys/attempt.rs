@@ -1,0 +1,28 @@
+//! For tests of refusals alone: acts of an attacker that no safe interface offers.
+
+use std::io;
+use std::ptr;
+
+/// Maps memory that is writable and executable.
+pub fn map_code() -> io::Result<()> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: asks the kernel for one fresh page, which nobody uses; the process ends soon.
+    let map = unsafe { libc::mmap(ptr::null_mut(), 4096, protection, flags, -1, 0) };
+    if map == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Opens a file by its handle, past all folders on its way (`CAP_DAC_READ_SEARCH`). The handle is an empty one: `EINVAL`
+/// comes after the check of rights (`open_by_handle_at(2)`, fs/fhandle.c of Linux), and counts as allowed.
+pub fn open_by_handle() -> io::Result<()> {
+    // struct file_handle: handle_bytes and handle_type, no handle.
+    let mut empty = [0_u32; 2];
+    let handle: *mut u32 = empty.as_mut_ptr();
+    // SAFETY: the kernel reads the eight bytes of `empty`, which live until the call has returned.
+    let result =
+        unsafe { libc::syscall(libc::SYS_open_by_handle_at, libc::AT_FDCWD, handle, libc::O_RDONLY) };
+    match io::Error::last_os_error() {
+        error if result < 0 && error.raw_os_error() != Some(libc::EINVAL) => Err(error),
+        _ => Ok(()),
+    }
+}
