@@ -59,9 +59,11 @@ make_devices() { # SCENARIO
     chgrp cdrom "$dvd"
 }
 
-start_fabric() { # SCENARIO
+start_fabric() { # SCENARIO OPTION...
     # Blob storage has a certificate of a test authority; this view of the machine trusts it.
-    "$binaries/waagent-fabric" serve --scenario "$1" --state "$state" >/tmp/fabric.log 2>&1 &
+    local scenario=$1
+    shift
+    "$binaries/waagent-fabric" serve --scenario "$scenario" --state "$state" "$@" >/tmp/fabric.log 2>&1 &
     fabric_pid=$!
     "$binaries/waagent-fabric" wait --until polls=0 --timeout 10 >/dev/null
     if [ -d /usr/local/share/ca-certificates ]; then

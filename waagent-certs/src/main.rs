@@ -32,8 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Outcome> {
-    let sandbox = POLICY.enter(&args.common)?;
-    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let place = args.common.place();
     let machine = Machine::look(&place, &config)?;
     if args.plan {

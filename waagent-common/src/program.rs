@@ -8,7 +8,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::args::Common;
-use crate::config::{Config, Severity, SwitchKey};
+use crate::config::{Config, ConfigError, Severity, Sources, SwitchKey};
 use crate::fault::{Exit, Fault, Outcome, exit_of};
 use crate::log;
 use crate::sandbox::{Policy, Sandbox};
@@ -71,10 +71,29 @@ pub fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Reads the configuration, says what is odd in it, and refuses to go on below the declared sandbox if it says so.
-pub fn configure(policy: &Policy, args: &Common, sandbox: &Sandbox) -> Result<Config> {
-    let config = Config::load(&args.root, args.configuration_path.as_deref())
-        .map_err(|error| Fault::new(Exit::Config, error.to_string()))?;
+/// Reads the configuration, enters the sandbox, and only then understands what was read.
+///
+/// The configuration's files are replaced by rename, by editors and by cloud-init at any moment: inside the sandbox a new
+/// one would be closed.
+pub fn enter(policy: &Policy, args: &Common) -> Result<(Sandbox, Config)> {
+    let read = Sources::read(&args.root, args.configuration_path.as_deref());
+    let sandbox = policy.enter(args)?;
+    let unusable = |error: ConfigError| Fault::new(Exit::Config, error.to_string());
+    let sources = read.map_err(unusable)?;
+    let sandbox = sandbox.and(sources.names());
+    let config = Config::of(&sources).map_err(unusable)?;
+    satisfy(policy, &sandbox, &config)?;
+    Ok((sandbox, config))
+}
+
+/// The word with which a program ends that has to be started anew, if there is a reason.
+pub fn outdated(sandbox: &Sandbox) -> Option<Outcome> {
+    let path = sandbox.moved()?;
+    Some(Outcome::Done(format!("ended, to be started anew: '{}' was replaced or changed", path.display())))
+}
+
+/// Says what is odd in the configuration, and refuses to go on below the declared sandbox if it says so.
+fn satisfy(policy: &Policy, sandbox: &Sandbox, config: &Config) -> Result<()> {
     log::set_verbose(config.switch(SwitchKey::LogsVerbose));
     for warning in config.warnings() {
         match warning.severity {
@@ -85,5 +104,5 @@ pub fn configure(policy: &Policy, args: &Common, sandbox: &Sandbox) -> Result<Co
     }
     sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
     log::verbose(&format!("{}: configuration {}", policy.program, config.digest_for(policy.program)));
-    Ok(config)
+    Ok(())
 }

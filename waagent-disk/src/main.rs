@@ -41,8 +41,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<Outcome> {
     let resource = args.resource()?;
     let named = resource.open()?;
-    let sandbox = POLICY.enter(&args.common)?;
-    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let place = args.common.place();
     let _one_at_a_time = Lock::take(&place, "disk")?;
     let inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-disk"));

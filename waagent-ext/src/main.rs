@@ -36,11 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Outcome> {
-    let sandbox = POLICY.enter(&args.common)?;
-    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let place = args.common.place();
     let _lock = Lock::take(&place, "ext")?;
     exec_mount::ask(&place, &config)?;
     let engine = Engine::new(&place, &config, &sandbox, args.force)?;
-    if args.once { once::work(engine) } else { service::serve(engine, &place) }
+    if args.once { once::work(engine) } else { service::serve(engine, &place, &sandbox) }
 }

@@ -13,6 +13,8 @@ use waagent_common::fault::{Exit, Outcome, exit_of};
 use waagent_common::log;
 use waagent_common::notify::notify;
 use waagent_common::place::Place;
+use waagent_common::program;
+use waagent_common::sandbox::Sandbox;
 
 use crate::engine::{Engine, Rest};
 use crate::pace::Pace;
@@ -24,7 +26,7 @@ const GATHER: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(60);
 
 /// Works until SIGTERM.
-pub fn serve(engine: Engine<'_>, place: &Place) -> Result<Outcome> {
+pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Outcome> {
     let mut ends = SigSet::empty();
     ends.add(Signal::SIGTERM);
     ends.add(Signal::SIGINT);
@@ -42,6 +44,10 @@ pub fn serve(engine: Engine<'_>, place: &Place) -> Result<Outcome> {
     let mut changes = Changes { documents: false, results: true, statuses: false };
     let mut ready = false;
     loop {
+        // What commands have begun goes on without us.
+        if let Some(outdated) = program::outdated(sandbox) {
+            return Ok(outdated);
+        }
         let pause = service.turn(changes)?;
         if !ready {
             notify("READY=1");

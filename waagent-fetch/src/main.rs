@@ -38,12 +38,11 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome> {
     heap::one_arena();
-    let sandbox = POLICY.enter(&args.common)?;
     let place = args.common.place();
     if let Some(Act::Failed { unit }) = &args.act {
-        return Ok(failed::note(&place, &sandbox, unit)?);
+        return Ok(failed::note(&place, &POLICY.enter(&args.common)?, unit)?);
     }
-    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let _lock = Lock::take(&place, "fetch")?;
     let settings = Settings::of(&config);
     let session = Session::new(&place, config, sandbox, settings)?;

@@ -13,6 +13,7 @@ use waagent_common::durable;
 use waagent_common::fault::Outcome;
 use waagent_common::log;
 use waagent_common::notify::notify;
+use waagent_common::program;
 use waagent_common::sys::heap;
 
 use crate::clock::{Clock, monotonic, random};
@@ -32,6 +33,9 @@ pub fn run(session: Session) -> Result<Outcome> {
     notify("READY=1");
     let mut resident = Resident::new(session, &events);
     loop {
+        if let Some(outdated) = resident.outdated() {
+            return Ok(outdated);
+        }
         resident.work();
         let heard = events.wait(resident.next().saturating_sub(monotonic()))?;
         if heard.stop {
@@ -91,6 +95,14 @@ impl<'a> Resident<'a> {
             uploading: false,
             reports: channel(),
         }
+    }
+
+    /// Is it time to begin anew? What threads have begun is brought to its end first.
+    fn outdated(&self) -> Option<Outcome> {
+        if self.uploading || self.packages.running {
+            return None;
+        }
+        program::outdated(&self.session.fetcher.sandbox)
     }
 
     /// Everything that is due.

@@ -32,8 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn steps(args: &Args) -> Result<Outcome> {
-    let sandbox = POLICY.enter(&args.common)?;
-    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let place = args.common.place();
     if args.plan {
         return plan::print(&place, &config, args.step);

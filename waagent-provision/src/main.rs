@@ -40,10 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Outcome> {
-    let sandbox = POLICY.enter(&args.common)?;
+    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let place = args.common.place();
     privileges::settle(&POLICY, &place)?;
-    let config = program::configure(&POLICY, &args.common, &sandbox)?;
     let _lock = if args.plan { None } else { Some(status::lock(&place)?) };
     loop {
         let sources = Sources::read(&place, &config)?;

@@ -16,7 +16,7 @@ pub fn page(sources: &Sources, picture: &str) -> Page {
         heading(1, "What each program may do"),
         text(
             "Each program of the agent declares what it may do, and why, in `src/policy.rs`. It enters that declaration \
-             before it reads its first byte: capabilities, Landlock, seccomp. Its unit and its SELinux domain say the \
+             before it looks at a byte of input: capabilities, Landlock, seccomp. Its unit and its SELinux domain say the \
              same, and tests hold all of them against each other. This report is made from the same sources by \
              `make audit`; on a machine, `waagent audit` compares what is in force with the declaration.",
         ),

@@ -154,8 +154,9 @@ fn grants(policy: &Policy, sources: &Sources) -> Vec<Block> {
     rows.extend(policy.ioctls.iter().map(|ioctl| row("ioctl", ioctl.what, ioctl.why)));
     blocks.push(table(&["Kind", "What", "Step: why"], rows));
     blocks.push(text(
-        "Every confined program may besides read its configuration (`/etc/waagent.conf`, its drop-ins, \
-         `/usr/lib/waagent`), `/etc/passwd`, `/etc/group` and `/proc/self`, and append to the log that PID 1 opened.",
+        "Every confined program reads its configuration (`/etc/waagent.conf`, its drop-ins, `/usr/lib/waagent`) and the \
+         agent's own lines of `/etc/passwd` and `/etc/group` before it enters its sandbox, and understands them after. \
+         Inside it may besides read `/proc/self` and `/proc/cmdline`, and append to the log that PID 1 opened.",
     ));
     blocks.extend(executes(policy, sources));
     blocks.extend(calls(policy));

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
-use super::files::{self, ConfigError, Source};
+use super::files::{ConfigError, Source, Sources};
 use super::lines::{Line, Written, lines};
 use super::nearest::nearest;
 use super::table::{Key, Kind, REMOVED};
@@ -41,13 +41,14 @@ type Last = BTreeMap<Key, (Written, Place)>;
 impl Config {
     /// Reads the configuration below `root` (`/` but in tests), or from the file `override_path` alone.
     pub fn load(root: &Path, override_path: Option<&Path>) -> Result<Self, ConfigError> {
-        let sources = files::sources(root, override_path)?;
+        Self::of(&Sources::read(root, override_path)?)
+    }
+
+    /// Understands what was read.
+    pub fn of(sources: &Sources) -> Result<Self, ConfigError> {
         let mut warnings = Warnings::default();
         if sources.is_built_in {
-            let text = format!(
-                "'{}' is missing or empty, using the built-in configuration",
-                root.join("etc/waagent.conf").display()
-            );
+            let text = "'/etc/waagent.conf' is missing or empty, using the built-in configuration".to_owned();
             warnings.of_key(Severity::Warning, text);
         }
         Self::from_sources(&sources.list, warnings)

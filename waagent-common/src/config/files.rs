@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::libc::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK};
 
 use super::lines;
+use crate::names::Names;
 
 /// Why no program may work with this configuration; they exit with 78, CONFIG.
 #[derive(Debug, thiserror::Error)]
@@ -30,34 +31,59 @@ pub(super) struct Source {
 }
 
 /// The files in the order in which they are read, and whether the built-in copy had to stand in.
-#[derive(Debug)]
-pub(super) struct Sources {
+#[derive(Debug, Default)]
+pub struct Sources {
     pub(super) list: Vec<Source>,
     pub(super) is_built_in: bool,
+    names: Names,
 }
 
-/// The configuration's files below `root`, or `override_path` alone.
-pub(super) fn sources(root: &Path, override_path: Option<&Path>) -> Result<Sources, ConfigError> {
-    if let Some(path) = override_path {
-        let source = read(path)?.ok_or_else(|| {
+impl Sources {
+    /// Reads the configuration's files below `root`, or `override_path` alone, and understands nothing of them yet.
+    pub fn read(root: &Path, override_path: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut sources = Self::default();
+        match override_path {
+            Some(path) => sources.alone(path)?,
+            None => sources.below(root)?,
+        }
+        Ok(sources)
+    }
+
+    /// The names that were looked at; another file under one of them is another configuration.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    fn alone(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let source = self.file(path)?.ok_or_else(|| {
             ConfigError::File(format!("cannot read '{}': there is no such file", path.display()))
         })?;
-        return Ok(Sources { list: vec![source], is_built_in: false });
+        self.list.push(source);
+        Ok(())
     }
-    let mut list = Vec::new();
-    let mut is_built_in = false;
-    match read(&root.join(MAIN))? {
-        Some(main) if lines::any_key(&main.bytes) => list.push(main),
-        _ => {
-            let vendor = read(&root.join(VENDOR))?;
-            is_built_in = vendor.is_none();
-            list.push(vendor.unwrap_or_else(built_in));
+
+    fn below(&mut self, root: &Path) -> Result<(), ConfigError> {
+        match self.file(&root.join(MAIN))? {
+            Some(main) if lines::any_key(&main.bytes) => self.list.push(main),
+            _ => {
+                let vendor = self.file(&root.join(VENDOR))?;
+                self.is_built_in = vendor.is_none();
+                self.list.push(vendor.unwrap_or_else(built_in));
+            }
         }
+        let folder = root.join(DROP_INS);
+        self.names.note_with_entries(&folder);
+        for path in drop_ins(&folder)? {
+            let source = self.file(&path)?;
+            self.list.extend(source);
+        }
+        Ok(())
     }
-    for path in drop_ins(&root.join(DROP_INS))? {
-        list.extend(read(&path)?);
+
+    fn file(&mut self, path: &Path) -> Result<Option<Source>, ConfigError> {
+        self.names.note(path);
+        read(path)
     }
-    Ok(Sources { list, is_built_in })
 }
 
 /// The shipped file, as it was when this program was built.

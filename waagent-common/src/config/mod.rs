@@ -28,7 +28,7 @@ mod value;
 mod warning;
 
 pub use effective::Config;
-pub use files::ConfigError;
+pub use files::{ConfigError, Sources};
 pub use integers::{IntegerKey, OptionalIntegerKey};
 pub use switches::SwitchKey;
 pub use table::{Form, Key, Kind, REMOVED, Row, Status};

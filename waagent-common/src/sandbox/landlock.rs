@@ -12,17 +12,13 @@ use crate::args::Common;
 /// What we ask for: the newest interface whose every part the policies describe. Older kernels enforce what they know.
 const ASKED: ABI = ABI::V6;
 
-/// What every program reads, whatever its job.
-const COMMON_READS: &[&str] = &[
-    "/etc/waagent.conf",
-    "/etc/waagent.conf.d",
-    "/usr/lib/waagent",
-    "/etc/passwd",
-    "/etc/group",
-    "/proc/self",
-    "/proc/cmdline",
-    "/dev/null",
-];
+/// Descriptors without which a rule would be lost. procfs makes a new inode for a name that the kernel forgot under
+/// memory pressure (`/proc/sys/vm/drop_caches` shows it), and the rule holds the old one; a name that is held open isn't
+/// forgotten.
+pub(super) type Kept = Vec<PathFd>;
+
+/// What every program reads, whatever its job. Configuration and accounts aren't in it: they are read before.
+const COMMON_READS: &[&str] = &["/proc/self", "/proc/cmdline", "/dev/null"];
 
 /// What executing a dynamically linked program takes, besides the program.
 /// Accounts and their configuration: tools ask who runs them, also below a scratch root.
@@ -40,8 +36,13 @@ const TOOL_READS: &[&str] = &[
 const TOOL_LOADERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 
 /// Restricts the process, and says what is in force.
-pub(super) fn restrict(policy: &Policy, args: &Common, shortfalls: &mut Vec<String>) -> String {
-    match apply(policy, args) {
+pub(super) fn restrict(
+    policy: &Policy,
+    args: &Common,
+    kept: &mut Kept,
+    shortfalls: &mut Vec<String>,
+) -> String {
+    match apply(policy, args, kept) {
         Ok(status) => match (status.ruleset, status.landlock) {
             (RulesetStatus::NotEnforced, LandlockStatus::NotImplemented | LandlockStatus::NotEnabled) => {
                 "not offered by this kernel".to_owned()
@@ -69,7 +70,11 @@ fn abi_number(abi: ABI) -> i32 {
     abi as i32
 }
 
-fn apply(policy: &Policy, args: &Common) -> Result<landlock::RestrictionStatus, RulesetError> {
+fn apply(
+    policy: &Policy,
+    args: &Common,
+    kept: &mut Kept,
+) -> Result<landlock::RestrictionStatus, RulesetError> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ASKED))?
@@ -84,10 +89,15 @@ fn apply(policy: &Policy, args: &Common) -> Result<landlock::RestrictionStatus, 
             rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
     }
-    paths(rules, policy, args)?.restrict_self()
+    paths(rules, policy, args, kept)?.restrict_self()
 }
 
-fn paths(mut rules: RulesetCreated, policy: &Policy, args: &Common) -> Result<RulesetCreated, RulesetError> {
+fn paths(
+    mut rules: RulesetCreated,
+    policy: &Policy,
+    args: &Common,
+    kept: &mut Kept,
+) -> Result<RulesetCreated, RulesetError> {
     let place = args.place();
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let write = AccessFs::from_all(ASKED)
@@ -96,30 +106,27 @@ fn paths(mut rules: RulesetCreated, policy: &Policy, args: &Common) -> Result<Ru
     let execute = AccessFs::Execute | AccessFs::ReadFile;
 
     for path in COMMON_READS {
-        rules = add(rules, &place.path(path), read)?;
-    }
-    if let Some(configuration) = &args.configuration_path {
-        rules = add(rules, configuration, read)?;
+        rules = add(rules, &place.path(path), read, kept)?;
     }
     for grant in policy.reads {
-        rules = add(rules, &place.path(grant.what), read)?;
+        rules = add(rules, &place.path(grant.what), read, kept)?;
     }
     for grant in policy.writes {
-        rules = add(rules, &place.path(grant.what), write)?;
+        rules = add(rules, &place.path(grant.what), write, kept)?;
     }
     for grant in policy.devices {
         let node = if grant.what.starts_with('/') { grant.what } else { "/dev" };
-        rules = add(rules, Path::new(node), device)?;
+        rules = add(rules, Path::new(node), device, kept)?;
     }
     for grant in policy.executes {
-        rules = add(rules, Path::new(grant.what), execute)?;
+        rules = add(rules, Path::new(grant.what), execute, kept)?;
     }
     if !policy.executes.is_empty() {
         for path in TOOL_READS {
-            rules = add(rules, Path::new(path), read)?;
+            rules = add(rules, Path::new(path), read, kept)?;
         }
         for loader in TOOL_LOADERS {
-            rules = add(rules, Path::new(loader), execute)?;
+            rules = add(rules, Path::new(loader), execute, kept)?;
         }
     }
     Ok(rules)
@@ -130,10 +137,64 @@ fn add(
     rules: RulesetCreated,
     path: &Path,
     access: BitFlags<AccessFs>,
+    kept: &mut Kept,
 ) -> Result<RulesetCreated, RulesetError> {
     let (Ok(descriptor), Ok(meta)) = (PathFd::new(path), std::fs::metadata(path)) else {
         return Ok(rules);
     };
     let access = if meta.is_dir() { access } else { access & AccessFs::from_file(ASKED) };
-    rules.add_rule(PathBeneath::new(descriptor, access))
+    let rules = rules.add_rule(PathBeneath::new(&descriptor, access))?;
+    if path.starts_with("/proc") {
+        kept.push(descriptor);
+    }
+    Ok(rules)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, OpenOptions, read};
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    use super::super::{RunsAs, grant};
+    use super::*;
+
+    const NAME: &str = "/proc/sys/kernel/ostype";
+    const POLICY: Policy = Policy {
+        program: "test",
+        log_thread: "",
+        runs_as: RunsAs::Caller,
+        groups: &[],
+        selinux: "",
+        capabilities: &[],
+        families: &[],
+        connects: Connects::Nowhere,
+        reads: &[grant(NAME, "test: a name that the kernel may forget")],
+        writes: &[],
+        devices: &[],
+        executes: &[],
+        ioctls: &[],
+        syscalls: &[],
+    };
+
+    /// Landlock holds for the calling thread: this test's own.
+    #[test]
+    fn a_name_of_procfs_is_open_after_the_kernel_forgot_it() {
+        let Ok(mut caches) = OpenOptions::new().write(true).open("/proc/sys/vm/drop_caches") else {
+            return; // without root nothing can be forgotten
+        };
+        let args = Common { policy: false, configuration_path: None, root: PathBuf::from("/") };
+        let (mut kept, mut shortfalls) = (Vec::new(), Vec::new());
+        restrict(&POLICY, &args, &mut kept, &mut shortfalls);
+        assert_eq!(shortfalls, Vec::<String>::new());
+        assert!(read(NAME).is_ok());
+        caches.write_all(b"2\n").unwrap();
+        assert!(read(NAME).is_ok(), "the rule was lost with the old inode");
+        assert!(File::open("/proc/sys/kernel/osrelease").is_err() || !is_in_force());
+    }
+
+    fn is_in_force() -> bool {
+        std::fs::metadata("/sys/kernel/security/lsm").is_err()
+            || std::fs::read_to_string("/sys/kernel/security/lsm").is_ok_and(|lsm| lsm.contains("landlock"))
+    }
 }

@@ -1,14 +1,19 @@
-//! A program's confinement: declared once, entered before the first byte of input, reported in every document.
+//! A program's confinement: declared once, entered before a byte of input is looked at, reported in every document.
 //!
-//! Order: the user is checked, then the SELinux domain, then capabilities go, then `no_new_privs`, Landlock and
-//! seccomp come. Each layer says what the kernel really granted; [`Sandbox::satisfies`] refuses to work below the
+//! Order: the agent's own accounts are looked up and the user is checked, then the SELinux domain, then capabilities go,
+//! then `no_new_privs`, Landlock and seccomp come. Each layer says what the kernel really granted; [`Sandbox::satisfies`] refuses to work below the
 //! declaration unless the administrator said that it may.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::args::Common;
 use crate::fault::{Exit, Fault};
-use crate::users::uid_of;
+use crate::names::Names;
+use crate::place::Place;
+use crate::users;
 
 mod capabilities;
 mod filter;
@@ -50,16 +55,19 @@ pub struct SandboxReport {
 pub struct Sandbox {
     report: SandboxReport,
     shortfalls: Vec<String>,
+    names: Names,
+    _kept: Arc<landlock::Kept>,
 }
 
 impl Policy {
     /// Confines the calling process for good. Called with one thread, before any input is read.
     pub fn enter(&self, args: &Common) -> Result<Sandbox, Fault> {
         let place = args.place();
+        users::settle(&place);
         let uid = nix::unistd::geteuid().as_raw();
         if let RunsAs::User(user) = self.runs_as
             && place.is_live()
-            && uid_of(&place, user) != Some(uid)
+            && users::uid_of(&place, user) != Some(uid)
         {
             let text = format!(
                 "cannot start: {} runs as user '{user}', not as uid {uid}; use 'systemctl start {}'",
@@ -82,9 +90,23 @@ impl Policy {
             selinux,
             ..SandboxReport::default()
         };
-        report.landlock = landlock::restrict(self, args, &mut shortfalls);
+        // Noted before the rules are made: what is replaced in between is seen.
+        let names = self.names(&place);
+        let mut kept = Vec::new();
+        report.landlock = landlock::restrict(self, args, &mut kept, &mut shortfalls);
         report.seccomp = filter::install(self, &mut shortfalls);
-        Ok(Sandbox { report, shortfalls })
+        Ok(Sandbox { report, shortfalls, names, _kept: Arc::new(kept) })
+    }
+
+    /// What the rules for files stand on, but for the kernel's own file systems, where nobody renames.
+    fn names(&self, place: &Place) -> Names {
+        let mut names = Names::default();
+        for path in self.reads.iter().chain(self.writes).map(|grant| Path::new(grant.what)) {
+            if !["/dev", "/proc", "/sys"].iter().any(|tree| path.starts_with(tree)) {
+                names.note(&place.path(path));
+            }
+        }
+        names
     }
 }
 
@@ -104,6 +126,19 @@ impl Sandbox {
     /// What the policy declares and the kernel offers, but couldn't be entered.
     pub fn shortfalls(&self) -> &[String] {
         &self.shortfalls
+    }
+
+    /// Names that the program's work stands on, besides those of its policy.
+    #[must_use]
+    pub fn and(mut self, names: &Names) -> Self {
+        self.names.extend(names.clone());
+        self
+    }
+
+    /// A name that leads to another file than when the sandbox was entered, or to other content: the program can't follow
+    /// it, or has read what is out of date. A program that stays ends then, and is started anew.
+    pub fn moved(&self) -> Option<&Path> {
+        self.names.moved()
     }
 
     /// `Sandbox.Required`: refuses (77) to work below the declaration where the kernel could give it.
@@ -131,6 +166,6 @@ impl Sandbox {
             seccomp: "none: this program is unconfined".to_owned(),
             selinux: selinux::context(),
         };
-        Self { report, shortfalls: Vec::new() }
+        Self { report, shortfalls: Vec::new(), names: Names::default(), _kept: Arc::default() }
     }
 }

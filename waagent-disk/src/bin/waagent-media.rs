@@ -35,8 +35,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome> {
     let named = args.open()?;
-    let sandbox = POLICY.enter(&args.common)?;
-    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let place = args.common.place();
     let _one_at_a_time = Lock::take(&place, "media")?;
     if release::is_due(&place)? {

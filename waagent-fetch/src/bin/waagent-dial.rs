@@ -9,7 +9,7 @@
 //!
 //! **Writes**: nothing.
 //!
-//! **Exit codes**: 0 never (it stays), 64 usage, 66 no socket was passed, 71 the kernel refused something, 77 sandbox.
+//! **Exit codes**: 0 the configuration was replaced, and it is started anew; 64 usage, 66 no socket was passed, 71 the kernel refused something, 77 sandbox.
 //!
 //! **Security**: who owns this process is uid 0 without a capability and can connect to ports 80 and 32526, read
 //! `net/`, and write nothing. No byte of the network reaches it: it passes sockets on and never reads from them.
@@ -36,8 +36,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome> {
     let passed = passed_socket();
-    let sandbox = POLICY.enter(&args.common)?;
-    let config = program::configure(&POLICY, &args.common, &sandbox)?;
+    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let place = args.common.place();
     let listener = socket::check(passed)?;
     let fetcher = uid_of(&place, "waagent-fetch");
@@ -46,6 +45,6 @@ fn run(args: &Args) -> Result<Outcome> {
     }
     log::info("ready: connects to WireServer, HostGAPlugin and IMDS for waagent-fetch");
     notify("READY=1");
-    let never = Server::new(listener, fetcher, Addresses::new(place, config.allowed_endpoints())).serve()?;
-    match never {}
+    let addresses = Addresses::new(place, config.allowed_endpoints());
+    Ok(Server::new(listener, fetcher, addresses).serve(&sandbox)?)
 }

@@ -1,6 +1,5 @@
 //! The loop: peers are accepted, checked, and served side by side, so that a slow target holds up nobody else.
 
-use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
@@ -9,9 +8,10 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
 
-use waagent_common::fault::{Exit, Fault};
-use waagent_common::log;
+use waagent_common::fault::{Exit, Fault, Outcome};
+use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
+use waagent_common::{log, program};
 
 use super::address::Addresses;
 use super::connection::{Connection, answer};
@@ -36,10 +36,15 @@ impl Server {
         Self { listener, fetcher, addresses, connections: Vec::new(), strangers: 0 }
     }
 
-    /// Serves for ever.
-    pub fn serve(mut self) -> Result<Infallible, Fault> {
+    /// Serves until the sandbox is outdated. Who knocks then stays in the socket's queue, for the next process.
+    pub fn serve(mut self, sandbox: &Sandbox) -> Result<Outcome, Fault> {
         loop {
             let (welcome, ready) = self.wait()?;
+            if self.connections.is_empty()
+                && let Some(outdated) = program::outdated(sandbox)
+            {
+                return Ok(outdated);
+            }
             let now = Instant::now();
             for (connection, ready) in self.connections.iter_mut().zip(ready) {
                 if ready {
