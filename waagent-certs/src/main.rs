@@ -1,4 +1,4 @@
-//! Makes the transport key pair and unseals certificates: the only program that touches a private key.
+//! Makes the transport key pair and unseals certificates: the only program that touches the transport key.
 //!
 //! **Does**: makes the RSA pair that the platform seals to, if there is none, or it is damaged, of another machine, or
 //! ends soon. Opens what the platform sealed, and puts each certificate and key where extensions look for them.
@@ -13,7 +13,8 @@
 //! 77 sandbox not as declared; 78 configuration.
 //!
 //! **Security**: whoever owns this process has the keys that the platform sent to this machine. He has no capability,
-//! no socket, nothing to execute, and can write nothing but this program's folder.
+//! no socket, nothing to execute, and can write nothing but this program's folder. The keys of certificates are read by
+//! handlers too, and by waagent-provision for key pairs.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

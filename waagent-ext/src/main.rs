@@ -15,9 +15,11 @@
 //! can't be written; 75 another run is at work, or the policy file was replaced; 77 the sandbox can't be entered.
 //!
 //! Security: root without any capability, so it writes root's files and reads documents of its group, and nothing else.
-//! Whoever owns this process can have commands of installed handlers run, and could place files into handlers'
+//! It parses strict documents, but also foreign bytes: packages (zip), their signatures (CMS), handlers' manifests and status
+//! files. Whoever owns this process can have commands of installed handlers run, and could place files into handlers'
 //! folders that the runner then executes: it is as good as root by that way alone. It can't open a network socket,
-//! execute anything, read a private key, or write another program's documents.
+//! execute anything, or read a private key. Other programs' documents it can't write: the unit shows them read-only, which
+//! is the one layer that holds for folders of root (provision, disk), and SELinux; modes hold for the others.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -15,7 +15,9 @@
 //!
 //! **Security**: who owns this process has no capability and no key. It can write `fetch/` alone, send what it likes to
 //! any host, read the public documents and the sealed settings, and tell the other programs lies in strict JSON, which
-//! they check. It can't read a private key, execute a program, or open a connection to the platform itself.
+//! they check. It can't read a key that lies on this machine, execute a program, or open a connection to the platform
+//! itself. But it can ask the platform for the VM's certificates with a certificate of its own, and so hold their keys; and
+//! where no signature is demanded of packages, which is the default, it is root by a forged one.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

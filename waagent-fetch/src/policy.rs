@@ -4,7 +4,7 @@ use waagent_common::sandbox::{
     BASE, Connects, EVENTS, FILES, LOADER, NETWORK, Policy, RESOLVER, RunsAs, THREADS, grant, ioctl, syscall,
 };
 
-/// No capability, no key, one folder to write; the platform only by sockets that the dialer opened.
+/// No capability, no key in reach, one folder to write; the platform only by sockets that the dialer opened.
 pub const POLICY: Policy = Policy {
     program: "waagent-fetch",
     log_thread: "ExtHandler ExtHandler",

@@ -95,9 +95,12 @@ fn stolen(sources: &Sources) -> Vec<Block> {
     let mut blocks = vec![
         heading(2, "What a stolen fetcher can still do"),
         text(
-            "[[waagent-fetch]] is the program that parses what comes from the network. Whoever owns it holds no \
-             capability and no key, and writes one folder. Where the policy file asks for signed extensions, \
-             [[waagent-ext]] verifies each package itself: what runs is what a publisher signed. He can still:",
+            "[[waagent-fetch]] is the program that parses XML and HTTP from the network. In the default configuration no \
+             signature is demanded of packages: whoever owns it is root by a forged one. In any configuration he can \
+             ask the platform for this VM's certificates with a certificate of his own, and so hold their keys. The process \
+             itself has no capability, no key in reach, and writes one folder. Where the policy file asks for signed \
+             extensions, [[waagent-ext]] verifies each package itself: what runs is what a publisher signed. He can \
+             then still:",
         ),
     ];
     blocks.push(Block::List(sources.stolen.clone()));

@@ -1,7 +1,7 @@
 //! Reads the provisioning DVD.
 //!
 //! **Does**: finds the DVD that the platform attached, by its content, and reads `ovf-env.xml` from it in user space
-//! (UDF, ISO 9660 with Joliet and Rock Ridge): no mount, no kernel module. When provisioning has recorded its success,
+//! (UDF, ISO 9660 with Joliet and Rock Ridge): no mount, no kernel module, but for a FAT medium, which PID 1 mounts. When provisioning has recorded its success,
 //! it removes the copy and opens the tray.
 //!
 //! **Reads**: the drive; `<lib>/provisioned`; `<lib>/provision/status.json` and the flag `<run>/provision/release`;

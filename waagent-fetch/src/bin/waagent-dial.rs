@@ -12,7 +12,8 @@
 //! **Exit codes**: 0 the configuration was replaced, and it is started anew; 64 usage, 66 no socket was passed, 71 the kernel refused something, 77 sandbox.
 //!
 //! **Security**: who owns this process is uid 0 without a capability and can connect to ports 80 and 32526, read
-//! `net/`, and write nothing. No byte of the network reaches it: it passes sockets on and never reads from them.
+//! `net/`, and write nothing; he speaks to the platform as this machine does. The program itself reads no byte of the
+//! network: it passes sockets on. It doesn't see what is asked by them: waagent-fetch's page says what that allows.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
