@@ -14,6 +14,8 @@ pub mod tag {
     pub const OCTETS: u8 = 0x04;
     /// OBJECT IDENTIFIER
     pub const OBJECT: u8 = 0x06;
+    /// GeneralizedTime
+    pub const GENERALIZED_TIME: u8 = 0x18;
     /// SEQUENCE
     pub const SEQUENCE: u8 = 0x30;
     /// SET
@@ -24,6 +26,8 @@ pub mod tag {
     pub const CONTEXT_0: u8 = 0xa0;
     /// [1], constructed
     pub const CONTEXT_1: u8 = 0xa1;
+    /// [2], constructed
+    pub const CONTEXT_2: u8 = 0xa2;
 }
 
 impl<'a> Der<'a> {

@@ -3,6 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// Now, in whole seconds: `2026-01-31T08:00:00Z`.
 pub fn now_seconds() -> String {
@@ -36,9 +38,47 @@ pub fn of_unix(seconds: i64) -> String {
     time.map_or_else(|_| "unknown".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
+/// A GeneralizedTime as time stamps have it (`20260131080000.25Z`, RFC 3161 2.4.2), in whole seconds since 1970.
+pub fn generalized(text: &[u8]) -> Option<i64> {
+    let (seconds, fraction) = text.strip_suffix(b"Z")?.split_at_checked(14)?;
+    let digits = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
+    if !digits(seconds) || !(fraction.is_empty() || fraction.strip_prefix(b".").is_some_and(digits)) {
+        return None;
+    }
+    let time = DateTime::strptime("%Y%m%d%H%M%S", seconds).ok()?;
+    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
+}
+
 /// A point in time that a document names; none where it isn't one, or before 1970.
 pub fn parse(text: &str) -> Option<SystemTime> {
     let time: Timestamp = text.parse().ok()?;
     let since = Duration::try_from(time.as_duration()).ok()?;
     SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_times_of_time_stamps() {
+        assert_eq!(generalized(b"20250331220112.909Z"), Some(1_743_458_472));
+        assert_eq!(generalized(b"20250331220112Z"), Some(1_743_458_472));
+        for bad in [
+            &b""[..],
+            b"Z",
+            b"20250331220112",
+            b"202503312201Z",
+            b"20250331220112.Z",
+            b"20250331220112.9.9Z",
+            b"20250331220112+0100",
+            b"20250331220112.909+0100Z",
+            b"20251331220112Z",
+            b"20250230220112Z",
+            b"+2025033122011Z",
+            b"2025033122011\xff2Z",
+        ] {
+            assert_eq!(generalized(bad), None, "{}", String::from_utf8_lossy(bad));
+        }
+    }
 }

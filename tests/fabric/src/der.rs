@@ -1,4 +1,4 @@
-//! As much DER (ITU-T X.690) as the envelope and the PFX need.
+//! As much DER (ITU-T X.690) as envelopes, signatures and the PFX need.
 
 use anyhow::{Context, Result, ensure};
 use openssl::asn1::Asn1Object;
@@ -70,5 +70,7 @@ pub const SET: u8 = 0x31;
 pub const CONTEXT_0: u8 = 0xa0;
 /// `[0]`, primitive
 pub const CONTEXT_0_PRIMITIVE: u8 = 0x80;
+/// `[1]`, constructed
+pub const CONTEXT_1: u8 = 0xa1;
 /// NULL, whole
 pub const NULL: &[u8] = &[0x05, 0x00];

@@ -12,7 +12,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::scenario::{ExtensionSpec, PackageSpec, Scenario};
-use crate::signing::{Kind, Publisher};
+use crate::signing::{Kind, Publisher, Signer};
 use crate::storage::Storage;
 use crate::xml::escape;
 
@@ -20,11 +20,11 @@ use crate::xml::escape;
 pub fn publish(scenario: &Scenario, storage: &mut Storage, state: Option<&Path>) -> Result<()> {
     let mut archives = BTreeMap::new();
     let is_signing = scenario.package.iter().any(|package| package.signed_for.is_some());
-    let signer = is_signing.then(|| Publisher::open(state)?.signer(Kind::Good)).transpose()?;
+    let signers = is_signing.then(|| signers(state)).transpose()?;
     for package in &scenario.package {
         let zip = archive(package).with_context(|| format!("package '{}'", package.id))?;
-        let signature = match (&signer, &package.signed_for) {
-            (Some(signer), Some(_)) => Some(signer.sign(&zip)?),
+        let signature = match (&signers, &package.signed_for) {
+            (Some((signer, authority)), Some(_)) => Some(signer.sign_stamped(&zip, authority)?),
             _ => None,
         };
         archives.insert(package.id.as_str(), (zip, signature.map(|der| STANDARD.encode(der))));
@@ -51,6 +51,12 @@ pub fn publish(scenario: &Scenario, storage: &mut Storage, state: Option<&Path>)
         storage.publish(&failover_path(name), manifest);
     }
     Ok(())
+}
+
+/// Who signs packages, and the time stamp authority: both below the publisher's root.
+fn signers(state: Option<&Path>) -> Result<(Signer, Signer)> {
+    let publisher = Publisher::open(state)?;
+    Ok((publisher.signer(Kind::Good)?, publisher.signer(Kind::Stamps)?))
 }
 
 /// Path of a handler's manifest.

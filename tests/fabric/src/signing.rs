@@ -17,6 +17,8 @@ use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use openssl::x509::{X509, X509Name};
 
 use crate::identity::{certificate_builder, write_private};
+use crate::signed_data::SignedData;
+use crate::stamp;
 
 /// A root that machines trust to name publishers, and the authority below it.
 #[derive(Clone, Debug)]
@@ -54,6 +56,10 @@ pub enum Kind {
     Weak,
     /// A time stamp authority's.
     Stamps,
+    /// The same, over since an hour ago.
+    PastStamps,
+    /// For time stamps, but others may read it otherwise: the usage isn't critical.
+    LooseStamps,
 }
 
 impl Publisher {
@@ -101,10 +107,16 @@ impl Publisher {
             builder.set_not_before(&*Asn1Time::from_unix(now - 800 * 86_400)?)?;
             builder.set_not_after(&*Asn1Time::from_unix(now - 400 * 86_400)?)?;
         }
+        if kind == Kind::PastStamps {
+            builder.set_not_after(&*Asn1Time::from_unix(jiff::Timestamp::now().as_second() - 3600)?)?;
+        }
         builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
         match kind {
             Kind::Server => builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?,
-            Kind::Stamps => {
+            Kind::LooseStamps => {
+                builder.append_extension(ExtendedKeyUsage::new().time_stamping().build()?)?;
+            }
+            Kind::Stamps | Kind::PastStamps => {
                 builder.append_extension(ExtendedKeyUsage::new().critical().time_stamping().build()?)?;
             }
             Kind::AnyPurpose => {}
@@ -116,12 +128,31 @@ impl Publisher {
 }
 
 impl Signer {
-    /// A detached signature over these bytes: DER.
+    /// A detached signature over these bytes in the form of Microsoft's (no time among the signed attributes, a type of
+    /// content that is nobody's): DER.
     pub fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>> {
-        self.sign_with(bytes, CMSOptions::DETACHED)
+        self.sign_form(bytes, |_| Ok(Vec::new()))
     }
 
-    /// The same with these options besides.
+    /// The same with a time stamp of now, by an authority.
+    pub fn sign_stamped(&self, bytes: &[u8], authority: &Self) -> Result<Vec<u8>> {
+        self.sign_form(bytes, |value| stamp::unsigned(value, authority))
+    }
+
+    fn sign_form(&self, bytes: &[u8], unsigned: impl FnOnce(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+        let data = SignedData {
+            kind: PACKAGE,
+            signed_kind: PACKAGE,
+            content: bytes,
+            is_attached: false,
+            digest: MessageDigest::sha384(),
+            attributes: Vec::new(),
+            certificates: vec![self.certificate.to_der()?, self.between.to_der()?],
+        };
+        data.sign(&self.certificate, &self.key, unsigned)
+    }
+
+    /// A signature as openssl-cms(1) makes it, with these options.
     pub fn sign_with(&self, bytes: &[u8], options: CMSOptions) -> Result<Vec<u8>> {
         let mut others = Stack::new()?;
         others.push(self.between.clone())?;
@@ -161,3 +192,6 @@ fn elliptic_key() -> Result<PKey<Private>> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
     Ok(PKey::from_ec_key(EcKey::generate(&group)?)?)
 }
+
+/// As in the test data of Azure/WALinuxAgent (`tests/data/signing`).
+const PACKAGE: &str = "2.123.456.7.8.9";

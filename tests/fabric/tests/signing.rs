@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use common::config;
 use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::scenario::Scenario;
+use waagent_fabric::signing::{Kind, Publisher};
+use waagent_fabric::stamp::Token;
 
 #[test]
 fn signs_packages_so_that_openssl_verifies_them_by_the_publishers_root() -> Result<()> {
@@ -26,5 +28,23 @@ fn signs_packages_so_that_openssl_verifies_them_by_the_publishers_root() -> Resu
     };
     assert_eq!(verify("signing-root.pem")?, blob);
     assert!(verify("ca.pem").is_err(), "storage's authority is no publisher's");
+    Ok(())
+}
+
+/// By openssl-cms(1): openssl-ts(1) reads no token with an attribute certificate.
+#[test]
+fn makes_time_stamp_tokens_that_openssl_verifies_by_the_publishers_root() -> Result<()> {
+    let folder = tempfile::TempDir::new()?;
+    let publisher = Publisher::new()?;
+    std::fs::write(folder.path().join("root.pem"), publisher.root.to_pem()?)?;
+    let authority = publisher.signer(Kind::Stamps)?;
+    let token = Token::new(b"a signature", jiff::Timestamp::now(), &authority)?;
+    let verify = |token: &[u8]| {
+        let arguments =
+            ["cms", "-verify", "-inform", "der", "-purpose", "timestampsign", "-CAfile", "root.pem"];
+        common::openssl(folder.path(), &arguments, token)
+    };
+    assert_eq!(verify(&token.sign(&authority)?)?, token.statement);
+    assert!(verify(&token.sign(&publisher.signer(Kind::Good)?)?).is_err(), "for signing code");
     Ok(())
 }

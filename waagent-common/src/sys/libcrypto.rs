@@ -65,14 +65,6 @@ impl<T> Owned<T> {
     pub(super) const fn as_ptr(&self) -> *mut T {
         self.pointer.as_ptr()
     }
-
-    /// Lets go of it: somebody else frees it.
-    #[cfg(feature = "cms")]
-    pub(super) const fn release(self) -> *mut T {
-        let pointer = self.pointer.as_ptr();
-        std::mem::forget(self);
-        pointer
-    }
 }
 
 impl<T> Drop for Owned<T> {

@@ -7,6 +7,7 @@ use openssl::base64::encode_block;
 use waagent_common::documents::{
     Document, Extension, ExtensionState, HandlerRecord, Plan, SignatureVerdict, Wanted,
 };
+use waagent_common::time::now_seconds;
 use waagent_fabric::signing::{Kind, Publisher, Signer};
 
 use crate::stage::{GOOD, Handler, Stage, extension};
@@ -21,14 +22,16 @@ struct Market {
 }
 
 impl Market {
-    /// A machine that trusts a publisher.
+    /// A machine that trusts a publisher, and a time stamp authority below the same root.
     fn new() -> Self {
         let publisher = Publisher::new().unwrap();
         let signer = publisher.signer(Kind::Good).unwrap();
         let stage = Stage::new();
         fs::create_dir_all(stage.place.path("/usr/share/waagent")).unwrap();
-        let roots = stage.place.path("/usr/share/waagent/signing-roots.pem");
-        fs::write(roots, publisher.root.to_pem().unwrap()).unwrap();
+        for roots in ["signing-roots.pem", "timestamp-roots.pem"] {
+            let roots = stage.place.path("/usr/share/waagent").join(roots);
+            fs::write(roots, publisher.root.to_pem().unwrap()).unwrap();
+        }
         Self { stage, publisher, signer }
     }
 
@@ -93,6 +96,21 @@ fn runs_what_the_publisher_signed_and_records_who_it_was() {
     assert_eq!(Some(signature.sha256), market.record().package_sha256);
     let plan: Plan = market.stage.document();
     assert_eq!(plan.steps[0].rule, "not excluded by the policy file, package must be signed");
+}
+
+#[test]
+fn runs_what_was_stamped_too_and_records_when_that_was() {
+    let market = Market::new().demand();
+    let handler = handler();
+    let authority = market.publisher.signer(Kind::Stamps).unwrap();
+    let before = now_seconds();
+    let signature = market.signer.sign_stamped(&handler.zip(), &authority).unwrap();
+    market.ask(1, &handler, encode_block(&signature));
+    assert_eq!(market.stage.handler("Test.Signed")["status"], "Ready");
+    let signature = market.record().signature.unwrap();
+    assert_eq!(signature.verdict, SignatureVerdict::Verified);
+    let stamped = signature.time.unwrap();
+    assert!(before <= stamped && stamped <= now_seconds(), "{before} {stamped}");
 }
 
 #[test]

@@ -6,4 +6,5 @@
 )]
 
 mod authority;
+mod stamps;
 mod verify;

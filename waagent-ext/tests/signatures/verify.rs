@@ -1,7 +1,9 @@
 //! Each rule of a signature with the twin that passes.
 
 use openssl::cms::CMSOptions;
+use openssl::hash::MessageDigest;
 use waagent_ext::package::signature::{Proof, Trust, verify};
+use waagent_fabric::signed_data::SignedData;
 use waagent_fabric::signing::{Kind, Publisher, Signer};
 
 use crate::authority::{base64, file, joined, roots, split, stamp, trust, value, with_stamp, with_unsigned};
@@ -33,6 +35,34 @@ fn takes_what_the_publisher_signed_whatever_the_position_in_the_file() {
         assert!(proof.root.contains("CN=waagent fabric publishers' root"), "{proof:?}");
         assert_eq!(proof.at, None);
     }
+}
+
+/// The form of the signatures in `tests/vm/stolen`, and of whoever signs packages of his own with openssl-cms(1).
+#[test]
+fn takes_what_openssl_signs_too() {
+    let (publisher, signer, _) = signed(Kind::Good);
+    let signature = signer.sign_with(PACKAGE, CMSOptions::DETACHED).unwrap();
+    assert!(judged(&signature, &trust(&publisher)).is_ok());
+}
+
+#[test]
+fn refuses_a_signature_for_another_type_of_content() {
+    let (publisher, signer, _) = signed(Kind::Good);
+    let sign = |signed_kind| {
+        let data = SignedData {
+            kind: "2.123.456.7.8.9",
+            signed_kind,
+            content: PACKAGE,
+            is_attached: false,
+            digest: MessageDigest::sha384(),
+            attributes: Vec::new(),
+            certificates: vec![signer.certificate.to_der().unwrap(), signer.between().to_der().unwrap()],
+        };
+        data.sign(&signer.certificate, &signer.key, |_| Ok(Vec::new())).unwrap()
+    };
+    let why = refusal(&sign("1.2.840.113549.1.7.1"), &trust(&publisher));
+    assert!(why.contains("its content isn't of the type that it signs"), "{why}");
+    assert!(judged(&sign("2.123.456.7.8.9"), &trust(&publisher)).is_ok());
 }
 
 #[test]

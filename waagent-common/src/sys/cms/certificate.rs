@@ -6,16 +6,16 @@ use std::ptr;
 use openssl_sys::{
     ASN1_STRING_to_UTF8, BIO_free_all, BIO_new_mem_buf, CRYPTO_free, NID_organizationName, OPENSSL_sk_free,
     OPENSSL_sk_new_null, OPENSSL_sk_num, OPENSSL_sk_push, OPENSSL_sk_value, PEM_read_bio_X509, X509,
-    X509_NAME_ENTRY_get_data, X509_NAME_get_entry, X509_NAME_get_index_by_NID, X509_STORE,
-    X509_STORE_CTX_free, X509_STORE_CTX_get_error, X509_STORE_CTX_get0_chain, X509_STORE_CTX_init,
-    X509_STORE_CTX_new, X509_STORE_add_cert, X509_STORE_free, X509_STORE_new, X509_V_FLAG_NO_CHECK_TIME,
-    X509_VERIFY_PARAM, X509_VERIFY_PARAM_set_auth_level, X509_VERIFY_PARAM_set_depth,
-    X509_VERIFY_PARAM_set_flags, X509_VERIFY_PARAM_set_time, X509_free, X509_get_extended_key_usage,
-    X509_get_key_usage, X509_get_subject_name, X509_up_ref, X509_verify_cert, X509_verify_cert_error_string,
-    X509v3_KU_DIGITAL_SIGNATURE, XKU_CODE_SIGN,
+    X509_NAME_ENTRY_get_data, X509_NAME_get_entry, X509_NAME_get_index_by_NID, X509_PURPOSE_TIMESTAMP_SIGN,
+    X509_STORE, X509_STORE_CTX_free, X509_STORE_CTX_get_error, X509_STORE_CTX_get0_chain,
+    X509_STORE_CTX_init, X509_STORE_CTX_new, X509_STORE_add_cert, X509_STORE_free, X509_STORE_new,
+    X509_V_FLAG_NO_CHECK_TIME, X509_VERIFY_PARAM, X509_VERIFY_PARAM_set_auth_level,
+    X509_VERIFY_PARAM_set_depth, X509_VERIFY_PARAM_set_flags, X509_VERIFY_PARAM_set_time, X509_free,
+    X509_get_extended_key_usage, X509_get_key_usage, X509_get_subject_name, X509_up_ref, X509_verify_cert,
+    X509_verify_cert_error_string, X509v3_KU_DIGITAL_SIGNATURE, XKU_CODE_SIGN, i2d_X509,
 };
 
-use super::super::libcrypto::{Owned, forget_errors};
+use super::super::libcrypto::{Owned, encoded, forget_errors};
 use super::ffi;
 
 /// A certificate that libcrypto has understood.
@@ -49,7 +49,7 @@ impl Roots {
     }
 
     /// A store with these certificates and no other.
-    pub(super) fn store(&self) -> Option<Owned<X509_STORE>> {
+    fn store(&self) -> Option<Owned<X509_STORE>> {
         // SAFETY: no arguments; the result is null or ours.
         let store = Owned::new(unsafe { X509_STORE_new() }, X509_STORE_free)?;
         for root in &self.0 {
@@ -68,6 +68,12 @@ impl Certificate {
         // SAFETY: the caller's pointer is null or a live certificate; with the reference counted it is ours too.
         (!borrowed.is_null() && unsafe { X509_up_ref(borrowed) } == 1)
             .then(|| Owned::new(borrowed, X509_free).map(Self))?
+    }
+
+    /// It in DER.
+    pub fn to_der(&self) -> Vec<u8> {
+        // SAFETY: the certificate is valid; the function writes as many bytes as it said.
+        encoded(|out| unsafe { i2d_X509(self.0.as_ptr(), out) }).to_vec()
     }
 
     /// Its subject in one line, for people.
@@ -112,6 +118,14 @@ impl Certificate {
             unsafe { (X509_get_key_usage(self.0.as_ptr()), X509_get_extended_key_usage(self.0.as_ptr())) };
         forget_errors();
         extended != u32::MAX && extended & XKU_CODE_SIGN != 0 && usage & X509v3_KU_DIGITAL_SIGNATURE != 0
+    }
+
+    /// Is it for time stamps, by its extended key usage, which must be critical, and for nothing else (RFC 3161 2.3)?
+    pub fn stamps(&self) -> bool {
+        // SAFETY: the certificate is valid; 0: it isn't looked at as an authority over others.
+        let verdict = unsafe { ffi::X509_check_purpose(self.0.as_ptr(), X509_PURPOSE_TIMESTAMP_SIGN, 0) };
+        forget_errors();
+        verdict == 1
     }
 
     /// The root that its chain ends at, through some of `between`; at this time (seconds since 1970), or whenever.
@@ -159,7 +173,7 @@ impl Certificate {
 /// # Safety
 ///
 /// `parameters` is live.
-pub(super) unsafe fn judge(parameters: *mut X509_VERIFY_PARAM, at: Option<i64>) -> bool {
+unsafe fn judge(parameters: *mut X509_VERIFY_PARAM, at: Option<i64>) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         X509_VERIFY_PARAM_set_depth(parameters, 4);

@@ -1,7 +1,11 @@
 //! Signatures in CMS (RFC 5652) over files, and time stamps over signatures, through the system's libcrypto.
 //!
-//! The `openssl` crate verifies what is in memory, and a package may be a gigabyte; it has no time stamps. What was
-//! signed is hostile until it is verified, so nothing is taken from it but what libcrypto has understood.
+//! The `openssl` crate verifies what is in memory, and a package may be a gigabyte. What was signed is hostile until it
+//! is verified, so nothing is taken from it but what libcrypto has understood.
+//!
+//! A time stamp token is verified as the CMS that it is: libcrypto's own `TS_` functions refuse those that come with
+//! Microsoft's packages, for an attribute certificate among their certificates (`d2i_PKCS7` knows none) and for its
+//! digest behind the authority's own in `signingCertificateV2`.
 
 use std::ffi::{c_int, c_long};
 use std::fs::File;
@@ -10,16 +14,16 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 
 use openssl_sys::{
-    BIO_free_all, CMS_BINARY, CMS_ContentInfo, CMS_ContentInfo_free, CMS_NO_SIGNER_CERT_VERIFY, CMS_verify,
-    EVP_DecodeBlock, OPENSSL_sk_free, X509, d2i_CMS_ContentInfo, i2d_CMS_ContentInfo,
+    BIO, BIO_free_all, CMS_BINARY, CMS_ContentInfo, CMS_ContentInfo_free, CMS_NO_SIGNER_CERT_VERIFY,
+    CMS_verify, EVP_DecodeBlock, OPENSSL_sk_free, X509, d2i_CMS_ContentInfo, i2d_CMS_ContentInfo,
 };
 
 mod certificate;
+mod digest;
 mod ffi;
-mod stamp;
 
 pub use self::certificate::{Certificate, Roots};
-pub use self::stamp::Stamp;
+pub use self::digest::Digest;
 use super::libcrypto::{Owned, elements, encoded, errors, forget_errors};
 
 /// Signed data that libcrypto has understood.
@@ -59,21 +63,32 @@ impl Signed {
         // SAFETY: the descriptor outlives the BIO, which doesn't close it (0).
         let bio = unsafe { ffi::BIO_new_fd(content.as_raw_fd(), 0) };
         let bio = Owned::new(bio, BIO_free_all).ok_or("libcrypto has no memory")?;
+        let signer = self.verified(bio.as_ptr());
+        content.seek(SeekFrom::Start(0)).map_err(|error| error.to_string())?;
+        signer
+    }
+
+    /// The same for the content that came with it.
+    pub fn signer_within(&self) -> Result<Certificate, String> {
+        self.verified(ptr::null_mut())
+    }
+
+    /// The certificate of the one signer of this content, or of the one within.
+    fn verified(&self, content: *mut BIO) -> Result<Certificate, String> {
         forget_errors();
-        // SAFETY: structure and BIO are valid; without a look at chains no store is needed, and what was read is
-        // wanted by nobody.
+        // SAFETY: the structure is valid, the BIO too or null; without a look at chains no store is needed, and what was
+        // read is wanted by nobody.
         let verdict = unsafe {
             CMS_verify(
                 self.0.as_ptr(),
                 ptr::null_mut(),
                 ptr::null_mut(),
-                bio.as_ptr(),
+                content,
                 ptr::null_mut(),
                 CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY,
             )
         };
         let why = errors();
-        content.seek(SeekFrom::Start(0)).map_err(|error| error.to_string())?;
         if verdict != 1 {
             return Err(why);
         }
@@ -123,7 +138,7 @@ mod tests {
     #[test]
     fn refuses_what_is_no_cms() {
         for bad in [&b""[..], b"MII", &[0x30, 0x80], &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0; 64]] {
-            assert!(Signed::parse(bad).is_none() && Stamp::parse(bad).is_none(), "{bad:?}");
+            assert!(Signed::parse(bad).is_none(), "{bad:?}");
         }
     }
 }

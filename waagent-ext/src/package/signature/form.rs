@@ -1,6 +1,7 @@
 //! What a signature must look like before its cryptography is worth a look (RFC 5652 5).
 
 use waagent_common::der::{Der, tag};
+use waagent_common::sys::cms::Digest;
 
 /// The parts of signed data with one signer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,23 +10,20 @@ pub struct Form<'a> {
     pub value: &'a [u8],
     /// The time stamp that came with it, a ContentInfo.
     pub stamp: Option<&'a [u8]>,
-    /// Is the content elsewhere?
-    pub is_detached: bool,
+    /// What the content is, an object identifier.
+    pub kind: &'a [u8],
+    /// The content, unless it is elsewhere.
+    pub content: Option<&'a [u8]>,
+    /// The signed attributes.
+    pub attributes: Der<'a>,
 }
 
 /// Looks at a ContentInfo in DER.
 pub fn look(der: &[u8]) -> Result<Form<'_>, &'static str> {
     let mut data = open(der).ok_or("it is no signed data")?;
-    let is_detached = skip_to_certificates(&mut data).ok_or("it is no signed data")?;
-    if let Some(mut certificates) = data.open(tag::CONTEXT_0) {
-        let mut count = 0;
-        while !certificates.is_empty() {
-            certificates.whole(tag::SEQUENCE).ok_or("it carries what is no certificate")?;
-            count += 1;
-        }
-        if count > MOST_CERTIFICATES {
-            return Err("it carries more than 16 certificates");
-        }
+    let (kind, content) = take_content(&mut data).ok_or("it is no signed data")?;
+    if let Some(certificates) = data.open(tag::CONTEXT_0) {
+        count(certificates)?;
     }
     if data.next_tag() == Some(tag::CONTEXT_1) {
         return Err("it carries revocation lists");
@@ -35,13 +33,46 @@ pub fn look(der: &[u8]) -> Result<Form<'_>, &'static str> {
     if !signers.is_empty() {
         return Err("it has more than one signer");
     }
-    let (value, stamp) = one(signer)?;
-    Ok(Form { value, stamp, is_detached })
+    let (attributes, value, unsigned) = one(signer)?;
+    let named = attribute(attributes, CONTENT_TYPE, "it signs two content types")?;
+    if named.and_then(|mut value| value.take(tag::OBJECT)) != Some(kind) {
+        return Err("its content isn't of the type that it signs");
+    }
+    let stamp = attribute(unsigned, TIME_STAMP, "it has more than one time stamp")?;
+    let stamp = stamp.map(|mut value| value.whole(tag::SEQUENCE).ok_or(ATTRIBUTES)).transpose()?;
+    Ok(Form { value, stamp, kind, content, attributes })
 }
 
-/// Is this digest (an object identifier) one of the SHA-2 family that nobody can forge?
-pub fn is_strong(digest: &[u8]) -> bool {
-    digest.strip_prefix(SHA2).is_some_and(|last| matches!(last, [1..=3]))
+/// Which digest is this (an object identifier), of the SHA-2 family that nobody can forge?
+pub fn strong(digest: &[u8]) -> Option<Digest> {
+    match digest.strip_prefix(SHA2)? {
+        [1] => Some(Digest::Sha256),
+        [2] => Some(Digest::Sha384),
+        [3] => Some(Digest::Sha512),
+        _ => None,
+    }
+}
+
+/// The one value of an attribute, if that is there; `several` is said where it is there twice or has more values.
+pub fn attribute<'a>(
+    mut attributes: Der<'a>,
+    name: &[u8],
+    several: &'static str,
+) -> Result<Option<Der<'a>>, &'static str> {
+    let mut found = None;
+    while !attributes.is_empty() {
+        let mut attribute = attributes.open(tag::SEQUENCE).ok_or(ATTRIBUTES)?;
+        let is_wanted = attribute.take(tag::OBJECT).ok_or(ATTRIBUTES)? == name;
+        let values = attribute.open(tag::SET).ok_or(ATTRIBUTES)?;
+        if is_wanted && (found.replace(values).is_some() || !has_one(values)) {
+            return Err(several);
+        }
+    }
+    Ok(found)
+}
+
+fn has_one(mut row: Der<'_>) -> bool {
+    row.next_tag().is_some_and(|tag| row.take(tag).is_some()) && row.is_empty()
 }
 
 fn open(der: &[u8]) -> Option<Der<'_>> {
@@ -52,17 +83,34 @@ fn open(der: &[u8]) -> Option<Der<'_>> {
     info.open(tag::CONTEXT_0)?.open(tag::SEQUENCE)
 }
 
-/// Version, digest algorithms, content; says whether the content is elsewhere.
-fn skip_to_certificates(data: &mut Der<'_>) -> Option<bool> {
+/// Version, digest algorithms, content: its type, and itself unless it is elsewhere.
+fn take_content<'a>(data: &mut Der<'a>) -> Option<(&'a [u8], Option<&'a [u8]>)> {
     data.number()?;
     data.take(tag::SET)?;
     let mut content = data.open(tag::SEQUENCE)?;
-    content.take(tag::OBJECT)?;
-    Some(content.is_empty())
+    let kind = content.take(tag::OBJECT)?;
+    if content.is_empty() {
+        return Some((kind, None));
+    }
+    Some((kind, Some(content.open(tag::CONTEXT_0)?.take(tag::OCTETS)?)))
 }
 
-/// SignerInfo: the signature's value, and its time stamp.
-fn one(mut signer: Der<'_>) -> Result<(&[u8], Option<&[u8]>), &'static str> {
+/// Certificates, and attribute certificates of versions 1 and 2 (RFC 5652 10.2.2). These are passed over, whatever they
+/// hold: in a version 1 a time stamp authority says how exact its clock is.
+fn count(mut certificates: Der<'_>) -> Result<(), &'static str> {
+    let mut count = 0;
+    while !certificates.is_empty() {
+        [tag::SEQUENCE, tag::CONTEXT_1, tag::CONTEXT_2]
+            .into_iter()
+            .find_map(|tag| certificates.take(tag))
+            .ok_or("it carries what is no certificate")?;
+        count += 1;
+    }
+    if count > MOST_CERTIFICATES { Err("it carries more than 16 certificates") } else { Ok(()) }
+}
+
+/// SignerInfo: signed attributes, the signature's value, unsigned attributes.
+fn one(mut signer: Der<'_>) -> Result<(Der<'_>, &[u8], Der<'_>), &'static str> {
     const FORM: &str = "its signer's part is malformed";
     signer.number().ok_or(FORM)?;
     let by_name = signer.take(tag::SEQUENCE).is_some();
@@ -70,11 +118,9 @@ fn one(mut signer: Der<'_>) -> Result<(&[u8], Option<&[u8]>), &'static str> {
         signer.take(tag::CONTEXT_0_PRIMITIVE).ok_or(FORM)?;
     }
     let digest = signer.open(tag::SEQUENCE).and_then(|mut row| row.take(tag::OBJECT)).ok_or(FORM)?;
-    if !is_strong(digest) {
-        return Err("its digest is none of SHA-256, SHA-384, SHA-512");
-    }
+    strong(digest).ok_or("its digest is none of SHA-256, SHA-384, SHA-512")?;
     // Without them what was signed once could be taken for signed attributes, and the reverse.
-    signer.take(tag::CONTEXT_0).ok_or("it signs no attributes")?;
+    let attributes = signer.open(tag::CONTEXT_0).ok_or("it signs no attributes")?;
     let algorithm = signer.open(tag::SEQUENCE).and_then(|mut row| row.take(tag::OBJECT)).ok_or(FORM)?;
     let is_rsa = algorithm.strip_prefix(PKCS1).is_some_and(|last| matches!(last, [1 | 11..=13]));
     let is_ecdsa = algorithm.strip_prefix(ECDSA).is_some_and(|last| matches!(last, [2..=4]));
@@ -82,38 +128,10 @@ fn one(mut signer: Der<'_>) -> Result<(&[u8], Option<&[u8]>), &'static str> {
         return Err("its algorithm is neither RSA (PKCS#1 v1.5) nor ECDSA with SHA-2");
     }
     let value = signer.take(tag::OCTETS).ok_or(FORM)?;
-    let attributes = signer.open(tag::CONTEXT_1);
-    Ok((value, attributes.map(stamp).transpose()?.flatten()))
+    Ok((attributes, value, signer.open(tag::CONTEXT_1).unwrap_or(Der::new(&[]))))
 }
 
-fn stamp(mut attributes: Der<'_>) -> Result<Option<&[u8]>, &'static str> {
-    const FORM: &str = "its unsigned attributes are malformed";
-    let mut found = None;
-    while !attributes.is_empty() {
-        let mut attribute = attributes.open(tag::SEQUENCE).ok_or(FORM)?;
-        let name = attribute.take(tag::OBJECT).ok_or(FORM)?;
-        let mut values = attribute.open(tag::SET).ok_or(FORM)?;
-        if name == TIME_STAMP {
-            let token = values.whole(tag::SEQUENCE).ok_or(FORM)?;
-            if found.replace(token).is_some() || !values.is_empty() {
-                return Err("it has more than one time stamp");
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// TSTInfo (RFC 3161 2.4.2): is its imprint made by a digest that nobody can forge?
-pub fn has_strong_imprint(info: &[u8]) -> bool {
-    let digest = || {
-        let mut info = Der::new(info).open(tag::SEQUENCE)?;
-        info.number()?;
-        info.take(tag::OBJECT)?;
-        info.open(tag::SEQUENCE)?.open(tag::SEQUENCE)?.take(tag::OBJECT)
-    };
-    digest().is_some_and(is_strong)
-}
-
+const ATTRIBUTES: &str = "its attributes are malformed";
 const MOST_CERTIFICATES: u32 = 16;
 /// 1.2.840.113549.1.7.2
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
@@ -123,6 +141,8 @@ const SHA2: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02];
 const PKCS1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
 /// 1.2.840.10045.4.3: 2 to 4 are ECDSA with SHA-256, SHA-384, SHA-512
 const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03];
+/// 1.2.840.113549.1.9.3 (RFC 5652 11.1)
+const CONTENT_TYPE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03];
 /// 1.2.840.113549.1.9.16.2.14 (RFC 3161 appendix A)
 const TIME_STAMP: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x02, 0x0e];
 
@@ -141,10 +161,12 @@ mod tests {
 
     #[test]
     fn knows_strong_digests() {
-        assert!(is_strong(&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 2]));
+        for (last, digest) in [(1, Digest::Sha256), (2, Digest::Sha384), (3, Digest::Sha512)] {
+            assert_eq!(strong(&[SHA2, &[last]].concat()), Some(digest));
+        }
         for weak in [&[0x2b, 0x0e, 3, 2, 0x1a][..], &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 4], &[]]
         {
-            assert!(!is_strong(weak), "{weak:?}");
+            assert_eq!(strong(weak), None, "{weak:?}");
         }
     }
 }

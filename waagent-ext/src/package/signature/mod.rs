@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use waagent_common::documents::{Extension, PackageSignature, SignatureVerdict};
-use waagent_common::sys::cms::{Signed, Stamp, decode};
+use waagent_common::sys::cms::{Signed, decode};
 use waagent_common::text::shown;
 use waagent_common::time;
 use waagent_common::types::Sha256;
@@ -13,7 +13,8 @@ use crate::handler::manifest;
 use crate::package::unpack;
 use crate::trouble::Trouble;
 
-pub mod form;
+mod form;
+mod stamp;
 mod trust;
 
 pub use self::trust::Trust;
@@ -83,7 +84,7 @@ pub fn verify(archive: &File, signature: &str, trust: &Trust) -> Result<Proof, S
     // libcrypto takes BER too and writes DER: this looks at what it has understood, not at what was sent.
     let der = cms.to_der();
     let form = form::look(&der)?;
-    if !form.is_detached {
+    if form.content.is_some() {
         return Err("it carries a content of its own".to_owned());
     }
     let signer =
@@ -97,7 +98,9 @@ pub fn verify(archive: &File, signature: &str, trust: &Trust) -> Result<Proof, S
     {
         return Err(format!("'{name}' is of no organisation in Extensions.SigningSubjects"));
     }
-    let at = form.stamp.map(|token| stamped(token, form.value, trust)).transpose()?;
+    let stamped = |token| stamp::time(token, form.value, &trust.stamps);
+    let at =
+        form.stamp.map(stamped).transpose().map_err(|why| format!("its time stamp is invalid: {why}"))?;
     if at.is_none() && trust.needs_stamp {
         return Err("it has no time stamp, which Extensions.SignatureTime=required demands".to_owned());
     }
@@ -105,18 +108,6 @@ pub fn verify(archive: &File, signature: &str, trust: &Trust) -> Result<Proof, S
         .root(&cms.certificates(), &trust.packages, at)
         .map_err(|why| format!("the certificate of '{name}' isn't to be trusted: {why}"))?;
     Ok(Proof { signer: signer.subject(), root: root.subject(), at })
-}
-
-/// When a signature was there already, by its time stamp, in seconds since 1970.
-fn stamped(token: &[u8], signature: &[u8], trust: &Trust) -> Result<i64, String> {
-    let refuse = |why: &str| format!("its time stamp is invalid: {why}");
-    let stamp = Stamp::parse(token).ok_or_else(|| refuse("it is no token"))?;
-    form::look(&stamp.to_der()).map_err(refuse)?;
-    if !form::has_strong_imprint(&stamp.info()) {
-        return Err(refuse("its imprint is none of SHA-256, SHA-384, SHA-512"));
-    }
-    stamp.verify(signature, &trust.stamps).map_err(|why| refuse(&shown(&why)))?;
-    stamp.time().ok_or_else(|| refuse("it names no time"))
 }
 
 /// Bytes of base64; those of real packages are about 14 KiB.
