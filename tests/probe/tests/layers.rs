@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use waagent_common::sandbox::{BASE, Connects, FILES, NETWORK, Policy, RunsAs, grant};
+use waagent_common::sandbox::{BASE, Connects, FILES, NETWORK, Policy, Refusal, RunsAs, TCGETS, grant};
 use waagent_probe::{Act, Layer, Probe};
 
 const POLICY: Policy = Policy {
@@ -19,7 +19,11 @@ const POLICY: Policy = Policy {
     writes: &[grant("/var/lib/waagent/probe", "write")],
     devices: &[],
     executes: &[],
-    ioctls: &[],
+    ioctls: &[TCGETS],
+    other_ioctls: Refusal::Ends,
+    other_families: Refusal::Ends,
+    maps_code: None,
+    arguments: &[],
     syscalls: &[BASE, FILES, NETWORK],
 };
 

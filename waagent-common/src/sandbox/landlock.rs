@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, NetPort,
@@ -6,7 +6,7 @@ use landlock::{
     RulesetStatus, Scope,
 };
 
-use super::{Connects, Policy};
+use super::{Access as Opened, Connects, Device, Named, Policy};
 use crate::args::Common;
 
 /// What we ask for: the newest interface whose every part the policies describe. Older kernels enforce what they know.
@@ -39,9 +39,15 @@ const TOOL_READS: &[&str] = &[
 ];
 const TOOL_LOADERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 
-/// Restricts the process, and says what is in force.
-pub(super) fn restrict(policy: &Policy, args: &Common, shortfalls: &mut Vec<String>) -> String {
-    match apply(policy, args) {
+/// Restricts the process, and says what is in force. `found` are the nodes of the declared classes of devices, where
+/// they are known.
+pub(super) fn restrict(
+    policy: &Policy,
+    args: &Common,
+    found: Option<&[PathBuf]>,
+    shortfalls: &mut Vec<String>,
+) -> String {
+    match apply(policy, args, found) {
         Ok(status) => match (status.ruleset, status.landlock) {
             (RulesetStatus::NotEnforced, LandlockStatus::NotImplemented | LandlockStatus::NotEnabled) => {
                 "not offered by this kernel".to_owned()
@@ -69,7 +75,11 @@ fn abi_number(abi: ABI) -> i32 {
     abi as i32
 }
 
-fn apply(policy: &Policy, args: &Common) -> Result<landlock::RestrictionStatus, RulesetError> {
+fn apply(
+    policy: &Policy,
+    args: &Common,
+    found: Option<&[PathBuf]>,
+) -> Result<landlock::RestrictionStatus, RulesetError> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ASKED))?
@@ -78,13 +88,14 @@ fn apply(policy: &Policy, args: &Common) -> Result<landlock::RestrictionStatus, 
     if !matches!(policy.connects, Connects::Anywhere(_)) {
         rules = rules.handle_access(AccessNet::ConnectTcp)?;
     }
-    let mut rules = rules.create()?;
+    // no_new_privs is set before, and setting it again isn't in the filter.
+    let mut rules = rules.create()?.no_new_privs(false);
     if let Connects::Ports(ports) = policy.connects {
         for (port, _) in ports {
             rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
     }
-    paths(rules, policy, args)?.restrict_self()
+    devices(paths(rules, policy, args)?, policy, found)?.restrict_self()
 }
 
 fn paths(mut rules: RulesetCreated, policy: &Policy, args: &Common) -> Result<RulesetCreated, RulesetError> {
@@ -92,7 +103,6 @@ fn paths(mut rules: RulesetCreated, policy: &Policy, args: &Common) -> Result<Ru
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let write = AccessFs::from_all(ASKED)
         & !(AccessFs::Execute | AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::IoctlDev);
-    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
     let execute = AccessFs::Execute | AccessFs::ReadFile;
 
     for path in COMMON_READS {
@@ -107,10 +117,6 @@ fn paths(mut rules: RulesetCreated, policy: &Policy, args: &Common) -> Result<Ru
     for grant in policy.writes {
         rules = add(rules, &place.path(grant.what), write)?;
     }
-    for grant in policy.devices {
-        let node = if grant.what.starts_with('/') { grant.what } else { "/dev" };
-        rules = add(rules, Path::new(node), device)?;
-    }
     for grant in policy.executes {
         rules = add(rules, Path::new(grant.what), execute)?;
     }
@@ -123,6 +129,32 @@ fn paths(mut rules: RulesetCreated, policy: &Policy, args: &Common) -> Result<Ru
         }
     }
     Ok(rules)
+}
+
+fn devices(
+    mut rules: RulesetCreated,
+    policy: &Policy,
+    found: Option<&[PathBuf]>,
+) -> Result<RulesetCreated, RulesetError> {
+    for device in policy.devices {
+        rules = match (device.named, found) {
+            (Named::Path, _) => add(rules, Path::new(device.what), opened(device))?,
+            (Named::Found, None) => add(rules, Path::new("/dev"), opened(device))?,
+            (Named::Found, Some(nodes)) => {
+                nodes.iter().try_fold(rules, |rules, node| add(rules, node, opened(device)))?
+            }
+        };
+    }
+    Ok(rules)
+}
+
+fn opened(device: &Device) -> BitFlags<AccessFs> {
+    let (read, write) = (AccessFs::ReadFile | AccessFs::IoctlDev, AccessFs::WriteFile | AccessFs::IoctlDev);
+    match device.access {
+        Opened::Read => read,
+        Opened::Write => write,
+        Opened::ReadWrite => read | write,
+    }
 }
 
 /// A path that doesn't exist needs no rule: there is nothing to open.

@@ -4,6 +4,8 @@
 //! seccomp come. Each layer says what the kernel really granted; [`Sandbox::satisfies`] refuses to work below the
 //! declaration unless the administrator said that it may.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::args::Common;
@@ -15,13 +17,18 @@ mod filter;
 mod hold;
 mod landlock;
 mod policy;
+mod rules;
 mod selinux;
 mod syscalls;
 
 pub use hold::{give_up, lay_down, take_up};
-pub use policy::{Connects, Grant, Ioctl, Policy, RunsAs, Syscalls, grant, ioctl, syscall};
+pub use policy::{
+    Access, Connects, Device, Grant, Ioctl, Named, Policy, RunsAs, Syscalls, device, found, grant, ioctl,
+    syscall,
+};
+pub use rules::{Argument, FIONBIO, Passes, Refusal, Rule, TCGETS, TCGETS2, WITH_ITS_PARENT};
 pub use syscalls::{
-    BASE, EVENTS, FILES, LOADER, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS, name as syscall_name,
+    APART, BASE, EVENTS, FILES, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS, name as syscall_name,
     number as syscall_number,
 };
 
@@ -82,13 +89,21 @@ impl Policy {
             selinux,
             ..SandboxReport::default()
         };
-        report.landlock = landlock::restrict(self, args, &mut shortfalls);
+        report.landlock = landlock::restrict(self, args, None, &mut shortfalls);
         report.seccomp = filter::install(self, &mut shortfalls);
         Ok(Sandbox { report, shortfalls })
     }
 }
 
 impl Policy {
+    /// Confines the calling process further, for good: of the declared classes of devices it has these nodes alone.
+    /// Nodes that aren't there are no error: there is nothing to open.
+    pub fn narrow(&self, args: &Common, nodes: &[PathBuf], sandbox: &Sandbox) -> Sandbox {
+        let mut narrowed = sandbox.clone();
+        narrowed.report.landlock = landlock::restrict(self, args, Some(nodes), &mut narrowed.shortfalls);
+        narrowed
+    }
+
     /// For a program that doesn't confine itself: refuses (77) to work in a foreign SELinux domain.
     pub fn check_domain(&self) -> Result<(), Fault> {
         selinux::check(self.selinux).map(|_context| ())
