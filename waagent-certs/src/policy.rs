@@ -1,6 +1,8 @@
 //! All that waagent-certs may do.
 
-use waagent_common::sandbox::{BASE, Connects, FILES, LOADER, Policy, RunsAs, grant, syscall};
+use waagent_common::sandbox::{
+    BASE, Connects, FILES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
+};
 
 /// No capability, no socket, nothing to execute; one folder to write.
 pub const POLICY: Policy = Policy {
@@ -36,11 +38,14 @@ pub const POLICY: Policy = Policy {
     ],
     devices: &[],
     executes: &[],
-    ioctls: &[],
+    ioctls: &[TCGETS, TCGETS2],
+    other_ioctls: Refusal::Ends,
+    other_families: Refusal::Ends,
+    maps_code: Some("unseal: libraries of a provider, which libcrypto loads"),
+    arguments: &[],
     syscalls: &[
         BASE,
         FILES,
-        LOADER,
         syscall(&["fgetxattr", "fsetxattr"], "transport, install: the SELinux type of a private key"),
         syscall(
             &["sysinfo"],

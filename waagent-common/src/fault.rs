@@ -84,6 +84,8 @@ pub enum Outcome {
     Planned(String),
     /// The program has said all there is to say.
     Said,
+    /// The work was a child's, which has said it and ended with this status.
+    Ended(u8),
 }
 
 /// The exit status that an error asks for: that of the first [`Fault`] under its contexts, else 70.

@@ -36,21 +36,27 @@ where
 
 /// One result line, one exit status.
 pub fn report(result: Result<Outcome>) -> ExitCode {
+    ExitCode::from(status(result))
+}
+
+/// The same for a child that ends by `exit(3)`.
+pub fn status(result: Result<Outcome>) -> u8 {
     match result {
         Ok(Outcome::Done(what)) => log::info(&what),
         Ok(Outcome::Unchanged(what)) => log::info(&format!("nothing to do: {what}")),
         Ok(Outcome::Planned(what)) => {
             if print(&what).is_err() {
-                return ExitCode::from(Exit::Io.code());
+                return Exit::Io.code();
             }
         }
         Ok(Outcome::Said) => {}
+        Ok(Outcome::Ended(status)) => return status,
         Err(error) => {
             log::error(&format!("{error:#}"));
-            return ExitCode::from(exit_of(&error).code());
+            return exit_of(&error).code();
         }
     }
-    ExitCode::SUCCESS
+    0
 }
 
 fn usage(error: &clap::Error) -> ExitCode {

@@ -20,17 +20,21 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use waagent_common::config::SwitchKey;
 use waagent_common::documents::{DiskState, Inputs, ResourceDisk};
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
+use waagent_common::place::Place;
 use waagent_common::program;
+use waagent_common::sandbox::Sandbox;
 use waagent_disk::args::{Args, Resource};
 use waagent_disk::policy::POLICY;
 use waagent_disk::resource::act::{Work, raise_flag};
 use waagent_disk::resource::decide::decide;
-use waagent_disk::resource::disk::Disk;
 use waagent_disk::resource::facts::Facts;
+use waagent_disk::resource::find::Target;
 use waagent_disk::resource::journal::Journal;
+use waagent_disk::resource::round::{Round, rounds};
 use waagent_disk::resource::wanted::Wanted;
 use waagent_disk::resource::{find, owner, report};
 
@@ -59,17 +63,62 @@ fn run(args: &Args) -> Result<Outcome> {
         return Ok(report::write_and_say(&place, body, &said, &inputs, &sandbox)?);
     }
     let wanted = Wanted::from(&config, &place)?;
-    let work = Work { place: &place, sandbox: &sandbox, wanted: &wanted, is_mounted: resource.mounted };
-    match steps(&work, resource, named, &mut body) {
+    let target = match named {
+        Some((node, file)) => Ok(Some(Target::Named(node, file))),
+        None => find::locate(),
+    };
+    let done = match &target {
+        Err(fault) => Err(fault.clone().into()),
+        Ok(None) => absent(&place, resource, body.clone(), &inputs, &sandbox),
+        Ok(Some(target)) => rounds(&POLICY, &args.common, &sandbox, target, |round, sandbox| {
+            sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
+            let work = Work { place: &place, sandbox, wanted: &wanted, is_mounted: resource.mounted };
+            told(&work, resource, target, round, &mut body.clone(), &inputs)
+        }),
+    };
+    if let Err(fault) = &done
+        && !resource.plan
+    {
+        report::write_failure(&place, body, fault, &inputs, &sandbox);
+    }
+    done
+}
+
+fn absent(
+    place: &Place,
+    resource: &Resource,
+    mut body: ResourceDisk,
+    inputs: &Inputs,
+    sandbox: &Sandbox,
+) -> Result<Outcome> {
+    let said = "there is no resource disk on this size of machine";
+    if resource.plan {
+        return Ok(Outcome::Planned(said.to_owned()));
+    }
+    said.clone_into(&mut body.reason);
+    Journal::remove(place)?;
+    Ok(report::write_and_say(place, body, said, inputs, sandbox)?)
+}
+
+/// Does the work, and writes what came of it.
+fn told(
+    work: &Work<'_>,
+    resource: &Resource,
+    target: &Target,
+    round: Round,
+    body: &mut ResourceDisk,
+    inputs: &Inputs,
+) -> Result<Outcome> {
+    match steps(work, resource, target, round, body) {
         Ok(Outcome::Done(said)) => {
-            let said = report::write_and_say(&place, body.clone(), &said, &inputs, &sandbox)?;
-            raise_flag(&place, &body)?;
+            let said = report::write_and_say(work.place, body.clone(), &said, inputs, work.sandbox)?;
+            raise_flag(work.place, body)?;
             Ok(said)
         }
         Ok(other) => Ok(other),
         Err(fault) => {
             if !resource.plan {
-                report::write_failure(&place, body, &fault, &inputs, &sandbox);
+                report::write_failure(work.place, body.clone(), &fault, inputs, work.sandbox);
             }
             Err(fault)
         }
@@ -80,22 +129,12 @@ fn run(args: &Args) -> Result<Outcome> {
 fn steps(
     work: &Work<'_>,
     resource: &Resource,
-    named: Option<(std::path::PathBuf, std::fs::File)>,
+    target: &Target,
+    round: Round,
     body: &mut ResourceDisk,
 ) -> Result<Outcome> {
-    let disk = match named {
-        Some((node, file)) => Some(Disk::open(&node, Some(file), "--device")?),
-        None => find::open()?,
-    };
-    let Some(disk) = disk else {
-        let said = "there is no resource disk on this size of machine";
-        said.clone_into(&mut body.reason);
-        if resource.plan {
-            return Ok(Outcome::Planned(said.to_owned()));
-        }
-        Journal::remove(work.place)?;
-        return Ok(Outcome::Done(said.to_owned()));
-    };
+    let mut disk = target.open()?;
+    disk.round = round;
     body.device = Some(disk.describe());
     let facts = Facts::gather(&disk, Journal::read(work.place)?)?;
     body.evidence = report::evidence(&disk, &facts);

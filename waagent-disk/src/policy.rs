@@ -1,8 +1,10 @@
 //! What `waagent-disk` may do, and why.
 
 use waagent_common::sandbox::{
-    BASE, Connects, EVENTS, FILES, PROCESSES, Policy, RunsAs, Syscalls, grant, ioctl, syscall,
+    APART, Access, BASE, Connects, EVENTS, FILES, PROCESSES, Policy, Refusal, RunsAs, Syscalls, TCGETS,
+    TCGETS2, found, grant, ioctl, syscall,
 };
+use waagent_common::sys::extents::{FS_IOC_FIEMAP, FS_IOC_SETFLAGS};
 use waagent_common::sys::partition::{BLKFLSBUF, BLKPG, BLKRRPART};
 
 /// It may write raw disks, so it parses nothing that comes from a network or a person, and mounts nothing.
@@ -45,7 +47,11 @@ pub const POLICY: Policy = Policy {
         grant("/sys/devices", "scsi: device/timeout of each disk, which is only there"),
         grant("/var/lib/waagent/disk", "journal, report: its own documents"),
     ],
-    devices: &[grant("block-sd", "facts, prepare: the disk and its partition, whatever their names are")],
+    devices: &[found(
+        "block-sd",
+        Access::ReadWrite,
+        "facts, prepare: the resource disk and its partitions, whatever their names are",
+    )],
     executes: &[
         grant("/usr/sbin/fsck.ext4", "check: errors that the kernel found in the file system"),
         grant("/usr/sbin/mkfs.btrfs", "prepare: ResourceDisk.Filesystem=btrfs"),
@@ -56,11 +62,38 @@ pub const POLICY: Policy = Policy {
         grant("/usr/sbin/mkfs.xfs", "prepare: ResourceDisk.Filesystem=xfs"),
     ],
     ioctls: &[
-        ioctl("BLKFLSBUF", BLKFLSBUF, "facts: what is on the disk, not what was cached of it"),
+        ioctl("BLKBSZSET", 0x4008_1271, "prepare: mkfs.xfs sets the size of its reads and writes"),
+        ioctl(
+            "BLKDISCARD",
+            0x1277,
+            "prepare: mkfs tells the platform that nothing is kept of what was there",
+        ),
+        ioctl("BLKDISCARDZEROES", 0x127c, "prepare, check: mkfs.ext4 and fsck.ext4: must zeros be written?"),
+        ioctl(
+            "BLKFLSBUF",
+            BLKFLSBUF,
+            "facts: what is on the disk, not what was cached of it; mkfs.xfs: the same",
+        ),
+        ioctl("BLKGETSIZE64", 0x8008_1272, "prepare, check: mkfs and fsck: how large is it?"),
+        ioctl("BLKGETZONESZ", 0x8004_1284, "prepare: mkfs: has it zones?"),
+        ioctl("BLKPBSZGET", 0x127b, "prepare: mkfs.ext4: how large are its physical sectors?"),
         ioctl("BLKPG", BLKPG, "kernel: adds the partition where the kernel has no parser for tables"),
+        ioctl("BLKROGET", 0x125e, "prepare, check: mkfs.ext4 and fsck.ext4: is it write-protected?"),
         ioctl("BLKRRPART", BLKRRPART, "kernel: has it read the table again"),
+        ioctl("BLKSSZGET", 0x1268, "prepare: mkfs: how large are its sectors?"),
+        ioctl("FS_IOC_FIEMAP", FS_IOC_FIEMAP, "swap: has the file holes?"),
+        ioctl("FS_IOC_SETFLAGS", FS_IOC_SETFLAGS, "swap: a file on btrfs that is written in place"),
+        ioctl("HDIO_GETGEO", 0x301, "prepare: mkfs.vfat writes the geometry down"),
+        TCGETS,
+        TCGETS2,
     ],
+    // mkfs asks by ioctl whether its disk is a floppy, a CD drive, a loop device, and copes with "no".
+    other_ioctls: Refusal::NO_SUCH_REQUEST,
+    other_families: Refusal::Ends,
+    maps_code: Some("prepare: executed tools are loaded"),
+    arguments: &[],
     syscalls: &[
+        APART,
         BASE,
         EVENTS,
         FILES,
@@ -70,10 +103,10 @@ pub const POLICY: Policy = Policy {
     ],
 };
 
-/// What the programs that make file systems inherit and need; by its name the filter leaves them their own ioctls. The
+/// What the programs that make file systems inherit and need. The
 /// shared group of tools has sockets and identities besides, which nothing here needs.
 const MKFS: Syscalls = Syscalls {
-    what: "tools",
+    what: "mkfs",
     calls: &[
         "arch_prctl",
         "getresgid",

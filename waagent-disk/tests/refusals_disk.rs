@@ -1,4 +1,5 @@
 //! What waagent-disk can't do, and which layer stops it.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -7,12 +8,16 @@ use std::path::PathBuf;
 use waagent_disk::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
 
-#[test]
-fn probe_child() {
-    waagent_probe::child(&POLICY);
+fn main() -> std::process::ExitCode {
+    waagent_probe::main(
+        &POLICY,
+        &[(
+            "waagent_disk_writes_disks_and_its_own_folders_and_nothing_else",
+            waagent_disk_writes_disks_and_its_own_folders_and_nothing_else,
+        )],
+    )
 }
 
-#[test]
 fn waagent_disk_writes_disks_and_its_own_folders_and_nothing_else() {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: the probe drops capabilities, which needs root");

@@ -1,4 +1,5 @@
 //! What waagent-media can't do, and which layer stops it.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,12 +8,13 @@ use std::path::PathBuf;
 use waagent_disk::media::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
 
-#[test]
-fn probe_child() {
-    waagent_probe::child(&POLICY);
+fn main() -> std::process::ExitCode {
+    waagent_probe::main(
+        &POLICY,
+        &[("a_stolen_waagent_media_is_of_no_use", a_stolen_waagent_media_is_of_no_use)],
+    )
 }
 
-#[test]
 fn a_stolen_waagent_media_is_of_no_use() {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("SKIPPED: the probe changes users, which needs root");

@@ -1,6 +1,8 @@
 //! What `waagent-ext` may do.
 
-use waagent_common::sandbox::{BASE, Connects, EVENTS, FILES, LOADER, Policy, RunsAs, grant, syscall};
+use waagent_common::sandbox::{
+    BASE, Connects, EVENTS, FILES, FIONBIO, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
+};
 
 /// The declaration that the program enters.
 pub const POLICY: Policy = Policy {
@@ -51,12 +53,15 @@ pub const POLICY: Policy = Policy {
     ],
     devices: &[],
     executes: &[],
-    ioctls: &[],
+    ioctls: &[FIONBIO, TCGETS, TCGETS2],
+    other_ioctls: Refusal::Ends,
+    other_families: Refusal::Ends,
+    maps_code: Some("signature: libraries of a provider, which libcrypto loads"),
+    arguments: &[],
     syscalls: &[
         BASE,
         EVENTS,
         FILES,
-        LOADER,
         syscall(
             &["sysinfo"],
             "signature: libcrypto sorts, and qsort(3) of glibc asks for the size of memory",

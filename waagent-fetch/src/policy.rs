@@ -1,7 +1,8 @@
 //! What waagent-fetch may do.
 
 use waagent_common::sandbox::{
-    BASE, Connects, EVENTS, FILES, LOADER, NETWORK, Policy, RESOLVER, RunsAs, THREADS, grant, ioctl, syscall,
+    BASE, Connects, EVENTS, FILES, FIONBIO, NETWORK, Policy, RESOLVER, Refusal, RunsAs, TCGETS, TCGETS2,
+    THREADS, grant, ioctl, syscall,
 };
 
 /// No capability, no key in reach, one folder to write; the platform only by sockets that the dialer opened.
@@ -54,12 +55,21 @@ pub const POLICY: Policy = Policy {
     ],
     devices: &[],
     executes: &[],
-    ioctls: &[ioctl("FIONREAD", 0x541b, "storage: the resolver asks how long a name server's answer is")],
+    ioctls: &[
+        FIONBIO,
+        ioctl("FIONREAD", 0x541b, "storage: the resolver asks how long a name server's answer is"),
+        TCGETS,
+        TCGETS2,
+    ],
+    other_ioctls: Refusal::Ends,
+    // The resolver asks netlink how to sort addresses, and copes with "not supported".
+    other_families: Refusal::NO_SUCH_FAMILY,
+    maps_code: Some("storage: the resolver's modules, libraries of a provider, which libcrypto loads"),
+    arguments: &[],
     syscalls: &[
         BASE,
         EVENTS,
         FILES,
-        LOADER,
         NETWORK,
         RESOLVER,
         THREADS,

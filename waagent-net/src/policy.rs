@@ -1,6 +1,8 @@
 //! What waagent-net may do.
 
-use waagent_common::sandbox::{BASE, Connects, FILES, Policy, RunsAs, grant, syscall};
+use waagent_common::sandbox::{
+    BASE, Connects, FILES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
+};
 
 /// Asks the kernel about links, sets one table of nf_tables, reads leases, writes its own folder.
 pub const POLICY: Policy = Policy {
@@ -27,7 +29,11 @@ pub const POLICY: Policy = Policy {
     ],
     devices: &[],
     executes: &[],
-    ioctls: &[],
+    ioctls: &[TCGETS, TCGETS2],
+    other_ioctls: Refusal::Ends,
+    other_families: Refusal::Ends,
+    maps_code: None,
+    arguments: &[],
     syscalls: &[
         BASE,
         FILES,

@@ -1,4 +1,5 @@
 //! What waagent-net may do, tried from inside its sandbox; and its neighbour, refused, with the layer that did it.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -6,15 +7,16 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use waagent_net::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
 
+fn main() -> std::process::ExitCode {
+    waagent_probe::main(
+        &POLICY,
+        &[("each_grant_is_used_and_its_neighbour_denied", each_grant_is_used_and_its_neighbour_denied)],
+    )
+}
+
 /// The probe's user where the machine has no waagent-net.
 const NOBODY: u32 = 65534;
 
-#[test]
-fn probe_child() {
-    waagent_probe::child(&POLICY);
-}
-
-#[test]
 fn each_grant_is_used_and_its_neighbour_denied() {
     if !nix::unistd::Uid::effective().is_root() {
         eprintln!("SKIPPED: needs root, to become another user");

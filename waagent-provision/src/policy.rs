@@ -1,6 +1,9 @@
 //! Everything that waagent-provision may do, each grant with the step that needs it.
 
-use waagent_common::sandbox::{BASE, Connects, FILES, PROCESSES, Policy, RunsAs, TOOLS, grant, syscall};
+use waagent_common::sandbox::{
+    Access, BASE, Connects, FILES, PROCESSES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, TOOLS, device, grant,
+    syscall,
+};
 
 /// What is enforced, printed by `--policy`, and compared with the unit and the SELinux module.
 pub const POLICY: Policy = Policy {
@@ -59,11 +62,11 @@ pub const POLICY: Policy = Policy {
         grant("/var/spool/mail", "user: useradd makes the mail spool"),
     ],
     devices: &[
-        grant("/dev/console", "steps: what happens, for the serial console"),
-        grant("/dev/null", "tools: their standard streams"),
-        grant("/dev/random", "password: salt, once the pool is ready"),
-        grant("/dev/tty", "host keys: ssh-keygen looks for a terminal"),
-        grant("/dev/urandom", "entropy: mixes in the hypervisor's bytes"),
+        device("/dev/console", Access::Write, "steps: what happens, for the serial console"),
+        device("/dev/null", Access::ReadWrite, "tools: their standard streams"),
+        device("/dev/random", Access::Read, "password: salt, once the pool is ready"),
+        device("/dev/tty", Access::ReadWrite, "host keys: ssh-keygen looks for a terminal"),
+        device("/dev/urandom", Access::ReadWrite, "entropy: mixes in the hypervisor's bytes"),
     ],
     executes: &[
         grant("/usr/bin/passwd", "password, root password: the state of an account"),
@@ -74,7 +77,13 @@ pub const POLICY: Policy = Policy {
         grant("/usr/sbin/useradd", "user: makes it"),
         grant("/usr/sbin/visudo", "sudoers: checks the rule before sudo sees it"),
     ],
-    ioctls: &[],
+    ioctls: &[TCGETS, TCGETS2],
+    // Tools ask for the size of their terminal, and cope with having none.
+    other_ioctls: Refusal::NO_SUCH_REQUEST,
+    // Tools ask for host names and interfaces, and cope with "not supported".
+    other_families: Refusal::NO_SUCH_FAMILY,
+    maps_code: Some("user, password, sshd: executed tools are loaded"),
+    arguments: &[],
     syscalls: &[
         BASE,
         FILES,

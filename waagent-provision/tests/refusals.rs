@@ -1,5 +1,5 @@
 //! From inside the sandbox: what this program must not be able to do, and which layer stops it.
-#![cfg(test)]
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -8,9 +8,20 @@ use waagent_common::sandbox::lay_down;
 use waagent_probe::{Act, Layer, Probe};
 use waagent_provision::policy::POLICY;
 
-#[test]
-fn probe_child() {
-    waagent_probe::child(&POLICY);
+fn main() -> std::process::ExitCode {
+    waagent_probe::main(
+        &POLICY,
+        &[
+            (
+                "each_layer_stops_what_this_program_has_no_business_with",
+                each_layer_stops_what_this_program_has_no_business_with,
+            ),
+            (
+                "other_programs_folders_are_closed_by_their_modes_once_the_override_is_laid_down",
+                other_programs_folders_are_closed_by_their_modes_once_the_override_is_laid_down,
+            ),
+        ],
+    )
 }
 
 fn scratch() -> Option<tempfile::TempDir> {
@@ -36,7 +47,6 @@ fn scratch() -> Option<tempfile::TempDir> {
     Some(root)
 }
 
-#[test]
 fn each_layer_stops_what_this_program_has_no_business_with() {
     let Some(root) = scratch() else { return };
     let probe = Probe::new(&POLICY, root.path());
@@ -68,7 +78,6 @@ fn each_layer_stops_what_this_program_has_no_business_with() {
 }
 
 /// Landlock is hierarchical: who may make files in the agent's folder may write below it. File modes hold the line.
-#[test]
 fn other_programs_folders_are_closed_by_their_modes_once_the_override_is_laid_down() {
     let Some(root) = scratch() else { return };
     let fetch = root.path().join("var/lib/waagent/fetch");

@@ -7,7 +7,7 @@ use crate::contexts::Context;
 use crate::programs::user;
 use crate::selinux::{Module, Rule};
 use crate::units::Unit;
-use crate::words;
+use crate::{arguments, words};
 
 /// A table: what is granted, by the declaration, by the unit and by the SELinux module.
 pub fn side_by_side(policy: &Policy, units: &[&Unit], module: &Module, contexts: &[Context]) -> Block {
@@ -26,10 +26,10 @@ pub fn side_by_side(policy: &Policy, units: &[&Unit], module: &Module, contexts:
         ["Sockets".into(), names(policy.families), unit("RestrictAddressFamilies"), rules(Kind::Socket)],
         ["Connections".into(), connects(policy), addresses(units), rules(Kind::Connection)],
         ["Writes".into(), names(policy.writes), unit("ReadWritePaths"), rules(Kind::Write)],
-        ["Devices".into(), names(policy.devices), unit("DeviceAllow"), rules(Kind::Device)],
+        ["Devices".into(), devices(policy), unit("DeviceAllow"), rules(Kind::Device)],
         ["Executes".into(), names(policy.executes), "-".into(), rules(Kind::Execution)],
         ["System calls".into(), calls(policy), unit("SystemCallFilter"), "-".into()],
-        ["ioctl".into(), ioctls(policy), "-".into(), "-".into()],
+        ["Arguments of system calls".into(), argument_rules(policy), "-".into(), "-".into()],
     ];
     let head = [
         "",
@@ -154,8 +154,18 @@ fn calls(policy: &Policy) -> String {
     format!("{} calls: groups {}{single}", all.len(), groups.join(", "))
 }
 
-fn ioctls(policy: &Policy) -> String {
-    lines(policy.ioctls.iter().map(|ioctl| code(ioctl.what)))
+fn devices(policy: &Policy) -> String {
+    lines(
+        policy
+            .devices
+            .iter()
+            .map(|device| format!("{} ({})", code(device.what), arguments::of_device(device))),
+    )
+}
+
+/// What the filter enforces, from the same list.
+fn argument_rules(policy: &Policy) -> String {
+    lines(policy.rules().iter().map(arguments::of_rule))
 }
 
 fn code(text: &str) -> String {

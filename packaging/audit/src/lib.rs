@@ -9,6 +9,7 @@ macro_rules! put {
     }};
 }
 
+pub mod arguments;
 pub mod blocks;
 pub mod check;
 pub mod contexts;

@@ -12,7 +12,7 @@ use crate::report::Sources;
 use crate::selinux::Section;
 use crate::tools::domain_of;
 use crate::units::Unit;
-use crate::{check, reasons, words};
+use crate::{arguments, check, reasons, words};
 
 /// The page.
 pub fn page(program: &Program, sources: &Sources) -> Page {
@@ -136,13 +136,12 @@ fn grants(policy: &Policy, sources: &Sources) -> Vec<Block> {
         Connects::Ports(ports) => ports.iter().map(|(port, why)| (format!("TCP {port}"), *why)).collect(),
         Connects::Anywhere(why) => vec![("TCP, any port".to_owned(), why)],
     };
-    let kinds: [(&str, &[Grant]); 6] = [
+    let kinds: [(&str, &[Grant]); 5] = [
         ("Groups", policy.groups),
         ("Capabilities", policy.capabilities),
         ("Sockets", policy.families),
         ("Reads", policy.reads),
         ("Writes", policy.writes),
-        ("Devices", policy.devices),
     ];
     let mut rows = Vec::new();
     for (kind, grants) in kinds {
@@ -151,6 +150,11 @@ fn grants(policy: &Policy, sources: &Sources) -> Vec<Block> {
             rows.extend(connects.iter().map(|(what, why)| row("Connections", what, why)));
         }
     }
+    rows.extend(policy.devices.iter().map(|device| {
+        row("Devices", device.what, &format!("{}; {}", device.why, arguments::of_device(device)))
+    }));
+    rows.extend(policy.maps_code.iter().map(|why| row("Code", "PROT_EXEC", why)));
+    rows.extend(policy.arguments.iter().map(|it| row("Arguments", it.what, it.why)));
     rows.extend(policy.ioctls.iter().map(|ioctl| row("ioctl", ioctl.what, ioctl.why)));
     blocks.push(table(&["Kind", "What", "Step: why"], rows));
     blocks.push(text(
@@ -202,6 +206,9 @@ fn calls(policy: &Policy) -> Vec<Block> {
             "A call that isn't listed ends the program with exit status 77, and its name on standard error.",
         ),
     ];
+    let rules: Vec<String> = policy.rules().iter().map(arguments::of_rule).collect();
+    blocks.push(text("Of these calls some arguments alone:"));
+    blocks.push(Block::List(rules));
     for group in policy.syscalls {
         let (name, why) = if group.what == "calls" {
             (group.calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>().join(", "), group.why)

@@ -1,6 +1,6 @@
 //! The reason of a rule that has no comment of its own: that of the grant which it carries out.
 
-use waagent_common::sandbox::{Connects, Grant, Policy};
+use waagent_common::sandbox::{Connects, Grant, Policy, grant};
 
 use crate::blocks::{Span, spans};
 use crate::contexts::{Context, paths_of};
@@ -72,7 +72,8 @@ fn of_words(said: &str, policy: &Policy) -> String {
     let near = |grant: &&Grant| {
         paths.iter().any(|path| is_below(grant.what, path) || (is_below(path, grant.what) && *path != "/"))
     };
-    let lists = [policy.reads, policy.writes, policy.devices, policy.executes];
+    let devices: Vec<Grant> = policy.devices.iter().map(|device| grant(device.what, device.why)).collect();
+    let lists = [policy.reads, policy.writes, &devices, policy.executes];
     whys(lists.into_iter().flatten().filter(near))
 }
 

@@ -10,6 +10,7 @@ use waagent_audit::programs::{Level, PROGRAMS};
 use waagent_audit::reach::{documents, writer};
 use waagent_audit::report::{Sources, make, write};
 use waagent_audit::words::translate;
+use waagent_common::sandbox::{Grant, grant};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -79,13 +80,15 @@ fn every_grant_is_on_its_page_with_its_reason() {
     let made = make(&repository()).unwrap();
     for policy in PROGRAMS.iter().filter_map(|program| program.policy) {
         let page = &made[&format!("{}.md", policy.program)];
+        let devices: Vec<Grant> =
+            policy.devices.iter().map(|device| grant(device.what, device.why)).collect();
         let lists = [
             policy.groups,
             policy.capabilities,
             policy.families,
             policy.reads,
             policy.writes,
-            policy.devices,
+            &devices,
             policy.executes,
         ];
         for grant in lists.into_iter().flatten() {

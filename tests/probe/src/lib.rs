@@ -1,21 +1,21 @@
 //! Tries forbidden acts from inside a program's sandbox, and says which layer stopped them.
 //!
-//! A test file of a program holds two functions:
+//! A test file of a program, with `harness = false` in its Cargo.toml, is a program without threads:
 //!
 //! ```text
 //! use waagent_probe::{Act, Layer, Probe};
 //!
-//! #[test]
-//! fn probe_child() {
-//!     waagent_probe::child(&POLICY); // returns at once but in the probe's own children
+//! fn main() -> std::process::ExitCode {
+//!     waagent_probe::main(&POLICY, &[("may_not_open_a_socket", may_not_open_a_socket)])
 //! }
 //!
-//! #[test]
 //! fn may_not_open_a_socket() {
 //!     let probe = Probe::new(&POLICY, "/tmp/scratch");
 //!     assert_eq!(probe.verdict(&Act::Socket(libc_af_inet())), Layer::Seccomp);
 //! }
 //! ```
+//!
+//! Besides the named tests it runs those that follow from the declaration itself, see `declaration`.
 //!
 //! Each act runs twice in a child that has the program's user and capabilities: without, and with Landlock and
 //! seccomp. What is refused both times was refused by file modes or a missing capability; what only the second time,
@@ -27,7 +27,12 @@
     reason = "test tooling: it may say what it means"
 )]
 
+mod declaration;
+mod grants;
+mod program;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -42,6 +47,8 @@ use waagent_common::sys::attempt;
 use waagent_common::sys::spawn::{Identity, capability, dress};
 use waagent_common::users::{gid_of, uid_of};
 
+pub use program::{Test, main};
+
 /// Something that a program might try.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Act {
@@ -53,7 +60,7 @@ pub enum Act {
     Write(PathBuf),
     /// Remove a file.
     Remove(PathBuf),
-    /// Execute a program without arguments.
+    /// Execute a program, as far as its loader.
     Execute(PathBuf),
     /// Open a stream socket of this family.
     Socket(i32),
@@ -149,7 +156,6 @@ impl<'a> Probe<'a> {
             self.policy.capabilities.iter().filter_map(|grant| capability(grant.what)).collect();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
-            .args(["--exact", "probe_child", "--nocapture", "--test-threads=1"])
             .env(ACT, serde_json::to_string(act).unwrap())
             .env(BARE, if bare { "1" } else { "0" })
             .env(ROOT, &self.root);
@@ -169,13 +175,12 @@ impl<'a> Probe<'a> {
 }
 
 /// The child's half: tries the act and ends the process. Does nothing in an ordinary test run.
-pub fn child(policy: &Policy) {
+fn child(policy: &Policy) {
     let Ok(act) = std::env::var(ACT) else { return };
     let act: Act = serde_json::from_str(&act).unwrap();
     let bare = std::env::var(BARE).unwrap() == "1";
     let root = PathBuf::from(std::env::var(ROOT).unwrap());
     let policy = *policy;
-    // The test runs on a thread of its own; the sandbox is entered by that thread, as it is by a whole program.
     if !bare {
         let args = Common { policy: false, configuration_path: None, root };
         let sandbox = policy.enter(&args).expect("the sandbox can be entered");
@@ -200,7 +205,11 @@ fn attempt(act: &Act) -> std::io::Result<()> {
         }
         Act::Write(path) => std::fs::OpenOptions::new().write(true).open(path).map(|_| ()),
         Act::Remove(path) => std::fs::remove_file(path),
-        Act::Execute(path) => Command::new(path).output().map(|_| ()),
+        Act::Execute(path) => {
+            // Instead of this process, so that the filter ends this one; the loader says what it would load and
+            // ends with 0 (ld.so(8)).
+            Err(Command::new(path).env("LD_TRACE_LOADED_OBJECTS", "1").exec())
+        }
         Act::Connect(port) => connect(*port),
         Act::Listen => std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map(|_| ()),
         Act::Socket(family) => socket(*family),

@@ -1,9 +1,12 @@
 //! The probe itself: with a small policy, each layer stops what it should, and lets through what is declared.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use waagent_common::sandbox::{BASE, Connects, FILES, NETWORK, Policy, RunsAs, grant};
+use waagent_common::sandbox::{
+    BASE, Connects, FILES, FIONBIO, NETWORK, Policy, Refusal, RunsAs, TCGETS, grant,
+};
 use waagent_probe::{Act, Layer, Probe};
 
 const POLICY: Policy = Policy {
@@ -19,16 +22,18 @@ const POLICY: Policy = Policy {
     writes: &[grant("/var/lib/waagent/probe", "write")],
     devices: &[],
     executes: &[],
-    ioctls: &[],
+    ioctls: &[FIONBIO, TCGETS],
+    other_ioctls: Refusal::Ends,
+    other_families: Refusal::Ends,
+    maps_code: None,
+    arguments: &[],
     syscalls: &[BASE, FILES, NETWORK],
 };
 
-#[test]
-fn probe_child() {
-    waagent_probe::child(&POLICY);
+fn main() -> std::process::ExitCode {
+    waagent_probe::main(&POLICY, &[("each_layer_stops_what_it_should", each_layer_stops_what_it_should)])
 }
 
-#[test]
 fn each_layer_stops_what_it_should() {
     if !nix::unistd::geteuid().is_root() {
         return;

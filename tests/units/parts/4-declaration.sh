@@ -40,8 +40,9 @@ families_match() { # UNIT POLICY
 
 # Those that DevicePolicy=closed lets through aren't listed, see systemd.resource-control(5).
 devices_match() { # UNIT POLICY
-    declared "$2" '.devices[].what | select(test("^/dev/(full|null|ptmx|random|tty|urandom|zero)$") | not)'
-    values "$1" DeviceAllow | sed 's/ .*//' | sort -u > "$scratch/unit"
+    declared "$2" '.devices[] | select(.what | test("^/dev/(full|null|ptmx|random|tty|urandom|zero)$") | not) |
+        "\(.what) \({"read": "r", "write": "w", "read-write": "rw"}[.access])"'
+    values "$1" DeviceAllow | sort -u > "$scratch/unit"
     [ "$(values "$1" DevicePolicy)" = closed ] || { echo "no DevicePolicy=closed"; return 1; }
     compare "$1" DeviceAllow "$scratch/declared" "$scratch/unit" || return 1
     case $(wc -l < "$scratch/unit")$(values "$1" PrivateDevices) in

@@ -1,4 +1,5 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, NetPort,
@@ -6,7 +7,7 @@ use landlock::{
     RulesetStatus, Scope,
 };
 
-use super::{Connects, Policy};
+use super::{Access as Opened, Connects, Device, Named, Policy};
 use crate::args::Common;
 
 /// What we ask for: the newest interface whose every part the policies describe. Older kernels enforce what they know.
@@ -15,7 +16,7 @@ const ASKED: ABI = ABI::V6;
 /// Descriptors without which a rule would be lost. procfs makes a new inode for a name that the kernel forgot under
 /// memory pressure (`/proc/sys/vm/drop_caches` shows it), and the rule holds the old one; a name that is held open isn't
 /// forgotten.
-pub(super) type Kept = Vec<PathFd>;
+pub(super) type Kept = Vec<Arc<PathFd>>;
 
 /// What every program reads, whatever its job. Configuration and accounts aren't in it: they are read before.
 const COMMON_READS: &[&str] = &["/proc/self", "/proc/cmdline", "/dev/null"];
@@ -35,14 +36,16 @@ const TOOL_READS: &[&str] = &[
 ];
 const TOOL_LOADERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 
-/// Restricts the process, and says what is in force.
+/// Restricts the process, and says what is in force. `found` are the nodes of the declared classes of devices, where
+/// they are known.
 pub(super) fn restrict(
     policy: &Policy,
     args: &Common,
+    found: Option<&[PathBuf]>,
     kept: &mut Kept,
     shortfalls: &mut Vec<String>,
 ) -> String {
-    match apply(policy, args, kept) {
+    match apply(policy, args, found, kept) {
         Ok(status) => match (status.ruleset, status.landlock) {
             (RulesetStatus::NotEnforced, LandlockStatus::NotImplemented | LandlockStatus::NotEnabled) => {
                 "not offered by this kernel".to_owned()
@@ -73,6 +76,7 @@ fn abi_number(abi: ABI) -> i32 {
 fn apply(
     policy: &Policy,
     args: &Common,
+    found: Option<&[PathBuf]>,
     kept: &mut Kept,
 ) -> Result<landlock::RestrictionStatus, RulesetError> {
     let mut rules = Ruleset::default()
@@ -83,13 +87,14 @@ fn apply(
     if !matches!(policy.connects, Connects::Anywhere(_)) {
         rules = rules.handle_access(AccessNet::ConnectTcp)?;
     }
-    let mut rules = rules.create()?;
+    // no_new_privs is set before, and setting it again isn't in the filter.
+    let mut rules = rules.create()?.no_new_privs(false);
     if let Connects::Ports(ports) = policy.connects {
         for (port, _) in ports {
             rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
     }
-    paths(rules, policy, args, kept)?.restrict_self()
+    devices(paths(rules, policy, args, kept)?, policy, found, kept)?.restrict_self()
 }
 
 fn paths(
@@ -102,7 +107,6 @@ fn paths(
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let write = AccessFs::from_all(ASKED)
         & !(AccessFs::Execute | AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::IoctlDev);
-    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
     let execute = AccessFs::Execute | AccessFs::ReadFile;
 
     for path in COMMON_READS {
@@ -113,10 +117,6 @@ fn paths(
     }
     for grant in policy.writes {
         rules = add(rules, &place.path(grant.what), write, kept)?;
-    }
-    for grant in policy.devices {
-        let node = if grant.what.starts_with('/') { grant.what } else { "/dev" };
-        rules = add(rules, Path::new(node), device, kept)?;
     }
     for grant in policy.executes {
         rules = add(rules, Path::new(grant.what), execute, kept)?;
@@ -132,6 +132,33 @@ fn paths(
     Ok(rules)
 }
 
+fn devices(
+    mut rules: RulesetCreated,
+    policy: &Policy,
+    found: Option<&[PathBuf]>,
+    kept: &mut Kept,
+) -> Result<RulesetCreated, RulesetError> {
+    for device in policy.devices {
+        rules = match (device.named, found) {
+            (Named::Path, _) => add(rules, Path::new(device.what), opened(device), kept)?,
+            (Named::Found, None) => add(rules, Path::new("/dev"), opened(device), kept)?,
+            (Named::Found, Some(nodes)) => {
+                nodes.iter().try_fold(rules, |rules, node| add(rules, node, opened(device), kept))?
+            }
+        };
+    }
+    Ok(rules)
+}
+
+fn opened(device: &Device) -> BitFlags<AccessFs> {
+    let (read, write) = (AccessFs::ReadFile | AccessFs::IoctlDev, AccessFs::WriteFile | AccessFs::IoctlDev);
+    match device.access {
+        Opened::Read => read,
+        Opened::Write => write,
+        Opened::ReadWrite => read | write,
+    }
+}
+
 /// A path that doesn't exist needs no rule: there is nothing to open.
 fn add(
     rules: RulesetCreated,
@@ -145,7 +172,7 @@ fn add(
     let access = if meta.is_dir() { access } else { access & AccessFs::from_file(ASKED) };
     let rules = rules.add_rule(PathBeneath::new(&descriptor, access))?;
     if path.starts_with("/proc") {
-        kept.push(descriptor);
+        kept.push(Arc::new(descriptor));
     }
     Ok(rules)
 }
@@ -156,7 +183,7 @@ mod tests {
     use std::io::Write;
     use std::path::PathBuf;
 
-    use super::super::{RunsAs, grant};
+    use super::super::{Refusal, RunsAs, grant};
     use super::*;
 
     const NAME: &str = "/proc/sys/kernel/ostype";
@@ -174,6 +201,10 @@ mod tests {
         devices: &[],
         executes: &[],
         ioctls: &[],
+        other_ioctls: Refusal::Ends,
+        other_families: Refusal::Ends,
+        maps_code: None,
+        arguments: &[],
         syscalls: &[],
     };
 
@@ -185,7 +216,7 @@ mod tests {
         };
         let args = Common { policy: false, configuration_path: None, root: PathBuf::from("/") };
         let (mut kept, mut shortfalls) = (Vec::new(), Vec::new());
-        restrict(&POLICY, &args, &mut kept, &mut shortfalls);
+        restrict(&POLICY, &args, None, &mut kept, &mut shortfalls);
         assert_eq!(shortfalls, Vec::<String>::new());
         assert!(read(NAME).is_ok());
         caches.write_all(b"2\n").unwrap();

@@ -1,11 +1,10 @@
 //! A program's confinement: declared once, entered before a byte of input is looked at, reported in every document.
 //!
 //! Order: the agent's own accounts are looked up and the user is checked, then the SELinux domain, then capabilities go,
-//! then `no_new_privs`, Landlock and seccomp come. Each layer says what the kernel really granted; [`Sandbox::satisfies`] refuses to work below the
-//! declaration unless the administrator said that it may.
+//! then `no_new_privs`, Landlock and seccomp come. Each layer says what the kernel really granted; [`Sandbox::satisfies`]
+//! refuses to work below the declaration unless the administrator said that it may.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,13 +19,18 @@ mod filter;
 mod hold;
 mod landlock;
 mod policy;
+mod rules;
 mod selinux;
 mod syscalls;
 
 pub use hold::{give_up, lay_down, take_up};
-pub use policy::{Connects, Grant, Ioctl, Policy, RunsAs, Syscalls, grant, ioctl, syscall};
+pub use policy::{
+    Access, Connects, Device, Grant, Ioctl, Named, Policy, RunsAs, Syscalls, device, found, grant, ioctl,
+    syscall,
+};
+pub use rules::{Argument, FIONBIO, Passes, Refusal, Rule, TCGETS, TCGETS2, WITH_ITS_PARENT};
 pub use syscalls::{
-    BASE, EVENTS, FILES, LOADER, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS, name as syscall_name,
+    APART, BASE, EVENTS, FILES, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS, name as syscall_name,
     number as syscall_number,
 };
 
@@ -56,7 +60,7 @@ pub struct Sandbox {
     report: SandboxReport,
     shortfalls: Vec<String>,
     names: Names,
-    _kept: Arc<landlock::Kept>,
+    kept: landlock::Kept,
 }
 
 impl Policy {
@@ -93,9 +97,9 @@ impl Policy {
         // Noted before the rules are made: what is replaced in between is seen.
         let names = self.names(&place);
         let mut kept = Vec::new();
-        report.landlock = landlock::restrict(self, args, &mut kept, &mut shortfalls);
+        report.landlock = landlock::restrict(self, args, None, &mut kept, &mut shortfalls);
         report.seccomp = filter::install(self, &mut shortfalls);
-        Ok(Sandbox { report, shortfalls, names, _kept: Arc::new(kept) })
+        Ok(Sandbox { report, shortfalls, names, kept })
     }
 
     /// What the rules for files stand on, but for the kernel's own file systems, where nobody renames.
@@ -111,6 +115,15 @@ impl Policy {
 }
 
 impl Policy {
+    /// Confines the calling process further, for good: of the declared classes of devices it has these nodes alone.
+    /// Nodes that aren't there are no error: there is nothing to open.
+    pub fn narrow(&self, args: &Common, nodes: &[PathBuf], sandbox: &Sandbox) -> Sandbox {
+        let mut narrowed = sandbox.clone();
+        narrowed.report.landlock =
+            landlock::restrict(self, args, Some(nodes), &mut narrowed.kept, &mut narrowed.shortfalls);
+        narrowed
+    }
+
     /// For a program that doesn't confine itself: refuses (77) to work in a foreign SELinux domain.
     pub fn check_domain(&self) -> Result<(), Fault> {
         selinux::check(self.selinux).map(|_context| ())
@@ -166,6 +179,6 @@ impl Sandbox {
             seccomp: "none: this program is unconfined".to_owned(),
             selinux: selinux::context(),
         };
-        Self { report, shortfalls: Vec::new(), names: Names::default(), _kept: Arc::default() }
+        Self { report, shortfalls: Vec::new(), names: Names::default(), kept: Vec::new() }
     }
 }

@@ -1,5 +1,7 @@
 use serde::Serialize;
 
+use super::rules::{Argument, Refusal, Rule};
+
 /// Everything that a program may do, each grant with its reason. Data: an auditor reads it, a test compares it with
 /// the unit and the SELinux module, the program enters it.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -24,12 +26,20 @@ pub struct Policy {
     pub reads: &'static [Grant],
     /// Files and folders that it may read, change and make files in.
     pub writes: &'static [Grant],
-    /// Device nodes that it may open for reading and writing, or a class of them (`block-sd`).
-    pub devices: &'static [Grant],
+    /// Device nodes that it may open.
+    pub devices: &'static [Device],
     /// Programs that it may execute, by absolute path.
     pub executes: &'static [Grant],
-    /// Requests of ioctl(2).
+    /// Requests of ioctl(2), on whatever descriptor.
     pub ioctls: &'static [Ioctl],
+    /// What another request is answered.
+    pub other_ioctls: Refusal,
+    /// What a socket of another family is answered.
+    pub other_families: Refusal,
+    /// Why it may make memory executable; none where it may not.
+    pub maps_code: Option<&'static str>,
+    /// Calls of which it needs one purpose alone.
+    pub arguments: &'static [Argument],
     /// System calls.
     pub syscalls: &'static [Syscalls],
 }
@@ -72,6 +82,63 @@ pub const fn grant(what: &'static str, why: &'static str) -> Grant {
     Grant { what, why }
 }
 
+/// A device node, or several of a kind.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Device {
+    /// Its path; or the class, by the name that `DeviceAllow=` has for it (`block-sd`), of which one disk is used.
+    pub what: &'static str,
+    /// Is it a path, or found at run time?
+    pub named: Named,
+    /// What it is opened for.
+    pub access: Access,
+    /// The step that needs it.
+    pub why: &'static str,
+}
+
+/// How the nodes of a device are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Named {
+    /// By a path.
+    Path,
+    /// By what sysfs says of the hardware. Whoever only looks for it may open what is in `/dev`, since nodes appear
+    /// meanwhile; whoever reads what is on it has these nodes alone ([`super::Policy::narrow`]).
+    Found,
+}
+
+/// What a device is opened for. What is asked of it besides, `ioctls` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Reading.
+    Read,
+    /// Writing.
+    Write,
+    /// Both.
+    ReadWrite,
+}
+
+impl Access {
+    /// As `DeviceAllow=` has it.
+    pub const fn letters(self) -> &'static str {
+        match self {
+            Self::Read => "r",
+            Self::Write => "w",
+            Self::ReadWrite => "rw",
+        }
+    }
+}
+
+/// A device by its path.
+pub const fn device(what: &'static str, access: Access, why: &'static str) -> Device {
+    Device { what, named: Named::Path, access, why }
+}
+
+/// The devices of a class that a program finds.
+pub const fn found(what: &'static str, access: Access, why: &'static str) -> Device {
+    Device { what, named: Named::Found, access, why }
+}
+
 /// A request of ioctl(2).
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Ioctl {
@@ -104,10 +171,18 @@ pub const fn syscall(calls: &'static [&'static str], why: &'static str) -> Sysca
     Syscalls { what: "calls", calls, why }
 }
 
+/// The declaration with the rules that follow from it.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    policy: &'a Policy,
+    rules: Vec<Rule>,
+}
+
 impl Policy {
     /// The declaration as JSON, as `--policy` prints it.
     pub fn to_json(&self) -> String {
         // Static data of plain types: serialising it can't fail.
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string_pretty(&Printed { policy: self, rules: self.rules() }).unwrap_or_default()
     }
 }

@@ -187,12 +187,24 @@ pub const PROCESSES: Syscalls = Syscalls {
     why: "starting a declared tool, and waiting for it",
 };
 
-/// Mapping code at run time: libraries that libcrypto loads.
-pub const LOADER: Syscalls =
-    Syscalls { what: "loader", calls: &["mmap", "mprotect"], why: "libraries that are loaded at run time" };
+/// Doing a part of the work in a child that confines itself further.
+pub const APART: Syscalls = Syscalls {
+    what: "apart",
+    calls: &[
+        "clone",
+        "clone3",
+        "getppid",
+        "landlock_add_rule",
+        "landlock_create_ruleset",
+        "landlock_restrict_self",
+        "pipe2",
+        "prctl",
+        "wait4",
+    ],
+    why: "a part of the work in a child that has less",
+};
 
-/// Host names by getaddrinfo(3) and the modules of nsswitch.conf(5). Sockets of families that the policy doesn't declare
-/// (it asks netlink how to sort addresses) are "not supported", which it copes with, instead of the program's end.
+/// Host names by getaddrinfo(3) and the modules of nsswitch.conf(5).
 pub const RESOLVER: Syscalls = Syscalls {
     what: "resolver",
     calls: &["getppid", "recvmmsg", "sendmmsg"],

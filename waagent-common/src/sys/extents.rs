@@ -4,9 +4,10 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// `FS_IOC_FIEMAP` of linux/fs.h.
-const FS_IOC_FIEMAP: u32 = 0xc020_660b;
-/// `FS_IOC_SETFLAGS` of linux/fs.h, and its flag that btrfs wants on a swap file.
-const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
+pub const FS_IOC_FIEMAP: u32 = 0xc020_660b;
+/// `FS_IOC_SETFLAGS` of linux/fs.h.
+pub const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
+/// Its flag that btrfs wants on a swap file.
 const FS_NOCOW_FL: libc::c_long = 0x0080_0000;
 /// `FIEMAP_FLAG_SYNC`; extents: last of the file, not yet placed, data beside metadata.
 const SYNC: u32 = 1;

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "each block states why it is sound; nowhere else in the agent is there any")]
 
 pub mod accept;
+pub mod apart;
 #[cfg(feature = "attempt")]
 pub mod attempt;
 pub mod cdrom;

@@ -4,11 +4,9 @@ use std::io;
 use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::ptr;
 
-use caps::{CapSet, Capability, CapsHashSet};
-use nix::sys::signal::SigSet;
-use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid, setsid};
+use caps::{Capability, CapsHashSet};
 
 /// The identity and rights that a child gets before it executes its program.
 #[derive(Debug, Clone)]
@@ -29,11 +27,12 @@ pub struct Identity {
     pub session: bool,
 }
 
-/// Makes the command take this identity between fork and exec. For single-threaded parents.
+/// Makes the command take this identity between fork and exec.
 pub fn dress(command: &mut Command, identity: Identity) {
-    // SAFETY: the closure runs in the child of a single-threaded parent, so allocating there is sound; it makes only
-    // system calls on the child's own credentials.
-    unsafe { command.pre_exec(move || take_on(&identity)) };
+    let kept = identity.capabilities.as_ref().map(mask);
+    // SAFETY: between fork and exec of a process that may have other threads only what is async-signal-safe is sound
+    // (fork(2)): `take_on` makes system calls, and neither allocates nor calls what the C library keeps locks for.
+    unsafe { command.pre_exec(move || take_on(&identity, kept)) };
 }
 
 /// Passes a socket to the child as descriptor 3, by the protocol of `sd_listen_fds(3)`; the child sets `LISTEN_PID`.
@@ -50,51 +49,126 @@ pub fn pass_socket(command: &mut Command, socket: BorrowedFd<'_>) -> io::Result<
     Ok(())
 }
 
-fn take_on(identity: &Identity) -> io::Result<()> {
-    // A parent that reads its signals from a descriptor has them blocked; a child must be stoppable.
-    SigSet::empty().thread_set_mask()?;
+/// System calls alone, on the child's own credentials. The C library's setresuid(3) and its like aren't used: they go
+/// through a list of threads, which another thread of the parent may have been changing at the fork.
+fn take_on(identity: &Identity, kept: Option<u64>) -> io::Result<()> {
+    unblock_signals()?;
     if identity.session {
-        setsid()?;
+        call(libc::SYS_setsid, [0; 3])?;
     }
-    umask(Mode::from_bits_truncate(identity.umask));
-    let groups: Vec<Gid> = identity.groups.iter().copied().map(Gid::from_raw).collect();
-    let gid = Gid::from_raw(identity.gid);
-    let uid = Uid::from_raw(identity.uid);
-    if let Some(kept) = &identity.capabilities {
-        let refused = |error: caps::errors::CapsError| io::Error::other(error.to_string());
-        let bounding = caps::read(None, CapSet::Bounding).map_err(refused)?;
-        for cap in bounding.difference(kept) {
-            caps::drop(None, CapSet::Bounding, *cap).map_err(refused)?;
-        }
+    call(libc::SYS_umask, [identity.umask.into(), 0, 0])?;
+    if let Some(kept) = kept {
+        narrow_bounding(kept)?;
         // Permitted capabilities must outlive the change of user, to become ambient after it.
-        nix::sys::prctl::set_keepcaps(true)?;
-        setgroups(&groups)?;
-        setresgid(gid, gid, gid)?;
-        setresuid(uid, uid, uid)?;
-        limit(kept).map_err(refused)?;
-    } else {
-        setgroups(&groups)?;
-        setresgid(gid, gid, gid)?;
-        setresuid(uid, uid, uid)?;
+        control(libc::PR_SET_KEEPCAPS, 1, 0)?;
+    }
+    let (uid, gid) = (identity.uid.into(), identity.gid.into());
+    set_groups(&identity.groups)?;
+    call(libc::SYS_setresgid, [gid; 3])?;
+    call(libc::SYS_setresuid, [uid; 3])?;
+    if let Some(kept) = kept {
+        limit(kept)?;
     }
     if identity.no_new_privs {
-        nix::sys::prctl::set_no_new_privs()?;
+        control(libc::PR_SET_NO_NEW_PRIVS, 1, 0)?;
     }
     Ok(())
 }
 
-/// Leaves `kept` in every set but the bounding one, which was narrowed while that was still allowed.
-fn limit(kept: &CapsHashSet) -> Result<(), caps::errors::CapsError> {
-    let ours: CapsHashSet =
-        caps::read(None, CapSet::Permitted)?.intersection(kept).copied().collect::<CapsHashSet>();
-    caps::set(None, CapSet::Effective, &CapsHashSet::new())?;
-    caps::set(None, CapSet::Permitted, &ours)?;
-    caps::set(None, CapSet::Inheritable, &ours)?;
-    caps::set(None, CapSet::Effective, &ours)?;
-    for cap in &ours {
-        caps::raise(None, CapSet::Ambient, *cap)?;
+/// A parent that reads its signals from a descriptor has them blocked; a child must be stoppable.
+fn unblock_signals() -> io::Result<()> {
+    let none = 0_u64;
+    let size = size_of::<u64>();
+    // SAFETY: the kernel reads a set of 64 signals, which lives through the call, and writes none.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const none,
+            ptr::null_mut::<u64>(),
+            size,
+        )
+    };
+    checked(result)
+}
+
+fn narrow_bounding(kept: u64) -> io::Result<()> {
+    for number in 0..64_u8 {
+        let number = libc::c_ulong::from(number);
+        // Past the last capability of this kernel: EINVAL.
+        let is_there = control(libc::PR_CAPBSET_READ, number, 0).unwrap_or(0) == 1;
+        if is_there && kept & (1 << number) == 0 {
+            control(libc::PR_CAPBSET_DROP, number, 0)?;
+        }
     }
     Ok(())
+}
+
+fn set_groups(groups: &[u32]) -> io::Result<()> {
+    // SAFETY: the kernel reads as many 32-bit numbers as the slice has, which lives through the call.
+    let result = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
+    checked(result)
+}
+
+/// `struct __user_cap_header_struct` of linux/capability.h, for this thread, version 3.
+#[repr(C)]
+struct Header {
+    version: u32,
+    thread: i32,
+}
+
+/// `struct __user_cap_data_struct`: 32 capabilities; there are two.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Sets {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// Leaves `kept` in every set but the bounding one, which was narrowed while that was still allowed.
+fn limit(kept: u64) -> io::Result<()> {
+    let mut header = Header { version: 0x2008_0522, thread: 0 };
+    let mut sets = [Sets::default(); 2];
+    // SAFETY: both structures have the kernel's layout for version 3 and live through the call.
+    checked(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) })?;
+    let [low, high] = &mut sets;
+    let permitted = (u64::from(high.permitted) << 32) | u64::from(low.permitted);
+    let ours = permitted & kept;
+    let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
+    for (sets, bits) in [(low, half(ours)), (high, half(ours >> 32))] {
+        *sets = Sets { effective: bits, permitted: bits, inheritable: bits };
+    }
+    // SAFETY: the same; the kernel only reads them.
+    checked(unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) })?;
+    for number in (0..64_u8).filter(|number| ours & (1 << number) != 0) {
+        control(libc::PR_CAP_AMBIENT, ambient_raise(), number.into())?;
+    }
+    Ok(())
+}
+
+fn ambient_raise() -> libc::c_ulong {
+    libc::c_ulong::try_from(libc::PR_CAP_AMBIENT_RAISE).unwrap_or(0)
+}
+
+fn control(option: libc::c_int, first: libc::c_ulong, second: libc::c_ulong) -> io::Result<libc::c_int> {
+    // SAFETY: the options that are used here take plain numbers, no pointers.
+    let result = unsafe { libc::prctl(option, first, second, 0, 0) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn call(number: libc::c_long, arguments: [libc::c_long; 3]) -> io::Result<()> {
+    let [first, second, third] = arguments;
+    // SAFETY: the calls that are made here take plain numbers, no pointers.
+    checked(unsafe { libc::syscall(number, first, second, third) })
+}
+
+fn checked(result: libc::c_long) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn mask(capabilities: &CapsHashSet) -> u64 {
+    capabilities.iter().map(Capability::bitmask).fold(0, |all, one| all | one)
 }
 
 /// A capability by its name, `CAP_...`.

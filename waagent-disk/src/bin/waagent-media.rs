@@ -20,14 +20,17 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use waagent_common::config::SwitchKey;
 use waagent_common::documents::Inputs;
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
 use waagent_common::program;
+use waagent_disk::changes::Changes;
 use waagent_disk::media::args::Args;
+use waagent_disk::media::find::{self, Missing};
 use waagent_disk::media::policy::POLICY;
 use waagent_disk::media::standing::{Standing, standing};
-use waagent_disk::media::{keep, release, wait};
+use waagent_disk::media::{apart, keep, release, wait};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -39,6 +42,8 @@ fn run(args: &Args) -> Result<Outcome> {
     let place = args.common.place();
     let _one_at_a_time = Lock::take(&place, "media")?;
     if release::is_due(&place)? {
+        let sandbox = POLICY.narrow(&args.common, &find::nodes(), &sandbox);
+        sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
         return Ok(release::release(&place, named.as_ref(), &sandbox)?);
     }
     let inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-media"));
@@ -50,8 +55,15 @@ fn run(args: &Args) -> Result<Outcome> {
         }
         Standing::Wanted { wait } => wait,
     };
-    match wait::for_medium(&place, named.as_ref(), wait) {
-        Ok(found) => Ok(keep::found(&place, &found, &inputs, &sandbox)?),
+    let read = |changes: &Changes| {
+        apart::look(&POLICY, &args.common, &sandbox, named.as_ref(), changes, |sandbox, candidates| {
+            sandbox.satisfies(config.switch(SwitchKey::SandboxRequired)).map_err(Missing::Refused)?;
+            let found = find::read_one(&place, named.as_ref(), candidates)?;
+            Ok(keep::found(&place, &found, &inputs, sandbox))
+        })
+    };
+    match wait::for_medium(read, named.is_some(), wait) {
+        Ok(outcome) => Ok(outcome),
         Err(missing) => Ok(keep::missing(&place, missing, &inputs, &sandbox)?),
     }
 }

@@ -54,17 +54,25 @@ pub enum Missing {
     Refused(Fault),
 }
 
-/// Looks at the named device, or at each drive; two media with the file are one too many.
-pub fn find(place: &Place, named: Option<&Named>, changes: &Changes) -> Result<Found, Missing> {
-    if let Some(named) = named {
-        let file = named.file.try_clone().map_err(|e| silent(&named.path, &e.to_string()))?;
-        return read(place, &named.path, file);
-    }
+/// Device nodes of all drives.
+pub fn nodes() -> Vec<PathBuf> {
+    candidates(Path::new("/sys"), Path::new("/dev")).into_iter().map(|candidate| candidate.node).collect()
+}
+
+/// All drives, if udev is done with them.
+pub fn settled(changes: &Changes) -> Result<Vec<Candidate>, Missing> {
     let candidates = candidates(Path::new("/sys"), Path::new("/dev"));
-    if let Some(fresh) = candidates.iter().find(|candidate| !changes.is_settled(&candidate.number)) {
-        return Err(Missing::Nothing(unreadable(&fresh.node, "udev isn't done with it")));
+    match candidates.iter().find(|candidate| !changes.is_settled(&candidate.number)) {
+        Some(fresh) => Err(Missing::Nothing(unreadable(&fresh.node, "udev isn't done with it"))),
+        None => Ok(candidates),
     }
-    among(place, &candidates)
+}
+
+/// Looks at the named device, or at each drive; two media with the file are one too many.
+pub fn read_one(place: &Place, named: Option<&Named>, candidates: &[Candidate]) -> Result<Found, Missing> {
+    let Some(named) = named else { return among(place, candidates) };
+    let file = named.file.try_clone().map_err(|e| silent(&named.path, &e.to_string()))?;
+    read(place, &named.path, file)
 }
 
 /// Looks at each of these drives.

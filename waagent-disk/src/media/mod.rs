@@ -1,5 +1,6 @@
 //! The steps of `waagent-media`.
 
+pub mod apart;
 pub mod args;
 pub mod find;
 pub mod keep;

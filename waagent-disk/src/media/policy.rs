@@ -1,6 +1,9 @@
 //! What `waagent-media` may do, and why.
 
-use waagent_common::sandbox::{BASE, Connects, EVENTS, FILES, Policy, RunsAs, grant, ioctl};
+use waagent_common::sandbox::{
+    APART, Access, BASE, Connects, EVENTS, FILES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, WITH_ITS_PARENT,
+    found, grant, ioctl,
+};
 use waagent_common::sys::cdrom::{CDROM_LOCKDOOR, CDROMEJECT};
 
 /// It parses a medium that anybody may have put in: so it has no right that is worth having but reading that medium.
@@ -33,14 +36,17 @@ pub const POLICY: Policy = Policy {
         grant("/var/lib/waagent/provisioned", "standing: the marker, and whose it is"),
     ],
     writes: &[grant("/run/waagent/media", "keep: the copy, its document, the lock")],
-    devices: &[grant(
-        "block-sr",
-        "find, release: reading the medium, opening the tray; opened for reading only",
-    )],
+    devices: &[found("block-sr", Access::Read, "find, release: reading the medium, opening the tray")],
     executes: &[],
     ioctls: &[
         ioctl("CDROMEJECT", CDROMEJECT, "release: opens the tray"),
         ioctl("CDROM_LOCKDOOR", CDROM_LOCKDOOR, "release: unlocks it before"),
+        TCGETS,
+        TCGETS2,
     ],
-    syscalls: &[BASE, EVENTS, FILES],
+    other_ioctls: Refusal::Ends,
+    other_families: Refusal::Ends,
+    maps_code: None,
+    arguments: &[WITH_ITS_PARENT],
+    syscalls: &[APART, BASE, EVENTS, FILES],
 };

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use waagent_common::place::Place;
-
-use super::args::Named;
-use super::find::{Found, Missing, find};
+use super::find::Missing;
 use crate::changes::Changes;
 
 /// How long a first boot waits for a drive with a medium to appear.
@@ -18,13 +15,17 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 const TRIES: u32 = 5;
 
 /// Looks for the medium; on a first boot (`wait`) again each time when `/dev` changes, until the time is up.
-pub fn for_medium(place: &Place, named: Option<&Named>, wait: bool) -> Result<Found, Missing> {
+pub fn for_medium<T>(
+    look: impl Fn(&Changes) -> Result<T, Missing>,
+    is_named: bool,
+    wait: bool,
+) -> Result<T, Missing> {
     let begin = Instant::now();
     // Watched before the first look: what appears in between is not missed.
     let changes = Changes::watch_with_udev().map_err(Missing::Refused)?;
     let mut tries = 0;
     loop {
-        let (missing, until) = match find(place, named, &changes) {
+        let (missing, until) = match look(&changes) {
             Ok(found) => return Ok(found),
             Err(Missing::Silent(why)) => {
                 tries += 1;
@@ -34,7 +35,7 @@ pub fn for_medium(place: &Place, named: Option<&Named>, wait: bool) -> Result<Fo
                     if tries < TRIES { until.min(Instant::now() + BETWEEN_TRIES) } else { begin },
                 )
             }
-            Err(Missing::Nothing(why)) if named.is_none() => (Missing::Nothing(why), begin + FOR_A_DEVICE),
+            Err(Missing::Nothing(why)) if !is_named => (Missing::Nothing(why), begin + FOR_A_DEVICE),
             Err(other) => return Err(other),
         };
         let left = until.saturating_duration_since(Instant::now());

@@ -12,6 +12,7 @@ use super::decide::Decision;
 use super::disk::{Child, Disk};
 use super::flags::Flag;
 use super::prepare::{self, Prepared};
+use super::round::Begun;
 use super::wanted::{MOUNT_POINT, Wanted};
 use super::{check, finish, kernel, mounts, owner, warning_file};
 
@@ -57,8 +58,9 @@ impl Work<'_> {
                 if let Some((state, why)) = self.unfit_mount_point()? {
                     return left(state, &why, body);
                 }
-                blank.why().clone_into(&mut body.reason);
-                let prepared = prepare::prepare(self.place, self.sandbox, disk, blank)?;
+                let own = Begun { reason: blank.why().to_owned(), evidence: body.evidence.clone() };
+                Begun { reason: body.reason, evidence: body.evidence } = disk.round.begin(own);
+                let prepared = prepare::prepare(self.place, self.sandbox, disk, blank, &body.reason)?;
                 Ok(self.ask_for_mount(disk, prepared, blank.maker().name, body))
             }
             Decision::Mount { part, uuid, why } => {

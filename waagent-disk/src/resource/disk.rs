@@ -13,6 +13,7 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::sys::partition;
 
 use super::blocks::Region;
+use super::round::{Need, Round};
 
 /// Where the kernel shows devices by number.
 const BY_NUMBER: &str = "/sys/dev/block";
@@ -67,6 +68,8 @@ pub struct Disk {
     pub found_by: String,
     /// Open for reading.
     pub file: File,
+    /// What this process may open of it.
+    pub round: Round,
     sys: PathBuf,
 }
 
@@ -122,6 +125,7 @@ impl Disk {
             lun: None,
             found_by: found_by.to_owned(),
             file,
+            round: Round::default(),
             sys,
         })
     }
@@ -143,11 +147,7 @@ impl Disk {
 
     /// The partitions that the kernel knows, whatever their names are.
     pub fn children(&self) -> Vec<Child> {
-        let entries =
-            fs::read_dir(&self.sys).map_or_else(|_| Vec::new(), |entries| entries.flatten().collect());
-        let mut children: Vec<Child> = entries.iter().filter_map(|entry| child(&entry.path())).collect();
-        children.sort_by_key(|child| child.partition);
-        children
+        children(&self.sys)
     }
 
     /// Device mapper, md and others that sit on the disk or a partition.
@@ -184,6 +184,11 @@ impl Disk {
         for child in self.children() {
             match File::open(child.node()) {
                 Ok(file) => partition::forget(file.as_fd()).map_err(failed)?,
+                // It is another node than this process was given: somebody had the kernel read the table again.
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                    self.round.ask(Need::Nodes);
+                    return Err(failed(error));
+                }
                 // Without a node nobody has written through it.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(failed(error)),
@@ -246,6 +251,24 @@ fn alone(nodes: &[&Path], number: Number, write: bool) -> Result<File, Errno> {
         }
     }
     result
+}
+
+/// Device nodes of the disk of this number and of its partitions, as far as they are there.
+pub fn nodes(number: Number) -> Vec<PathBuf> {
+    let Ok(sys) = fs::canonicalize(Path::new(BY_NUMBER).join(number.to_string())) else { return Vec::new() };
+    let own = sys.file_name().map(|name| (Path::new("/dev").join(name), number));
+    let parts = children(&sys).into_iter().map(|child| (child.node(), child.number));
+    let is_it = |(node, number): &(PathBuf, Number)| {
+        fs::metadata(node).ok().and_then(|meta| Number::of(&meta)) == Some(*number)
+    };
+    own.into_iter().chain(parts).filter(is_it).map(|(node, _)| node).collect()
+}
+
+fn children(sys: &Path) -> Vec<Child> {
+    let entries = fs::read_dir(sys).map_or_else(|_| Vec::new(), |entries| entries.flatten().collect());
+    let mut children: Vec<Child> = entries.iter().filter_map(|entry| child(&entry.path())).collect();
+    children.sort_by_key(|child| child.partition);
+    children
 }
 
 fn child(sys: &Path) -> Option<Child> {

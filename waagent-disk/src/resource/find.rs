@@ -1,6 +1,6 @@
 //! Finds the resource disk by the place that the platform gave it, never by its name.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::text::shown;
 use waagent_common::time;
 
-use super::disk::{Disk, Number};
+use super::disk::{self, Disk, Number};
 use crate::changes::Changes;
 
 /// Gen2: the first SCSI controller; the resource disk is its LUN 1.
@@ -101,14 +101,25 @@ fn children(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     entries.flatten().map(|entry| entry.path()).filter(is_meant).collect()
 }
 
-/// Opens what the walk found, after the guards; none where this size of machine has no such disk. Early in a boot a
-/// disk that its controller doesn't show yet is waited for.
-pub fn open() -> Result<Option<Disk>, Fault> {
+/// A disk whose place is known, and of which nothing was read.
+#[derive(Debug)]
+pub enum Target {
+    /// A person named it.
+    Named(PathBuf, File),
+    /// By the place that the platform gave it.
+    Placed(Candidate),
+    /// By udev's link, where there is no vmbus.
+    Linked(PathBuf),
+}
+
+/// What the walk finds; none where this size of machine has no such disk. Early in a boot a disk that its controller
+/// doesn't show yet is waited for.
+pub fn locate() -> Result<Option<Target>, Fault> {
     let changes = Changes::watch()?;
     loop {
         let left = FOR_THE_DISK.saturating_sub(time::uptime());
         match walk(Path::new("/sys")) {
-            Found::Disk(candidate) => return guarded(&candidate).map(Some),
+            Found::Disk(candidate) => return Ok(Some(Target::Placed(candidate))),
             Found::Controller if !left.is_zero() => changes.wait(left)?,
             // Without a vmbus only an administrator's udev rule can say which disk is meant.
             Found::NoBus if Path::new(LINK).exists() => return linked().map(Some),
@@ -117,9 +128,53 @@ pub fn open() -> Result<Option<Disk>, Fault> {
     }
 }
 
-fn linked() -> Result<Disk, Fault> {
+fn linked() -> Result<Target, Fault> {
     let node = fs::canonicalize(LINK).map_err(|e| Fault::io(format!("cannot follow '{LINK}': {e}")))?;
-    Disk::open(&node, None, "udev's link, there is no vmbus")
+    Ok(Target::Linked(node))
+}
+
+impl Target {
+    /// Opens it, after the guards.
+    pub fn open(&self) -> Result<Disk, Fault> {
+        match self {
+            Self::Named(node, file) => {
+                let copied =
+                    file.try_clone().map_err(|e| Fault::io(format!("cannot use its descriptor: {e}")))?;
+                Disk::open(node, Some(copied), "--device")
+            }
+            Self::Placed(candidate) => guarded(candidate),
+            Self::Linked(node) => Disk::open(node, None, "udev's link, there is no vmbus"),
+        }
+    }
+
+    /// Its device nodes, and those of its partitions.
+    pub fn nodes(&self) -> Vec<PathBuf> {
+        let node = self.node();
+        let meta = match self {
+            Self::Named(_, file) => file.metadata(),
+            Self::Placed(_) | Self::Linked(_) => fs::metadata(&node),
+        };
+        let Some(number) = meta.ok().and_then(|meta| Number::of(&meta)) else { return Vec::new() };
+        let mut nodes = disk::nodes(number);
+        nodes.push(node);
+        nodes
+    }
+
+    /// Opens it for its lock alone: nothing is read.
+    pub fn open_for_lock(&self) -> std::io::Result<File> {
+        match self {
+            Self::Named(_, file) => file.try_clone(),
+            Self::Placed(_) | Self::Linked(_) => File::open(self.node()),
+        }
+    }
+
+    /// Its device node.
+    pub fn node(&self) -> PathBuf {
+        match self {
+            Self::Named(node, _) | Self::Linked(node) => node.clone(),
+            Self::Placed(candidate) => Path::new("/dev").join(&candidate.name),
+        }
+    }
 }
 
 fn guarded(candidate: &Candidate) -> Result<Disk, Fault> {

@@ -1,5 +1,7 @@
 //! Makes the kernel know a partition, also a kernel that has no parser for partition tables.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -10,6 +12,7 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::sys::partition;
 
 use super::disk::{Child, Disk, Number};
+use super::round::Need;
 use super::table::Partition;
 use crate::changes::Changes;
 
@@ -19,13 +22,13 @@ const FOR_THE_NODE: Duration = Duration::from_secs(25);
 /// The partition as the kernel knows it, after it was told if it had to be; with its device node there.
 pub fn know(disk: &Disk, wanted: &Partition) -> Result<Child, Fault> {
     if let Some(child) = known(disk, wanted) {
-        return with_node(child);
+        return with_node(disk, child);
     }
     // A kernel with a parser does it all; one without says that it did, and shows nothing. One that can't while
     // something is open says EBUSY. What counts is what it shows then.
     let reread = partition::reread(disk.file.as_fd());
     if let Some(child) = known(disk, wanted) {
-        return with_node(child);
+        return with_node(disk, child);
     }
     add(disk, wanted).map_err(|error| {
         let reread = reread.err().map_or_else(|| "shows nothing".to_owned(), |error| error.to_string());
@@ -40,7 +43,7 @@ pub fn know(disk: &Disk, wanted: &Partition) -> Result<Child, Fault> {
             format!("the kernel doesn't show partition {} of '{}'", wanted.number, disk.name),
         )
     })?;
-    with_node(child)
+    with_node(disk, child)
 }
 
 fn known(disk: &Disk, wanted: &Partition) -> Option<Child> {
@@ -73,12 +76,15 @@ const fn libc_ebusy() -> i32 {
     Errno::EBUSY as i32
 }
 
-/// Waits for the node, which devtmpfs or udev makes, and makes sure that it is the one.
-fn with_node(child: Child) -> Result<Child, Fault> {
+/// Waits for the node, which devtmpfs or udev makes, and makes sure that it is the one, and that it may be opened.
+fn with_node(disk: &Disk, child: Child) -> Result<Child, Fault> {
     let changes = Changes::watch()?;
     let deadline = Instant::now() + FOR_THE_NODE;
     loop {
         if is_there(&child.node(), child.number) {
+            if File::open(child.node()).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+                disk.round.ask(Need::Nodes);
+            }
             return Ok(child);
         }
         let left = deadline.saturating_duration_since(Instant::now());

@@ -19,6 +19,7 @@ pub mod ntfs;
 pub mod owner;
 pub mod prepare;
 pub mod report;
+pub mod round;
 pub mod scsi;
 pub mod signature;
 pub mod swap;

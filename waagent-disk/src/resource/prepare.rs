@@ -14,7 +14,6 @@ use waagent_common::tool::Tool;
 use super::blocks::Blocks;
 use super::decide::{BlankDisk, Layout};
 use super::disk::{Child, Disk};
-use super::hold::hold;
 use super::journal::{Journal, Phase};
 use super::kernel;
 use super::signature::{self, EDGE, Signatures};
@@ -59,11 +58,17 @@ fn kernel_knows(file_system: &str) -> bool {
     is_loaded || text(&format!("/lib/modules/{}/modules.dep", release.trim())).contains(&module)
 }
 
-/// Writes the disk. The kernel lets nobody else use it meanwhile.
-pub fn prepare(place: &Place, sandbox: &Sandbox, disk: &Disk, blank: &BlankDisk) -> Result<Prepared, Fault> {
+/// Writes the disk. The kernel lets nobody else use it meanwhile, and udev leaves it alone.
+pub fn prepare(
+    place: &Place,
+    sandbox: &Sandbox,
+    disk: &Disk,
+    blank: &BlankDisk,
+    why: &str,
+) -> Result<Prepared, Fault> {
     let maker = blank.maker();
     check(maker)?;
-    let _held = hold(&disk.file, &disk.name)?;
+    disk.round.hold()?;
     let NewTable { writes, partition } = match blank.layout() {
         Layout::New => table::new(disk.size, disk.sector, random()?)?,
         Layout::Converted(entry) => NewTable { writes: converted(disk, entry)?, partition: entry.clone() },
@@ -88,13 +93,7 @@ pub fn prepare(place: &Place, sandbox: &Sandbox, disk: &Disk, blank: &BlankDisk)
     journal.phase = Phase::Done;
     journal.uuid.clone_from(&uuid);
     journal.write(place, sandbox)?;
-    log::info(&format!(
-        "formatted '{}' as {}, {} MiB; {}",
-        child.name,
-        maker.name,
-        child.length >> 20,
-        blank.why()
-    ));
+    log::info(&format!("formatted '{}' as {}, {} MiB; {why}", child.name, maker.name, child.length >> 20));
     Ok(Prepared { child, uuid })
 }
 

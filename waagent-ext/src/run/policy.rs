@@ -1,6 +1,6 @@
 //! What `waagent-ext-run` may do: everything, because what it runs must be able to.
 
-use waagent_common::sandbox::{Connects, Policy, RunsAs, grant};
+use waagent_common::sandbox::{Connects, Policy, Refusal, RunsAs, grant};
 
 /// The declaration. It isn't entered: a handler inherits whatever its runner is confined by.
 pub const POLICY: Policy = Policy {
@@ -17,5 +17,9 @@ pub const POLICY: Policy = Policy {
     devices: &[],
     executes: &[grant("/bin/sh", "launch: hands the command line to it, as published handlers expect")],
     ioctls: &[],
+    other_ioctls: Refusal::Ends,
+    other_families: Refusal::Ends,
+    maps_code: Some("launch: what handlers are"),
+    arguments: &[],
     syscalls: &[],
 };

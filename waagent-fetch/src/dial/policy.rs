@@ -1,6 +1,8 @@
 //! What waagent-dial may do.
 
-use waagent_common::sandbox::{BASE, Connects, Policy, RunsAs, grant, syscall};
+use waagent_common::sandbox::{
+    BASE, Connects, FIONBIO, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
+};
 
 /// Opens connections to three named targets, and nothing else.
 pub const POLICY: Policy = Policy {
@@ -22,7 +24,11 @@ pub const POLICY: Policy = Policy {
     writes: &[],
     devices: &[],
     executes: &[],
-    ioctls: &[],
+    ioctls: &[FIONBIO, TCGETS, TCGETS2],
+    other_ioctls: Refusal::Ends,
+    other_families: Refusal::Ends,
+    maps_code: None,
+    arguments: &[],
     syscalls: &[
         BASE,
         syscall(&["fstat", "getdents64", "newfstatat", "openat", "statx"], "configuration, address: reads"),

@@ -3,11 +3,4 @@
 mod faults;
 mod machine;
 mod once;
-mod refusals;
 mod resident;
-
-/// The probe's children.
-#[test]
-fn probe_child() {
-    waagent_probe::child(&waagent_fetch::policy::POLICY);
-}

@@ -1,4 +1,5 @@
 //! What waagent-dial may do, tried from inside its sandbox; and its neighbour, refused, with the layer that did it.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -6,13 +7,23 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use waagent_fetch::dial::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
 
-use super::space::FETCHER;
+/// Somebody else.
+const FETCHER: u32 = 64000;
+
+fn main() -> std::process::ExitCode {
+    waagent_probe::main(
+        &POLICY,
+        &[(
+            "each_grant_of_the_dialer_is_used_and_its_neighbour_denied",
+            each_grant_of_the_dialer_is_used_and_its_neighbour_denied,
+        )],
+    )
+}
 
 /// Numbers of linux/socket.h.
 const INET: i32 = 2;
 const INET6: i32 = 10;
 
-#[test]
 fn each_grant_of_the_dialer_is_used_and_its_neighbour_denied() {
     if !nix::unistd::Uid::effective().is_root() {
         eprintln!("SKIPPED: needs root, whose rights the dialer has");

@@ -1,4 +1,5 @@
 //! What someone who owns the fetcher can't do, and which layer says no.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -8,7 +9,10 @@ use nix::unistd::Uid;
 use waagent_fetch::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
 
-#[test]
+fn main() -> std::process::ExitCode {
+    waagent_probe::main(&POLICY, &[("owns_its_folder_and_nothing_else", owns_its_folder_and_nothing_else)])
+}
+
 fn owns_its_folder_and_nothing_else() {
     if !Uid::effective().is_root() {
         eprintln!("SKIPPED: needs root, to become another user");
