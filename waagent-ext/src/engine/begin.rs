@@ -21,7 +21,7 @@ use crate::plan::order;
 use crate::plan::step::{Step, Wish, next};
 use crate::verdict::Verdict;
 
-/// Features of a goal state that this agent has.
+/// Features that a goal state may require. Handlers with several extensions are refused one by one, not with all others.
 const FEATURES: &[&str] = &["MultipleExtensionsPerHandler", "VersioningGovernance"];
 
 impl Engine<'_> {

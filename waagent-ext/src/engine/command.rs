@@ -18,8 +18,8 @@ use crate::handler::manifest::Manifest;
 use crate::inputs;
 use crate::trouble::{Trouble, code_of, operation_of};
 
-/// Features of the agent that handlers ask for.
-const SUPPORTED: &str = r#"[{"Key": "ExtensionTelemetryPipeline", "Value": "1.0"}]"#;
+/// Features of the agent that handlers ask for: none is done yet.
+const SUPPORTED: &str = "[]";
 const NOT_RUN: &str = "NOT_RUN";
 
 impl Engine<'_> {
