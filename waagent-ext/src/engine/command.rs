@@ -45,7 +45,7 @@ impl Engine<'_> {
             Some(old) if (kind == CommandKind::Update && down) || *version == old.version => old,
             _ => new,
         };
-        let line = Manifest::read(&home)?.command(kind)?.to_owned();
+        let line = Manifest::read(&home, &self.guard)?.command(kind)?.to_owned();
         let command = self.document(extension, &record, kind, &home, &line);
         self.hand_over(&command, &home, &record).map(Some)
     }
@@ -128,7 +128,7 @@ impl Engine<'_> {
             name: record.name.clone(),
             version: home.version.clone(),
             goal_state_id,
-            written_ms: time::unix_millis(),
+            written_ms: time::file_millis(),
             boot_id: command.boot_id.clone(),
         });
         self.save()?;

@@ -8,6 +8,7 @@
 )]
 
 mod commands;
+mod ended;
 mod hostile_status;
 mod killed;
 mod manager;
@@ -19,3 +20,4 @@ mod signed;
 mod single_config;
 mod stage;
 mod updates;
+mod when_written;
