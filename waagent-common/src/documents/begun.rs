@@ -44,6 +44,8 @@ pub enum ForeignKind {
     Status,
     /// A heartbeat file.
     Heartbeat,
+    /// Statuses of the version that an update replaces.
+    Carried,
 }
 
 /// How often a run ended at an input.
@@ -65,6 +67,7 @@ impl fmt::Display for Foreign {
             ForeignKind::Manifest => write!(f, "HandlerManifest.json of {of}"),
             ForeignKind::Settings => write!(f, "the settings for {of}"),
             ForeignKind::Status => write!(f, "the status file of {of}"),
+            ForeignKind::Carried => write!(f, "the statuses that {of} leaves"),
             ForeignKind::Heartbeat => write!(f, "heartbeat.log of {of}"),
         }
     }

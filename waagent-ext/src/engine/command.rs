@@ -38,7 +38,7 @@ impl Engine<'_> {
             return Ok(Some(rest));
         }
         let old = record.previous.as_ref().map(|previous| self.home(&record.name, &previous.version));
-        Self::carry_over(kind, old.as_ref(), &new)?;
+        self.carry_over(kind, old.as_ref(), &new)?;
         // A downgrade is done by the update command of the newer version: the old one can't know of it.
         let down = old.as_ref().is_some_and(|old| old.version.numbers() > new.version.numbers());
         let home = match old {

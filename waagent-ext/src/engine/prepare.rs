@@ -63,11 +63,17 @@ impl Engine<'_> {
     }
 
     /// Before the update command the new folder takes over how far the old one was.
-    pub(super) fn carry_over(kind: CommandKind, old: Option<&Home>, new: &Home) -> Result<(), Trouble> {
+    pub(super) fn carry_over(
+        &self,
+        kind: CommandKind,
+        old: Option<&Home>,
+        new: &Home,
+    ) -> Result<(), Trouble> {
         let (CommandKind::Update, Some(old)) = (kind, old) else { return Ok(()) };
-        let failed = |fault: waagent_common::fault::Fault| {
-            Trouble::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {fault}"))
-        };
-        carry::over(&old.open().map_err(failed)?, &new.open().map_err(failed)?).map_err(failed)
+        let failed =
+            |why: String| Trouble::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {why}"));
+        let input = guard::bytes_of(old, ForeignKind::Carried, format!("for {}", new.version));
+        let carried = self.guard.work(input, || carry::over(&old.open()?, &new.open()?)).map_err(failed)?;
+        carried.map_err(|fault| failed(fault.to_string()))
     }
 }

@@ -193,3 +193,32 @@ fn millis_of(file: &FileStat) -> u64 {
 fn millis(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use waagent_common::place::Place;
+    use waagent_common::sandbox::Sandbox;
+    use waagent_common::types::{HandlerName, HandlerVersion};
+
+    use super::*;
+
+    #[test]
+    fn a_half_written_file_shows_the_last_good_one_of_this_round_and_no_older_one() {
+        let root = tempfile::tempdir().unwrap();
+        let (place, sandbox) = (Place::new(root.path()), Sandbox::unconfined());
+        let name = HandlerName::try_from("Test.Good").unwrap();
+        let home = Home::new(&place, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
+        fs::create_dir_all(home.base().join("status")).unwrap();
+        fs::write(home.base().join("status/0.status"), "[{").unwrap();
+        let good = Good { status: file::own("Test.Good", None, "success", 0, ""), written_ms: 1000 };
+        let word = |since_ms| {
+            let asked = Question { number: 0, since_ms, failure: None, last: Some(&good) };
+            read(&home, asked, &Guard::open(&place, &sandbox)).status["status"].clone()
+        };
+        assert_eq!(word(Some(1000)), "success");
+        assert_eq!(word(Some(1001)), "transitioning");
+        assert_eq!(word(None), "transitioning");
+    }
+}

@@ -9,6 +9,7 @@
 
 mod commands;
 mod ended;
+mod events;
 mod hostile_status;
 mod killed;
 mod manager;
