@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use nix::sys::ptrace;
@@ -39,7 +40,7 @@ fn killed_at(stage: &Stage, end: &str) {
         stopped = waitpid(pid, None).unwrap();
     }
     kill(pid, Signal::SIGKILL).unwrap();
-    assert_eq!(waitpid(pid, None).unwrap(), WaitStatus::Signaled(pid, Signal::SIGKILL, false));
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
 }
 
 fn has_open(pid: Pid, end: &str) -> bool {
