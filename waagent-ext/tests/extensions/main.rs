@@ -14,6 +14,7 @@ mod hostile_status;
 mod killed;
 mod manager;
 mod packages;
+mod policy_file;
 mod raw_zip;
 mod resident;
 mod rules;

@@ -12,7 +12,7 @@ use waagent_common::types::{Sha256, Thumbprint};
 
 use crate::stage::{GOOD, Handler, Stage, extension, text};
 
-fn enabled(stage: &Stage, names: &[&str]) -> Vec<Extension> {
+pub fn enabled(stage: &Stage, names: &[&str]) -> Vec<Extension> {
     names
         .iter()
         .map(|name| {
@@ -23,7 +23,7 @@ fn enabled(stage: &Stage, names: &[&str]) -> Vec<Extension> {
         .collect()
 }
 
-fn message(stage: &Stage, name: &str) -> String {
+pub fn message(stage: &Stage, name: &str) -> String {
     stage.handler(name)["formattedMessage"]["message"].as_str().unwrap_or_default().to_owned()
 }
 
@@ -231,26 +231,6 @@ fn the_policy_file_decides_and_fails_closed() {
     assert_eq!(stage.handler("Test.Good")["code"], 1010);
     assert!(message(&stage, "Test.Good").contains("is invalid, please correct the following error"));
     assert_eq!(stage.operations().lines().count(), 2);
-}
-
-#[test]
-fn a_policy_file_that_is_asked_for_and_missing_allows_nothing_and_is_named() {
-    let stage = Stage::new();
-    let configuration = stage.place.path("/etc/waagent.conf");
-    fs::write(&configuration, "Debug.EnableExtensionPolicy=y\n").unwrap();
-    stage.goal(1, enabled(&stage, &["Test.Good"]));
-    stage.settle();
-    let text = message(&stage, "Test.Good");
-    assert_eq!(stage.handler("Test.Good")["code"], 1009, "{text}");
-    assert!(text.contains("/etc/waagent_policy.json') is missing"), "{text}");
-    assert_eq!(stage.own("Test.Good")["status"], "error");
-    let wanted: Wanted = stage.document();
-    assert!(wanted.packages.is_empty() && stage.operations().is_empty());
-    // The twin that succeeds: the administrator asks for no policy.
-    fs::write(&configuration, "Debug.EnableExtensionPolicy=n\n").unwrap();
-    stage.goal(2, enabled(&stage, &["Test.Good"]));
-    stage.settle();
-    assert_eq!(stage.handler("Test.Good")["status"], "Ready");
 }
 
 const THUMBPRINT: &str = "1BE9A13AA1321C7C515EF109746998BAB6D86FD1";
