@@ -165,11 +165,11 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// An update that was broken off had disabled the version that is kept.
+    /// An update that failed or was broken off had disabled the version that is kept: nothing of it is told any more.
     fn kept_disabled(&mut self, name: &HandlerName) {
         if let Some(record) = self.record_mut(name)
             && record.state == HandlerState::Installed
-            && record.status.status == HandlerReadiness::Installing
+            && (record.status.status != HandlerReadiness::NotReady || record.status.code != 0)
         {
             record.status = status(HandlerReadiness::NotReady, "Plugin disabled");
         }
