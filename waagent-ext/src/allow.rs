@@ -15,7 +15,7 @@ const VERSION: [u64; 3] = [0, 1, 0];
 /// What the policy says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allow {
-    /// There is none, or the configuration doesn't ask for it.
+    /// The configuration doesn't ask for one.
     Everything,
     /// The file can't be used: nothing is processed.
     Nothing(String),
@@ -33,7 +33,8 @@ pub enum Allow {
 }
 
 impl Allow {
-    /// Reads the file, if `Debug.EnableExtensionPolicy=y`. It fails closed.
+    /// Reads the file, if `Debug.EnableExtensionPolicy=y`. It fails closed: a policy that is asked for and isn't there
+    /// allows nothing.
     pub fn read(place: &Place, config: &Config) -> Self {
         if !config.switch(SwitchKey::DebugEnableExtensionPolicy) {
             return Self::Everything;
@@ -46,7 +47,10 @@ impl Allow {
             ))
         };
         match read_with_owner(&path, MAX) {
-            Err(fault) if fault.exit == Exit::NoInput => Self::Everything,
+            Err(fault) if fault.exit == Exit::NoInput => Self::Nothing(format!(
+                "Customer-provided policy file ('{shown_path}') is missing, but Debug.EnableExtensionPolicy=y asks for \
+                 it; write it, or set the key to n"
+            )),
             Err(fault) => invalid(&fault.text),
             Ok((_, owner)) if owner.uid != 0 || owner.mode & 0o022 != 0 => {
                 invalid("others than root may write it")
@@ -126,7 +130,11 @@ fn parse(bytes: &[u8], path: &str) -> Result<Allow, String> {
             return Err(format!("invalid type for attribute 'extensions.{}'; must be 'object'", shown(name)));
         };
         known(rule, "extensions", &["signatureRequired", "runtimePolicy"])?;
-        listed.push((name.to_lowercase(), switch(rule, "signatureRequired")?));
+        let name = name.to_lowercase();
+        if listed.iter().any(|(listed, _)| *listed == name) {
+            return Err(format!("attribute 'extensions.{}' is there twice, but for the case", shown(&name)));
+        }
+        listed.push((name, switch(rule, "signatureRequired")?));
     }
     Ok(Allow::Rules {
         path: path.to_owned(),
@@ -223,6 +231,7 @@ mod tests {
             r#"{"policyVersion": "0", "extensionPolicies": {"allowListedExtensionsOnly": "true"}}"#,
             r#"{"policyVersion": "0", "extensionPolicies": {"extensions": []}}"#,
             r#"{"policyVersion": "0", "extensionPolicies": {"extensions": {"A.B": {"x": 1}}}}"#,
+            r#"{"policyVersion": "0", "extensionPolicies": {"extensions": {"A.B": {"signatureRequired": true}, "a.b": {}}}}"#,
         ] {
             assert!(rules(bad).is_err(), "{bad}");
         }

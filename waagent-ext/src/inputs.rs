@@ -2,13 +2,17 @@
 
 use std::time::{Duration, SystemTime};
 
+use nix::sys::stat::lstat;
 use waagent_common::documents::{
-    Certificates, Document, Endpoint, Extension, GoalState, ProvisionState, ProvisionStatus,
+    Body, Certificates, Document, Endpoint, Extension, Foreign, ForeignKind, GoalState, ProvisionState,
+    ProvisionStatus,
 };
 use waagent_common::fault::Fault;
 use waagent_common::log;
 use waagent_common::place::Place;
 use waagent_common::time;
+
+use crate::guard::{Guard, stamp};
 
 /// How long the newest goal state waits for its certificates to be unsealed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,9 +43,9 @@ pub enum Certificate {
 
 impl Known {
     /// Reads what is there. A damaged goal state is an error: the old plan holds.
-    pub fn read(place: &Place) -> Result<Self, Fault> {
+    pub fn read(place: &Place, guard: &Guard<'_>) -> Result<Self, Fault> {
         Ok(Self {
-            goal: Document::read_if_there(place)?,
+            goal: goal_state(place, guard)?,
             certificates: lenient(Document::read_if_there(place)),
             provisioning: lenient(Document::<ProvisionStatus>::read_if_there(place)).map(|d| d.body.state),
         })
@@ -82,6 +86,16 @@ impl Known {
         let age = SystemTime::now().duration_since(written).unwrap_or(Duration::ZERO);
         PATIENCE.checked_sub(age).filter(|left| !left.is_zero())
     }
+}
+
+/// The goal state; none where no run came back from reading it.
+fn goal_state(place: &Place, guard: &Guard<'_>) -> Result<Option<Document<GoalState>>, Fault> {
+    let Ok(file) = lstat(&place.path(GoalState::PATH)) else { return Document::read_if_there(place) };
+    let input = Foreign { kind: ForeignKind::GoalState, of: String::new(), stamp: stamp(&file) };
+    guard.work(input, || Document::read_if_there(place)).unwrap_or_else(|why| {
+        log::error(&why);
+        Ok(None)
+    })
 }
 
 /// The platform's address, as handlers are told.

@@ -7,9 +7,9 @@
 //! `net/endpoint.json`, `ext/results/`, `/etc/waagent_policy.json`, the roots of publishers in `/usr/share/waagent`;
 //! status and heartbeat files of handlers.
 //!
-//! Writes: `ext/wanted.json`, `ext/plan.json`, `ext/state.json`, `ext/commands/`, `ext/status.json`; handlers' folders
-//! `<name>-<version>/`, links to certificates; `/var/log/azure/<name>/`; `/run/waagent/ext/exec-mount`, the wish for a
-//! mount.
+//! Writes: `ext/wanted.json`, `ext/plan.json`, `ext/state.json`, `ext/begun.json`, `ext/commands/`, `ext/status.json`;
+//! handlers' folders `<name>-<version>/`, links to certificates; `/var/log/azure/<name>/`;
+//! `/run/waagent/ext/exec-mount`, the wish for a mount. Removes: the oldest of what handlers leave in `events/`.
 //!
 //! Exit codes: 0 done, unchanged, or ended by SIGTERM; 64 arguments; 65 the goal state is damaged; 73, 74 a document
 //! can't be written; 75 another run is at work, or the policy file was replaced; 77 the sandbox can't be entered.

@@ -45,11 +45,14 @@ pub const POLICY: Policy = Policy {
         grant("/run/waagent/ext", "its lock; exec_mount: a flag for PID 1"),
         grant(
             "/var/lib/waagent",
-            "unpack, settings, certificates: handlers' folders and links have names of their own here; \
+            "unpack, settings, certificates, events: handlers' folders and links have names of their own here; \
              the other programs' folders are closed by owner and mode",
         ),
         grant("/var/lib/waagent/ext", "plan, commands, results, status: its own folder"),
-        grant("/var/log/azure", "command log, events: the handlers' log folders"),
+        grant(
+            "/var/log/azure",
+            "command log; events: the handlers' log folders, the oldest events are removed",
+        ),
     ],
     devices: &[],
     executes: &[],

@@ -24,6 +24,8 @@ use crate::watch::{Changes, Watch};
 const GATHER: Duration = Duration::from_millis(50);
 /// After an error of our own (a full disk) the work is tried again after this, or when something changes.
 const RETRY: Duration = Duration::from_secs(60);
+/// What others write on their own is bounded so often, however much changes meanwhile.
+const HOUSEKEEPING: Duration = Duration::from_secs(120);
 
 /// Works until SIGTERM.
 pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Outcome> {
@@ -38,6 +40,7 @@ pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Out
         watch: Watch::new(place)?,
         pace: Pace::new(Instant::now()),
         report: Some(Instant::now()),
+        house: Instant::now(),
         watchdog: watchdog(),
         said: String::new(),
     };
@@ -66,6 +69,8 @@ struct Service<'a> {
     pace: Pace,
     /// When the report is to be looked at.
     report: Option<Instant>,
+    /// When the house is to be kept.
+    house: Instant,
     watchdog: Option<Duration>,
     said: String,
 }
@@ -79,9 +84,9 @@ impl Service<'_> {
         if changes.statuses {
             self.report_within(GATHER);
         }
-        if changes == Changes::default() {
-            // Awake by time alone: what left processes write is looked at on this occasion.
-            self.engine.cut_outputs();
+        if Instant::now() >= self.house {
+            self.engine.keep_house();
+            self.house = Instant::now() + HOUSEKEEPING;
         }
         let (rest, mut pause) = match self.engine.advance() {
             Ok(rest) => {
@@ -98,7 +103,8 @@ impl Service<'_> {
             self.report_within(Duration::ZERO);
         }
         sooner(&mut pause, self.publish(&rest));
-        sooner(&mut pause, self.watchdog);
+        // The watchdog's wakeups are enough; without one there are some of its own.
+        sooner(&mut pause, self.watchdog.or(Some(HOUSEKEEPING)));
         Ok(pause)
     }
 

@@ -21,22 +21,23 @@ pub struct Request {
     pub root: PathBuf,
 }
 
-/// Words that change how a command works.
+/// Words that change how a command works. Those that none of this version's looks at are taken all the same: scripts of
+/// image builders give them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flag {
-    /// No question before deprovisioning.
+    /// No question before deprovisioning; not looked at.
     Force,
-    /// More words.
+    /// Not looked at: programs log as `Logs.Verbose` says.
     Verbose,
     /// Machine-readable, for `status` and `audit`.
     Json,
-    /// Say what would change, for deprovisioning.
+    /// Say what would change, for deprovisioning; not looked at.
     Plan,
     /// Where each value comes from, for `show-configuration`.
     Origin,
-    /// Everything, for `collect-logs`.
+    /// Everything, for `collect-logs`; not looked at.
     Full,
-    /// Accepted for `run-exthandlers`; units log as `Logs.Verbose` says.
+    /// As `Verbose`, for `run-exthandlers`.
     Debug,
 }
 
@@ -69,9 +70,9 @@ pub enum Command {
     Provision,
     /// Set the firewall now.
     SetupFirewall(String),
-    /// Collect logs into an archive.
+    /// Collect logs into an archive; not in this version.
     CollectLogs,
-    /// Clean the image.
+    /// Clean the image; not in this version. Known, so that no misspelling of it is anything else.
     Deprovision {
         /// Delete the provisioned user too.
         user: bool,

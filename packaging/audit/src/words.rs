@@ -89,6 +89,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("can_exec", "execute without leaving its own domain"),
     ("domain_entry_file", "may be entered by executing"),
     ("manage_dirs_pattern", "make, list and remove folders"),
+    ("delete_files_pattern", "remove files"),
     ("manage_files_pattern", "make, read, write and remove files"),
     ("manage_lnk_files_pattern", "make, read and remove links"),
     ("read_files_pattern", "read files"),

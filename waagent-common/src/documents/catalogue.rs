@@ -1,7 +1,7 @@
 //! All documents, with their readers: for reports about the whole agent. No program decides anything by it.
 
 use super::{
-    Body, Certificates, Command, CommandResult, Cursor, Endpoint, EndpointProblem, ExtensionState,
+    Begun, Body, Certificates, Command, CommandResult, Cursor, Endpoint, EndpointProblem, ExtensionState,
     ExtensionStatus, Failed, FetchStatus, Firewall, GoalState, Health, Media, Package, Plan,
     ProvisionJournal, ProvisionStatus, ResourceDisk, SealedCertificates, Transport, Uris, Wanted,
 };
@@ -58,6 +58,7 @@ pub const CATALOGUE: &[Entry] = &[
     entry::<Package>(&["waagent-ext"]),
     entry::<Plan>(&[]),
     entry::<ExtensionState>(&[]),
+    entry::<Begun>(&[]),
     entry::<Command>(&["waagent-ext-run"]),
     entry::<CommandResult>(&["waagent-ext"]),
     entry::<ExtensionStatus>(&["waagent-fetch"]),

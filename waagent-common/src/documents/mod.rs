@@ -19,6 +19,7 @@ use crate::text::shown;
 use crate::time;
 use crate::users::uid_of;
 
+mod begun;
 pub mod catalogue;
 mod certificates;
 mod command;
@@ -40,6 +41,7 @@ mod resource_disk;
 mod transport;
 mod uris;
 
+pub use begun::*;
 pub use certificates::*;
 pub use command::*;
 pub use cursor::*;

@@ -2,14 +2,15 @@
 
 use anyhow::Result;
 use waagent_common::documents::{
-    Body, CommandKind, Document, Extension, ExtensionFailure, HandlerReadiness, HandlerState, HandlerStatus,
-    ItemState, Package, PackageSignature, PackageState, SignatureVerdict,
+    Body, CommandKind, Document, Extension, ExtensionFailure, ForeignKind, HandlerReadiness, HandlerState,
+    HandlerStatus, ItemState, Package, PackageSignature, PackageState, SignatureVerdict,
 };
 use waagent_common::log;
 use waagent_common::time;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
 use super::{Engine, Rest};
+use crate::guard;
 use crate::handler::adopt;
 use crate::handler::contract;
 use crate::handler::home::Home;
@@ -64,6 +65,7 @@ impl Engine<'_> {
                 Ok(None)
             }
             Step::Finish => {
+                self.kept_disabled(name);
                 self.done(name);
                 Ok(None)
             }
@@ -85,7 +87,7 @@ impl Engine<'_> {
                 return Ok(Some(Rest::Package(home.full_name())));
             }
             Ok(Some(package)) => {
-                had(&package.body).and_then(|()| self.unpack_fetched(extension, &package, &home, keep))
+                had(&package.body).and_then(|()| self.unpack_guarded(extension, &package, &home, keep))
             }
             Err(fault) => Err(not_had(code::PACKAGE_DOWNLOAD, &fault.text)),
         };
@@ -96,6 +98,8 @@ impl Engine<'_> {
                 record.package_sha256 = Some(signature.sha256.clone());
                 record.signature = Some(signature);
                 log::info(&format!("[{}] Unpack extension package", home.full_name()));
+                // Unpacked again, its files would be others than those that may have ended the last run.
+                self.save()?;
                 Ok(None)
             }
             Err(trouble) => {
@@ -103,6 +107,22 @@ impl Engine<'_> {
                 Err(trouble.into())
             }
         }
+    }
+
+    /// What is to be unpacked may be what ended the last run.
+    fn unpack_guarded(
+        &self,
+        extension: &Extension,
+        package: &Document<Package>,
+        home: &Home,
+        keep: bool,
+    ) -> Result<PackageSignature, Trouble> {
+        let stamp = package.body.sha256.as_ref().map_or_else(String::new, ToString::to_string);
+        let input = guard::bytes_of(home, ForeignKind::Package, stamp);
+        self.guard.work(input, || self.unpack_fetched(extension, package, home, keep)).unwrap_or_else(|why| {
+            let text = format!("Failed to download artifacts: [ExtensionDownloadError] {why}");
+            Err(Trouble::new(code::PACKAGE_EXTRACTION, "Download", text))
+        })
     }
 
     /// One copy is taken of what was fetched: its signature is checked, and it is what is unpacked.
@@ -131,7 +151,9 @@ impl Engine<'_> {
         let old = self.home(&extension.name, old);
         self.remove_folder(&old);
         let installs = match self.record(&extension.name) {
-            Some(record) => Manifest::read(&self.home(&record.name, &record.version))?.installs_on_update(),
+            Some(record) => {
+                Manifest::read(&self.home(&record.name, &record.version), &self.guard)?.installs_on_update()
+            }
             None => return Ok(None),
         };
         if let Some(record) = self.record_mut(&extension.name) {
@@ -141,6 +163,16 @@ impl Engine<'_> {
         }
         self.mark(&extension.name);
         Ok(None)
+    }
+
+    /// An update that failed or was broken off had disabled the version that is kept: nothing of it is told any more.
+    fn kept_disabled(&mut self, name: &HandlerName) {
+        if let Some(record) = self.record_mut(name)
+            && record.state == HandlerState::Installed
+            && (record.status.status != HandlerReadiness::NotReady || record.status.code != 0)
+        {
+            record.status = status(HandlerReadiness::NotReady, "Plugin disabled");
+        }
     }
 
     /// Nothing of the handler stays, but its logs.

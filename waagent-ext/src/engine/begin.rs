@@ -21,8 +21,11 @@ use crate::plan::order;
 use crate::plan::step::{Step, Wish, next};
 use crate::verdict::Verdict;
 
-/// Features of a goal state that this agent has.
+/// Features that a goal state may require. Handlers with several extensions are refused one by one, not with all others.
 const FEATURES: &[&str] = &["MultipleExtensionsPerHandler", "VersioningGovernance"];
+
+/// The one reason for which what ended us before isn't tried again: it may have ended the machine.
+const STARTED: &str = "the machine was started";
 
 impl Engine<'_> {
     /// Begins the newest goal state, or goes on with the one that was begun. Says why there is nothing to do.
@@ -58,7 +61,7 @@ impl Engine<'_> {
             return Some("a new goal state".to_owned());
         }
         if self.state.boot_id != self.boot {
-            return Some("the machine was started".to_owned());
+            return Some(STARTED.to_owned());
         }
         if self.state.chain_id != boot::chain_id(self.place) {
             return Some("the agent was started".to_owned());
@@ -87,6 +90,9 @@ impl Engine<'_> {
             .map(|feature| shown(feature))
             .collect();
         (self.state.boot_id, self.state.chain_id) = (self.boot.clone(), boot::chain_id(self.place));
+        if reason != STARTED {
+            self.guard.forgive();
+        }
         self.force = false;
         self.prepared.clear();
         self.basic.clear();
@@ -110,16 +116,20 @@ impl Engine<'_> {
         self.save()
     }
 
-    /// A record for each handler, and no old failure in the platform's eyes while the new round is at work.
+    /// A record for each handler, and no old failure or success in the platform's eyes while the new round is at work.
     fn prepare_records(&mut self, goal: &GoalState) {
         self.note_vanished();
         for extension in &goal.extensions {
             let wish = Wish::of(extension);
             if let Some(record) = self.record_mut(&extension.name) {
                 let failed = record.failure.take().is_some() || record.status.code != 0;
-                if failed && wish == Ok(Wish::Enabled) {
-                    record.status =
-                        status(HandlerReadiness::Installing, "Plugin is waiting to be processed again");
+                let text = if record.version.numbers() == extension.version.numbers() {
+                    failed.then_some("Plugin is waiting to be processed again")
+                } else {
+                    Some("Plugin is waiting to be updated")
+                };
+                if let (Some(text), Ok(Wish::Enabled)) = (text, wish) {
+                    record.status = status(HandlerReadiness::Installing, text);
                 }
                 continue;
             }

@@ -18,8 +18,8 @@ use crate::handler::manifest::Manifest;
 use crate::inputs;
 use crate::trouble::{Trouble, code_of, operation_of};
 
-/// Features of the agent that handlers ask for.
-const SUPPORTED: &str = r#"[{"Key": "ExtensionTelemetryPipeline", "Value": "1.0"}]"#;
+/// Features of the agent that handlers ask for: none is done yet.
+const SUPPORTED: &str = "[]";
 const NOT_RUN: &str = "NOT_RUN";
 
 impl Engine<'_> {
@@ -38,14 +38,14 @@ impl Engine<'_> {
             return Ok(Some(rest));
         }
         let old = record.previous.as_ref().map(|previous| self.home(&record.name, &previous.version));
-        Self::carry_over(kind, old.as_ref(), &new)?;
+        self.carry_over(kind, old.as_ref(), &new)?;
         // A downgrade is done by the update command of the newer version: the old one can't know of it.
         let down = old.as_ref().is_some_and(|old| old.version.numbers() > new.version.numbers());
         let home = match old {
             Some(old) if (kind == CommandKind::Update && down) || *version == old.version => old,
             _ => new,
         };
-        let line = Manifest::read(&home)?.command(kind)?.to_owned();
+        let line = Manifest::read(&home, &self.guard)?.command(kind)?.to_owned();
         let command = self.document(extension, &record, kind, &home, &line);
         self.hand_over(&command, &home, &record).map(Some)
     }
@@ -128,7 +128,7 @@ impl Engine<'_> {
             name: record.name.clone(),
             version: home.version.clone(),
             goal_state_id,
-            written_ms: time::unix_millis(),
+            written_ms: time::file_millis(),
             boot_id: command.boot_id.clone(),
         });
         self.save()?;

@@ -201,7 +201,7 @@ impl Engine<'_> {
     /// Does the new version's manifest let failures of the old one's commands pass?
     fn continues(&self, name: &waagent_common::types::HandlerName) -> bool {
         self.record(name)
-            .and_then(|record| Manifest::read(&self.home(&record.name, &record.version)).ok())
+            .and_then(|record| Manifest::read(&self.home(&record.name, &record.version), &self.guard).ok())
             .is_some_and(|manifest| manifest.continues_on_update_failure())
     }
 

@@ -8,6 +8,7 @@ use waagent_common::log;
 use waagent_common::types::HandlerName;
 
 use super::{Engine, is};
+use crate::events;
 use crate::handler::adopt;
 use crate::handler::home::Home;
 use crate::package::unpack::beside;
@@ -76,7 +77,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Keeps the newest commands and results; cuts the output of processes that were left behind.
+    /// Keeps the newest commands and results, and the rest of the house.
     pub(super) fn prune(&self) {
         let commands = self.place.path(Command::PATH);
         let results = self.place.path(CommandResult::PATH);
@@ -92,11 +93,17 @@ impl Engine<'_> {
             }
             discard(&commands.join(format!("{id}.json")));
         }
+        self.keep_house();
+    }
+
+    /// What others write on their own stays within its bounds: output of left processes, events of handlers.
+    pub fn keep_house(&self) {
         self.cut_outputs();
+        events::bound(self.place, &self.settings.logs);
     }
 
     /// Output that a left process still writes stays within its bound.
-    pub fn cut_outputs(&self) {
+    fn cut_outputs(&self) {
         for path in files(&self.place.path(CommandResult::PATH)) {
             let stream = path.extension().is_some_and(|extension| extension == "out" || extension == "err");
             if stream && let Err(error) = output::cut_left_over(&path) {

@@ -17,13 +17,14 @@ use waagent_common::types::{HandlerName, HandlerVersion};
 
 use crate::allow::Allow;
 use crate::boot;
+use crate::guard::Guard;
 use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 use crate::inputs::Known;
 use crate::package::Limits;
 use crate::plan::order::{self, Turn, Turnable};
 use crate::starter::Starter;
-use crate::status::report::Reporter;
+use crate::status::report::{Reporter, Sources};
 use crate::verdict::Verdict;
 use start::Asked;
 
@@ -92,6 +93,8 @@ pub struct Engine<'a> {
     starter: Starter,
     /// The newest start that was asked for.
     asked: Option<Asked>,
+    /// Around all work on foreign bytes.
+    guard: Guard<'a>,
     known: Known,
     verdict: Verdict,
     state: ExtensionState,
@@ -117,6 +120,7 @@ impl<'a> Engine<'a> {
     /// Takes up the work where the last run left it.
     pub fn new(place: &'a Place, config: &'a Config, sandbox: &'a Sandbox, force: bool) -> Result<Self> {
         let state = load(place)?;
+        let guard = Guard::open(place, sandbox);
         let mut engine = Self {
             place,
             config,
@@ -124,7 +128,8 @@ impl<'a> Engine<'a> {
             settings: Settings::new(config),
             starter: Starter::of(place),
             asked: None,
-            known: Known::read(place)?,
+            known: Known::read(place, &guard)?,
+            guard,
             verdict: Verdict::read(place, config),
             saved: Some(state.clone()).filter(|state| *state != ExtensionState::default()),
             state,
@@ -143,7 +148,7 @@ impl<'a> Engine<'a> {
 
     /// Reads the documents of the other programs again. A damaged goal state leaves the old one in force.
     pub fn refresh(&mut self) {
-        match Known::read(self.place) {
+        match Known::read(self.place, &self.guard) {
             Ok(known) => self.known = known,
             Err(fault) => log::error(&fault.text),
         }
@@ -181,8 +186,8 @@ impl<'a> Engine<'a> {
     /// Writes the report if it changed, and says when it may change by time alone.
     pub fn publish(&mut self) -> Result<(Written, Option<Duration>)> {
         let goal = self.known.goal.as_ref();
-        let report =
-            self.reporter.report(self.place, &self.settings.logs, &self.state, goal.map(|goal| &goal.body));
+        let sources = Sources { place: self.place, logs: &self.settings.logs, guard: &self.guard };
+        let report = self.reporter.report(&sources, &self.state, goal.map(|goal| &goal.body));
         let written = documents::write(self.place, &report.body, &self.inputs(), self.sandbox)?;
         self.reported.clone_from(&report.body.goal_state_id);
         self.note_progress(&report.body)?;
@@ -204,7 +209,7 @@ impl<'a> Engine<'a> {
         let home = |record: &HandlerRecord| {
             let home = self.home(&record.name, &record.version);
             let heartbeat = record.state == HandlerState::Enabled
-                && Manifest::read(&home).is_ok_and(|manifest| manifest.reports_heartbeat());
+                && Manifest::read(&home, &self.guard).is_ok_and(|manifest| manifest.reports_heartbeat());
             (home, heartbeat)
         };
         self.state.handlers.iter().map(home).collect()
@@ -250,7 +255,8 @@ impl<'a> Engine<'a> {
         let word = match (extension, record) {
             (Some(extension), Some(record)) if has_levels && item.state == ItemState::Done && key >= 0 => {
                 let home = self.home(&record.name, &record.version);
-                extension.settings.first().map(|settings| self.reporter.word(&home, settings.sequence_number))
+                let settings = extension.settings.first();
+                settings.map(|settings| self.reporter.word(&self.guard, &home, settings.sequence_number))
             }
             _ => None,
         };

@@ -1,9 +1,10 @@
 //! What a handler must find before its first command of a round: folders, environment, settings, certificates.
 
-use waagent_common::documents::{CommandKind, Extension};
+use waagent_common::documents::{CommandKind, Extension, ForeignKind};
 use waagent_common::log;
 
 use super::{Engine, Rest};
+use crate::guard;
 use crate::handler::home::Home;
 use crate::handler::{carry, certificates, contract};
 use crate::inputs::Certificate;
@@ -34,13 +35,14 @@ impl Engine<'_> {
                 home.full_name()
             ));
         }
-        let failed = |fault: waagent_common::fault::Fault| {
+        let not_written = |why: String| {
             Trouble::new(
                 code::UNKNOWN,
                 "ExtensionProcessing",
-                format!("Failed to update settings file: {fault}"),
+                format!("Failed to update settings file: {why}"),
             )
         };
+        let failed = |fault: waagent_common::fault::Fault| not_written(fault.to_string());
         self.link_certificates();
         contract::prepare(home).map_err(failed)?;
         let settings = extension.settings.first();
@@ -48,18 +50,30 @@ impl Engine<'_> {
         let thumbprint = settings
             .and_then(|settings| settings.protected_settings_thumbprint.as_deref())
             .map(|received| certificates::spelling(received, known));
-        contract::write_settings(home, settings, thumbprint.as_deref()).map_err(failed)?;
+        let number = settings.map_or_else(String::new, |settings| settings.sequence_number.to_string());
+        self.guard
+            .work(guard::bytes_of(home, ForeignKind::Settings, number), || {
+                contract::write_settings(home, settings, thumbprint.as_deref())
+            })
+            .map_err(not_written)?
+            .map_err(failed)?;
         log::info(&format!("[{}] Update settings file", home.full_name()));
         self.prepared.insert(extension.name.clone());
         Ok(None)
     }
 
     /// Before the update command the new folder takes over how far the old one was.
-    pub(super) fn carry_over(kind: CommandKind, old: Option<&Home>, new: &Home) -> Result<(), Trouble> {
+    pub(super) fn carry_over(
+        &self,
+        kind: CommandKind,
+        old: Option<&Home>,
+        new: &Home,
+    ) -> Result<(), Trouble> {
         let (CommandKind::Update, Some(old)) = (kind, old) else { return Ok(()) };
-        let failed = |fault: waagent_common::fault::Fault| {
-            Trouble::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {fault}"))
-        };
-        carry::over(&old.open().map_err(failed)?, &new.open().map_err(failed)?).map_err(failed)
+        let failed =
+            |why: String| Trouble::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {why}"));
+        let input = guard::bytes_of(old, ForeignKind::Carried, format!("for {}", new.version));
+        let carried = self.guard.work(input, || carry::over(&old.open()?, &new.open()?)).map_err(failed)?;
+        carried.map_err(|fault| failed(fault.to_string()))
     }
 }

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, fchmod, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use waagent_common::fault::{Exit, Fault};
 
@@ -108,16 +108,22 @@ impl Folder {
         Ok((bytes, meta))
     }
 
+    /// Looks at a regular file without opening it.
+    pub fn look(&self, name: &str) -> std::io::Result<FileStat> {
+        let stat = fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG {
+            Ok(stat)
+        } else {
+            Err(std::io::Error::other(IRREGULAR))
+        }
+    }
+
     /// Opens a regular file for reading; nothing is followed or waited for.
     pub fn open_regular(&self, name: &str) -> std::io::Result<File> {
         let flags =
             OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
         let file = File::from(openat(&self.fd, name, flags, Mode::empty())?);
-        if file.metadata()?.is_file() {
-            Ok(file)
-        } else {
-            Err(std::io::Error::other("it is no regular file"))
-        }
+        if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other(IRREGULAR)) }
     }
 
     /// Names in it, at most `max`.
@@ -153,5 +159,6 @@ fn fault(act: &str, path: &Path, error: Errno) -> Fault {
     Fault::new(exit, format!("cannot {act} folder '{}': {error}", path.display()))
 }
 
+const IRREGULAR: &str = "it is no regular file";
 const FOLDER: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);

@@ -1,10 +1,11 @@
 //! `HandlerManifest.json`: what a handler's commands are, and what it wants of an update.
 
 use serde_json::Value;
-use waagent_common::documents::{CommandKind, Extension};
+use waagent_common::documents::{CommandKind, Extension, ForeignKind};
 use waagent_common::text::shown;
 
 use super::home::Home;
+use crate::guard::{Guard, bytes_of, stamp};
 use crate::trouble::{Trouble, code, operation_of};
 
 /// Largest manifest that is read, in bytes.
@@ -20,15 +21,21 @@ pub struct Manifest(Value);
 
 impl Manifest {
     /// Reads the manifest in the handler's folder. It is read again for each command: people edit it in place.
-    pub fn read(home: &Home) -> Result<Self, Trouble> {
+    pub fn read(home: &Home, guard: &Guard<'_>) -> Result<Self, Trouble> {
         let path = home.base().join(FILE);
         let trouble = |code, why: &str| {
             Trouble::new(code, "ExtensionProcessing", format!("cannot use '{}': {why}", path.display()))
         };
         let folder = home.open().map_err(|fault| trouble(code::MANIFEST_MISSING, &fault.text))?;
-        let (bytes, _) =
-            folder.read(FILE, MAX).map_err(|error| trouble(code::MANIFEST_MISSING, &error.to_string()))?;
-        Self::parse(&bytes).map_err(|why| trouble(code::MANIFEST_INVALID, &why))
+        let missing = |error: std::io::Error| trouble(code::MANIFEST_MISSING, &error.to_string());
+        let file = folder.look(FILE).map_err(missing)?;
+        let work = || {
+            let (bytes, _) = folder.read(FILE, MAX).map_err(missing)?;
+            Self::parse(&bytes).map_err(|why| trouble(code::MANIFEST_INVALID, &why))
+        };
+        guard
+            .work(bytes_of(home, ForeignKind::Manifest, stamp(&file)), work)
+            .unwrap_or_else(|why| Err(trouble(code::MANIFEST_INVALID, &why)))
     }
 
     /// Takes the first element of the array, as all agents do.

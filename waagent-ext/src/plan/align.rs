@@ -47,6 +47,7 @@ pub fn align(record: &mut HandlerRecord, wish: Wish, wanted: &HandlerVersion) ->
         record.attempt = 1;
         if installed {
             record.previous = Some(PreviousVersion { version: replaced, state, signature });
+            record.status = status(HandlerReadiness::Installing, "Plugin is being updated");
             return None;
         }
         return Some(replaced);

@@ -1,11 +1,12 @@
 //! A handler's heartbeat file: only for handlers whose manifest says that they write one.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
-use waagent_common::documents::{HandlerReadiness, HandlerStatus};
+use waagent_common::documents::{ForeignKind, HandlerReadiness, HandlerStatus};
 use waagent_common::time::unix_seconds;
 
+use crate::guard::{Guard, bytes_of, stamp};
 use crate::handler::home::Home;
 use crate::trouble::{code, fit};
 
@@ -19,30 +20,30 @@ pub fn look(
     home: &Home,
     own: &HandlerStatus,
     enabled_at_s: Option<u64>,
+    guard: &Guard<'_>,
 ) -> (HandlerStatus, Option<Duration>) {
     let failed = |why: &str| HandlerStatus {
         status: HandlerReadiness::NotReady,
         code: code::UNKNOWN,
         message: format!("[ExtensionError] {why}"),
     };
-    let read =
-        home.open().map_err(|f| f.text).and_then(|base| base.read(FILE, MAX).map_err(|e| e.to_string()));
-    let Ok((bytes, meta)) = read else {
+    let found = home.open().ok().and_then(|base| Some((base.look(FILE).ok()?, base)));
+    let Some((meta, base)) = found else {
         let since = unix_seconds().saturating_sub(enabled_at_s.unwrap_or(0));
         return match MAX_AGE_S.checked_sub(since) {
             Some(left) => (own.clone(), Some(Duration::from_secs(left + 1))),
             None => (failed("Failed to get heart beat file"), None),
         };
     };
-    let written = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-    let age = SystemTime::now().duration_since(written).unwrap_or(Duration::ZERO).as_secs();
+    let age = unix_seconds().saturating_sub(u64::try_from(meta.st_mtime).unwrap_or(0));
     if age > MAX_AGE_S {
         let message = format!("Extension heartbeat is not responsive (last {age} s ago)");
         let status = HandlerStatus { status: HandlerReadiness::Unresponsive, code: code::UNKNOWN, message };
         return (status, None);
     }
     let again = Some(Duration::from_secs(MAX_AGE_S - age + 1));
-    match parse(&bytes) {
+    let work = || parse(&base.read(FILE, MAX).map_err(|error| error.to_string())?.0);
+    match guard.work(bytes_of(home, ForeignKind::Heartbeat, stamp(&meta)), work).and_then(|parsed| parsed) {
         Ok((status, message)) => {
             let message = message.unwrap_or_else(|| own.message.clone());
             (HandlerStatus { status, code: own.code, message }, again)

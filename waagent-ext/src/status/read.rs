@@ -2,18 +2,43 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::sys::stat::FileStat;
 use serde_json::Value;
-use waagent_common::documents::ExtensionFailure;
+use waagent_common::documents::{CommandKind, ExtensionFailure, ForeignKind};
 use waagent_common::text::cut;
 
 use super::file::{self, Bad};
+use crate::guard::{Guard, bytes_of, stamp};
+use crate::handler::folder::Folder;
 use crate::handler::home::Home;
-use crate::trouble::code;
+use crate::trouble::{code, operation_of};
 
 /// Largest status file that is read, in bytes.
 const MAX: u64 = 4 << 20;
 /// A file that isn't JSON may be half written for so long, by handlers that write in place.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is asked about an extension's status.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Sequence number of its settings.
+    pub number: u32,
+    /// A file that is older doesn't count, in milliseconds since 1970; absent: none does yet.
+    pub since_ms: Option<u64>,
+    /// What failed, if something did.
+    pub failure: Option<&'a ExtensionFailure>,
+    /// The last good file.
+    pub last: Option<&'a Good>,
+}
+
+/// A good file of the extension itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Good {
+    /// The `status` object for the platform.
+    pub status: Value,
+    /// When the file was written, in milliseconds since 1970.
+    pub written_ms: u64,
+}
 
 /// What a status file came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,54 +47,103 @@ pub struct Reading {
     pub status: Value,
     /// It isn't to be believed before this: look again then.
     pub again: Option<Duration>,
-    /// A good file of the extension itself.
-    pub genuine: bool,
+    /// The status is the extension's own, of a file that was written then.
+    pub written_ms: Option<u64>,
 }
 
-/// The status of this sequence number. `last` is the last good one, which holds while a file is being written.
-pub fn read(home: &Home, number: u32, failure: Option<&ExtensionFailure>, last: Option<&Value>) -> Reading {
-    let settled = |status| Reading { status, again: None, genuine: false };
-    let name = home.name.as_str();
-    let by_failure = |failure: &ExtensionFailure| {
-        settled(file::own(name, Some(&failure.operation), "error", failure.code, &failure.message))
-    };
+/// The status of this sequence number. The last good one holds while a file is being written.
+pub fn read(home: &Home, asked: Question<'_>, guard: &Guard<'_>) -> Reading {
+    let number = asked.number;
+    let Some(since) = asked.since_ms else { return settled(waiting(home, number)) };
+    let failure = asked.failure.filter(|failure| failure.sequence_number.is_none_or(|of| of == number));
     let file = format!("{number}.status");
-    let read =
-        home.status().ok_or(std::io::ErrorKind::NotFound.into()).and_then(|folder| folder.read(&file, MAX));
-    let failure = failure.filter(|failure| failure.sequence_number.is_none_or(|of| of == number));
-    let (bytes, written) = match read {
-        Ok((bytes, meta)) => (bytes, meta.modified().unwrap_or(UNIX_EPOCH)),
-        Err(error) => {
-            return match failure {
-                Some(failure) => by_failure(failure),
-                None if error.kind() == std::io::ErrorKind::NotFound => settled(missing(home, &file)),
-                None => settled(unreadable(home, number, &error.to_string())),
-            };
+    let folder = home.status().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound));
+    let found = folder.and_then(|folder| Ok((folder.look(&file)?, folder)));
+    let (folder, meta) = match (found, failure) {
+        (Ok((meta, folder)), _) => (folder, meta),
+        (Err(_), Some(failure)) => return by_failure(home, failure),
+        (Err(error), None) if error.kind() == std::io::ErrorKind::NotFound => {
+            return settled(missing(home, &file));
         }
+        (Err(error), None) => return settled(unreadable(home, number, &error.to_string())),
     };
-    if let Some(failure) = failure
-        && failure.since_ms.is_none_or(|since| millis(written) < since)
-    {
-        return by_failure(failure);
+    let written = millis_of(&meta);
+    if let Some(failure) = failure.filter(|f| f.since_ms.is_none_or(|since| written < since)) {
+        return by_failure(home, failure);
     }
+    if written < since {
+        return settled(waiting(home, number));
+    }
+    let work = || taken(home, &folder, &file, asked, failure);
+    guard
+        .work(bytes_of(home, ForeignKind::Status, format!("{number}: {}", stamp(&meta))), work)
+        .unwrap_or_else(|why| {
+            settled(file::own(home.name.as_str(), None, "error", code::STATUS_INVALID, &why))
+        })
+}
+
+/// What is in the file, which counts.
+fn taken(
+    home: &Home,
+    folder: &Folder,
+    file: &str,
+    asked: Question<'_>,
+    failure: Option<&ExtensionFailure>,
+) -> Reading {
+    let name = home.name.as_str();
+    let (bytes, written) = match (folder.read(file, MAX), failure) {
+        (Ok((bytes, meta)), _) => (bytes, meta.modified().unwrap_or(UNIX_EPOCH)),
+        (Err(_), Some(failure)) => return by_failure(home, failure),
+        (Err(error), None) => return settled(unreadable(home, asked.number, &error.to_string())),
+    };
     match file::parse(&bytes, name) {
-        Ok(status) => Reading { status, again: None, genuine: true },
-        Err(Bad::Text(why)) => impatient(home, number, written, &bad_text(home, number, &why, &bytes), last),
+        Ok(status) => match failure.filter(|failure| contradicts(&status, failure)) {
+            Some(failure) => by_failure(home, failure),
+            None => Reading { status, again: None, written_ms: Some(millis(written)) },
+        },
+        Err(Bad::Text(why)) => impatient(home, asked, written, &bad_text(home, asked.number, &why, &bytes)),
         Err(Bad::Shape(why)) => {
             settled(file::own(name, None, "error", code::STATUS_INVALID, &bad_shape(home, &why)))
         }
     }
 }
 
+fn settled(status: Value) -> Reading {
+    Reading { status, again: None, written_ms: None }
+}
+
+fn by_failure(home: &Home, failure: &ExtensionFailure) -> Reading {
+    let name = home.name.as_str();
+    settled(file::own(name, Some(&failure.operation), "error", failure.code, &failure.message))
+}
+
+/// Only enable brings an extension to its end: after another step failed, its file may say more of the failure, and
+/// nothing else.
+fn contradicts(status: &Value, failure: &ExtensionFailure) -> bool {
+    failure.operation != operation_of(CommandKind::Enable)
+        && status.get("status").and_then(Value::as_str) != Some("error")
+}
+
 /// A file that isn't JSON: the last good status for ten seconds, then the error.
-fn impatient(home: &Home, number: u32, written: SystemTime, text: &str, last: Option<&Value>) -> Reading {
+fn impatient(home: &Home, asked: Question<'_>, written: SystemTime, text: &str) -> Reading {
     let age = SystemTime::now().duration_since(written).unwrap_or(Duration::ZERO);
     if age < PATIENCE {
-        let status = last.cloned().unwrap_or_else(|| missing(home, &format!("{number}.status")));
-        return Reading { status, again: Some(PATIENCE.saturating_sub(age)), genuine: false };
+        let last = asked.last.filter(|last| asked.since_ms.is_some_and(|since| since <= last.written_ms));
+        let status = last
+            .map_or_else(|| missing(home, &format!("{}.status", asked.number)), |last| last.status.clone());
+        return Reading { again: Some(PATIENCE.saturating_sub(age)), ..settled(status) };
     }
-    let status = file::own(home.name.as_str(), None, "error", code::STATUS_INVALID, text);
-    Reading { status, again: None, genuine: false }
+    settled(file::own(home.name.as_str(), None, "error", code::STATUS_INVALID, text))
+}
+
+/// Before the enable command of this round: what install, update or an earlier round wrote says nothing about it.
+fn waiting(home: &Home, number: u32) -> Value {
+    let text = format!(
+        "This status is being reported by the Guest Agent since extension {} is being processed, and its enable \
+         command has reported no status yet for sequence number {number}",
+        home.name
+    );
+    file::own(home.name.as_str(), None, "transitioning", 0, &text)
 }
 
 fn missing(home: &Home, file: &str) -> Value {
@@ -109,6 +183,42 @@ fn bad_shape(home: &Home, why: &str) -> String {
     )
 }
 
+/// When the file was written, in milliseconds since 1970.
+fn millis_of(file: &FileStat) -> u64 {
+    let seconds = u64::try_from(file.st_mtime).unwrap_or(0);
+    let nanos = u64::try_from(file.st_mtime_nsec).unwrap_or(0);
+    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
+}
+
 fn millis(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use waagent_common::place::Place;
+    use waagent_common::sandbox::Sandbox;
+    use waagent_common::types::{HandlerName, HandlerVersion};
+
+    use super::*;
+
+    #[test]
+    fn a_half_written_file_shows_the_last_good_one_of_this_round_and_no_older_one() {
+        let root = tempfile::tempdir().unwrap();
+        let (place, sandbox) = (Place::new(root.path()), Sandbox::unconfined());
+        let name = HandlerName::try_from("Test.Good").unwrap();
+        let home = Home::new(&place, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
+        fs::create_dir_all(home.base().join("status")).unwrap();
+        fs::write(home.base().join("status/0.status"), "[{").unwrap();
+        let good = Good { status: file::own("Test.Good", None, "success", 0, ""), written_ms: 1000 };
+        let word = |since_ms| {
+            let asked = Question { number: 0, since_ms, failure: None, last: Some(&good) };
+            read(&home, asked, &Guard::open(&place, &sandbox)).status["status"].clone()
+        };
+        assert_eq!(word(Some(1000)), "success");
+        assert_eq!(word(Some(1001)), "transitioning");
+        assert_eq!(word(None), "transitioning");
+    }
 }

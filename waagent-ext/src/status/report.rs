@@ -5,20 +5,33 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use waagent_common::documents::{
-    Extension, ExtensionState, ExtensionStatus, GoalState, HandlerReadiness, HandlerRecord, HandlerState,
-    HandlerStatus,
+    CommandKind, Extension, ExtensionState, ExtensionStatus, GoalState, HandlerReadiness, HandlerRecord,
+    HandlerState, HandlerStatus, ItemState,
 };
 use waagent_common::place::Place;
 use waagent_common::types::HandlerName;
 
-use super::{heartbeat, read, shrink};
+use super::read::{self, Good, Question};
+use super::{heartbeat, shrink};
+use crate::guard::Guard;
 use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 
 /// Puts reports together, and remembers the last good status of each extension.
 #[derive(Debug, Default)]
 pub struct Reporter {
-    last: HashMap<(HandlerName, u32), Value>,
+    last: HashMap<(HandlerName, u32), Good>,
+}
+
+/// Where a report's facts are.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// The machine.
+    pub place: &'a Place,
+    /// `Extension.LogDir`.
+    pub logs: &'a str,
+    /// Around work on handlers' files.
+    pub guard: &'a Guard<'a>,
 }
 
 /// A report, and when it may change by time alone.
@@ -34,8 +47,7 @@ impl Reporter {
     /// The report on this goal state; without one, or where it wasn't begun, on what is known.
     pub fn report(
         &mut self,
-        place: &Place,
-        logs: &str,
+        sources: &Sources<'_>,
         state: &ExtensionState,
         goal: Option<&GoalState>,
     ) -> Report {
@@ -50,7 +62,8 @@ impl Reporter {
         match goal {
             Some(goal) => {
                 for extension in &goal.extensions {
-                    handlers.extend(self.entry(place, logs, state, extension, &mut again));
+                    let since_ms = counts_since(state, goal, &extension.name);
+                    handlers.extend(self.entry(sources, state, extension, since_ms, &mut again));
                 }
             }
             None => handlers.extend(state.handlers.iter().map(|record| handler_part(record, &record.status))),
@@ -68,29 +81,30 @@ impl Reporter {
     }
 
     /// The status word that an extension reports itself; a missing or half-written file is no last word.
-    pub fn word(&self, home: &Home, number: u32) -> String {
+    pub fn word(&self, guard: &Guard<'_>, home: &Home, number: u32) -> String {
         let last = self.last.get(&(home.name.clone(), number));
-        let reading = read::read(home, number, None, last);
+        let asked = Question { number, since_ms: Some(0), failure: None, last };
+        let reading = read::read(home, asked, guard);
         let word = reading.status.get("status").and_then(Value::as_str).unwrap_or("error");
         word.to_owned()
     }
 
     fn entry(
         &mut self,
-        place: &Place,
-        logs: &str,
+        sources: &Sources<'_>,
         state: &ExtensionState,
         extension: &Extension,
+        since_ms: Option<u64>,
         again: &mut Option<Duration>,
     ) -> Option<Value> {
         let record = record_of(state, &extension.name)?;
-        let home = Home::new(place, logs, &record.name, &record.version);
+        let home = Home::new(sources.place, sources.logs, &record.name, &record.version);
         let mut status = record.status.clone();
         if record.state == HandlerState::Enabled
             && record.status.status == HandlerReadiness::Ready
-            && Manifest::read(&home).is_ok_and(|manifest| manifest.reports_heartbeat())
+            && Manifest::read(&home, sources.guard).is_ok_and(|manifest| manifest.reports_heartbeat())
         {
-            let (seen, later) = heartbeat::look(&home, &status, record.enabled_at_s);
+            let (seen, later) = heartbeat::look(&home, &status, record.enabled_at_s, sources.guard);
             status = seen;
             sooner(again, later);
         }
@@ -102,10 +116,12 @@ impl Reporter {
         {
             let number = settings.sequence_number;
             let key = (record.name.clone(), number);
-            let reading = read::read(&home, number, record.failure.as_ref(), self.last.get(&key));
+            let failure = record.failure.as_ref();
+            let asked = Question { number, since_ms, failure, last: self.last.get(&key) };
+            let reading = read::read(&home, asked, sources.guard);
             sooner(again, reading.again);
-            if reading.genuine {
-                self.last.insert(key, reading.status.clone());
+            if let Some(written_ms) = reading.written_ms {
+                self.last.insert(key, Good { status: reading.status.clone(), written_ms });
             }
             let part = json!({
                 "sequenceNumber": number,
@@ -115,6 +131,27 @@ impl Reporter {
         }
         Some(entry)
     }
+}
+
+/// From when on an extension's own status says something about this goal state, in milliseconds since 1970; none: not yet.
+///
+/// While its round is open, that is from the start of its enable command. One that isn't begun is open too, unless it
+/// never will be.
+fn counts_since(state: &ExtensionState, goal: &GoalState, name: &HandlerName) -> Option<u64> {
+    let is = |other: &HandlerName| other.as_str().eq_ignore_ascii_case(name.as_str());
+    let round = state.round.as_ref();
+    let Some(round) = round.filter(|r| r.goal_state_id == goal.id && r.created_on == goal.created_on) else {
+        return goal.outdated.then_some(0);
+    };
+    if !round.items.iter().any(|item| is(&item.name) && item.state == ItemState::Open) {
+        return Some(0);
+    }
+    let command = state.command.as_ref().filter(|command| {
+        command.kind == CommandKind::Enable
+            && is(&command.name)
+            && command.goal_state_id == round.goal_state_id
+    });
+    command.map(|command| command.written_ms)
 }
 
 /// The record of a handler, whatever the case of its name.

@@ -130,6 +130,8 @@ env | sort > ../environment
     assert!(others.is_empty(), "{others:?}");
     assert!(environment.contains("AZURE_GUEST_AGENT_WIRE_PROTOCOL_ADDRESS=168.63.129.16\n"));
     assert!(environment.contains(&format!("AZURE_GUEST_AGENT_EXTENSION_PATH={base}\n")));
+    // Nothing is promised that isn't done.
+    assert!(environment.contains("AZURE_GUEST_AGENT_EXTENSION_SUPPORTED_FEATURES=[]\n"), "{environment}");
 }
 
 /// The runner's time is in the command's document; the test shortens it there.

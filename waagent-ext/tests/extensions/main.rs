@@ -8,10 +8,13 @@
 )]
 
 mod commands;
+mod ended;
+mod events;
 mod hostile_status;
 mod killed;
 mod manager;
 mod packages;
+mod policy_file;
 mod raw_zip;
 mod resident;
 mod rules;
@@ -19,3 +22,4 @@ mod signed;
 mod single_config;
 mod stage;
 mod updates;
+mod when_written;

@@ -68,7 +68,8 @@ impl<'a> Resident<'a> {
         self.child.wait().unwrap().code().unwrap()
     }
 
-    fn stop(mut self) {
+    /// Asks it to end.
+    pub fn stop(mut self) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }

@@ -12,7 +12,7 @@ use waagent_common::types::{Sha256, Thumbprint};
 
 use crate::stage::{GOOD, Handler, Stage, extension, text};
 
-fn enabled(stage: &Stage, names: &[&str]) -> Vec<Extension> {
+pub fn enabled(stage: &Stage, names: &[&str]) -> Vec<Extension> {
     names
         .iter()
         .map(|name| {
@@ -23,7 +23,7 @@ fn enabled(stage: &Stage, names: &[&str]) -> Vec<Extension> {
         .collect()
 }
 
-fn message(stage: &Stage, name: &str) -> String {
+pub fn message(stage: &Stage, name: &str) -> String {
     stage.handler(name)["formattedMessage"]["message"].as_str().unwrap_or_default().to_owned()
 }
 

@@ -205,6 +205,27 @@ fn a_failed_update_keeps_the_old_version_and_is_tried_again_with_the_next_goal_s
 }
 
 #[test]
+fn a_version_that_is_kept_disabled_after_an_update_says_nothing_of_the_update() {
+    for script in ["#!/bin/sh\nexit 3\n", GOOD] {
+        let stage = installed();
+        stage.offer(&Handler::new(NAME, script).version("1.1.0"));
+        stage.goal(2, vec![asked("enabled", "1.1.0")]);
+        // The old version is disabled; the update fails, or its word comes when the next goal state is there.
+        stage.plan();
+        stage.run_waiting();
+        stage.plan();
+        stage.goal(3, vec![asked("disabled", "1.0.0")]);
+        stage.settle();
+        assert_eq!(stage.handler(NAME)["handlerVersion"], "1.0.0");
+        assert_eq!(
+            (stage.handler(NAME)["status"].clone(), stage.handler(NAME)["code"].clone()),
+            ("NotReady".into(), 0.into())
+        );
+        assert_eq!(message(&stage), "Plugin disabled");
+    }
+}
+
+#[test]
 fn adopts_what_another_agent_installed() {
     let stage = installed();
     fs::remove_file(stage.place.lib("ext/state.json")).unwrap();

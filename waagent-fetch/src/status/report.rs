@@ -151,7 +151,7 @@ fn frame<'a>(facts: &'a Facts, os: &Os, stamp: &'a str) -> Frame<'a> {
     if let Some(update) = &facts.update {
         agent.insert("updateStatus".to_owned(), update_status(update));
     }
-    let features = [("MultipleExtensionsPerHandler", true), ("FastTrack", facts.fast_track)];
+    let fast_track = json!({ "Key": "FastTrack", "Value": "1.0" });
     Frame {
         version: "1.1",
         timestamp_utc: stamp,
@@ -163,11 +163,7 @@ fn frame<'a>(facts: &'a Facts, os: &Os, stamp: &'a str) -> Frame<'a> {
         guest_os_info: json!({
             "computerName": facts.computer, "osName": os.name, "osVersion": os.version, "version": AGENT_VERSION,
         }),
-        supported_features: features
-            .iter()
-            .filter(|(_, offered)| *offered)
-            .map(|(name, _)| json!({ "Key": name, "Value": "1.0" }))
-            .collect(),
+        supported_features: facts.fast_track.then_some(fast_track).into_iter().collect(),
     }
 }
 

@@ -84,20 +84,10 @@ pub fn firewall(address: &str) -> Result<u8> {
     systemctl(&["start", "waagent-firewall.service"])
 }
 
-/// Starts the log collector's unit.
-pub fn collect_logs(full: bool) -> Result<u8> {
-    let unit = if full { "waagent-logs-full.service" } else { "waagent-logs.service" };
-    systemctl(&["start", unit])
-}
-
-/// Becomes waagent-deprovision.
-pub fn deprovision(user: bool, force: bool, plan: bool) -> Result<u8> {
-    needs_root("-deprovision")?;
-    let words: Vec<&str> = [(user, "--user"), (force, "--force"), (plan, "--plan")]
-        .into_iter()
-        .filter_map(|(wanted, word)| wanted.then_some(word))
-        .collect();
-    replace(&Path::new(PROGRAMS).join("waagent-deprovision"), &words)
+/// Refuses (5) a word of WALinuxAgent's that no program here stands behind.
+pub fn missing(what: &str) -> Result<u8> {
+    let text = format!("{what} isn't in this version of the agent; nothing was changed");
+    Err(Refused { code: REFUSED, text }.into())
 }
 
 /// Becomes another program of the agent; returns only if that fails.

@@ -1,11 +1,11 @@
 //! What `waagent -help` says.
 
-/// One line of usage, as long as WALinuxAgent's.
-pub const SYNOPSIS: &str = "usage: waagent [-verbose] [-force] [-help] [-configuration-path:<path>] \
+/// One line of usage.
+pub const SYNOPSIS: &str = "usage: waagent [-help] [-configuration-path:<path>] \
 -version|-show-configuration|-check-configuration|status|audit|policy <program>|-provision|-daemon|-start|-run-exthandlers|\
--register-service|-setup-firewall=<IP>|-collect-logs [-full]|-deprovision[+user]";
+-register-service|-setup-firewall=<IP>";
 
-/// The commands, each with a sentence.
+/// The commands that this version has, each with a sentence.
 pub const TEXT: &str = "\
 waagent - the Azure Linux agent
 
@@ -27,16 +27,11 @@ Act (root):
   -run-exthandlers         start goal state and extension processing
   -register-service        enable and restart the service
   -setup-firewall=<IP>     protect the platform's address now
-  -collect-logs [-full]    gather diagnostic logs into one archive
-  -deprovision[+user]      clean this machine for capture as an image (+user: delete the provisioned user too)
 
 Flags:
-  -configuration-path:<path>   another configuration file, for commands that run in the foreground
-  -force                       no question before deprovisioning
-  --plan                       deprovision: say what would be removed, remove nothing
-  --root <dir>                 status, audit, show-configuration: look below this folder
-  -verbose                     more words
+  -configuration-path:<path>   show-configuration, check-configuration: another configuration file
+  --root <dir>                 status, audit, show-configuration, check-configuration: look below this folder
 
-Exit status: 0 done, 1 failed, 2 usage, 3 not confirmed, 4 not permitted, 5 busy or refused.
+Exit status: 0 done, 1 failed, 2 usage, 4 not permitted, 5 busy or refused.
 
 Each program can also be run alone (systemctl start waagent-net), says --help, and most say --plan.";

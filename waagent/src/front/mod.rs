@@ -58,8 +58,8 @@ fn act(request: &Request) -> Result<u8> {
         Command::Provision => handover::systemctl(&["start", "waagent-provision.service"]),
         Command::RegisterService => handover::register(),
         Command::SetupFirewall(address) => handover::firewall(address),
-        Command::CollectLogs => handover::collect_logs(has(Flag::Full)),
-        Command::Deprovision { user } => handover::deprovision(*user, has(Flag::Force), has(Flag::Plan)),
+        Command::CollectLogs => handover::missing("-collect-logs"),
+        Command::Deprovision { .. } => handover::missing("-deprovision"),
     }
 }
 

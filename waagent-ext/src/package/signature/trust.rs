@@ -22,19 +22,27 @@ pub struct Trust {
 impl Trust {
     /// Reads the roots, as they are now. A missing file trusts nobody; one that others may write is refused.
     pub fn read(place: &Place, config: &Config) -> Result<Self, String> {
-        let organisations =
-            config.optional_text(OptionalTextKey::ExtensionsSigningSubjects).unwrap_or_default();
         Ok(Self {
             packages: roots(place, PACKAGES)?,
             stamps: roots(place, STAMPS)?,
-            organisations: organisations
-                .split(';')
-                .map(|one| one.trim().to_owned())
-                .filter(|one| !one.is_empty())
-                .collect(),
+            organisations: organisations(config.optional_text(OptionalTextKey::ExtensionsSigningSubjects))?,
             needs_stamp: config.text(TextKey::ExtensionsSignatureTime) == "required",
         })
     }
+}
+
+/// A list that is set and names nobody isn't the same as none: that would trust all.
+fn organisations(list: Option<&str>) -> Result<Vec<String>, String> {
+    let named: Vec<String> = list
+        .unwrap_or_default()
+        .split(';')
+        .map(|one| one.trim().to_owned())
+        .filter(|one| !one.is_empty())
+        .collect();
+    if named.is_empty() && list.is_some_and(|list| !list.trim().is_empty()) {
+        return Err("Extensions.SigningSubjects is set and names no organisation".to_owned());
+    }
+    Ok(named)
 }
 
 fn roots(place: &Place, path: &str) -> Result<Roots, String> {
@@ -52,3 +60,15 @@ const PACKAGES: &str = "/usr/share/waagent/signing-roots.pem";
 const STAMPS: &str = "/usr/share/waagent/timestamp-roots.pem";
 /// Largest file of roots, in bytes.
 const MAX: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_names_nobody_trusts_nobody() {
+        assert!(organisations(Some(" ; ")).unwrap_err().contains("Extensions.SigningSubjects"));
+        assert_eq!(organisations(Some("Contoso ;")).unwrap(), ["Contoso"]);
+        assert!(organisations(None).unwrap().is_empty() && organisations(Some("")).unwrap().is_empty());
+    }
+}

@@ -46,15 +46,13 @@ fn makes_the_text_that_the_platform_expects() {
         text["guestOSInfo"],
         json!({"computerName": "vm1", "osName": "azurelinux", "osVersion": "3.0", "version": AGENT_VERSION})
     );
-    assert_eq!(
-        text["supportedFeatures"],
-        json!([{"Key": "MultipleExtensionsPerHandler", "Value": "1.0"}, {"Key": "FastTrack", "Value": "1.0"}])
-    );
+    assert_eq!(text["supportedFeatures"], json!([{"Key": "FastTrack", "Value": "1.0"}]));
 }
 
 #[test]
 fn leaves_out_what_isnt_there_and_never_offers_to_update_itself() {
     let text = rendered(&mut Facts::default());
+    assert_eq!(text["supportedFeatures"], json!([]));
     assert_eq!(text["aggregateStatus"]["handlerAggregateStatus"], json!([]));
     assert!(text["aggregateStatus"].get("vmArtifactsAggregateStatus").is_none());
     assert!(text["aggregateStatus"]["guestAgentStatus"].get("updateStatus").is_none());
