@@ -69,3 +69,24 @@ fn an_error_names_line_and_column_and_quotes_nothing() {
     assert_eq!(refusal.reason, "error parsing ovf-env.xml");
     assert!(refusal.text.contains("line 2") && !refusal.text.contains("topsecret"), "{}", refusal.text);
 }
+
+#[test]
+fn a_file_of_nothing_but_entities_is_read_in_no_time() {
+    let bound = usize::try_from(MAX_BYTES).unwrap();
+    let room = bound - file("<a:dscfg></a:dscfg>").len();
+    // Within the bound of one text, beyond it, between elements, and as text that is cut up otherwise.
+    for (part, count) in
+        [("&lt;", 262_144), ("&#9;", room / 4), ("<![CDATA[]]>", room / 12), ("<!---->", room / 7)]
+    {
+        for text in [
+            file(&format!("<a:dscfg>{}</a:dscfg>", part.repeat(count.min(room / part.len())))),
+            file(&part.repeat(room / part.len())),
+        ] {
+            let start = std::time::Instant::now();
+            let _refused_or_not = read(&text);
+            let _likewise = redact(&text);
+            // A quadratic reader takes a minute in a debug build.
+            assert!(start.elapsed().as_secs() < 5, "{part}: {:?}", start.elapsed());
+        }
+    }
+}
