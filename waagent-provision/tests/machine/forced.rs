@@ -195,6 +195,7 @@ fn what_fails_in_the_first_pass_and_heals_was_never_told() {
     world.attach(&file());
     fs::write("/etc/sudoers.d/waagent", "this is no rule\n").unwrap();
     world.refuse(71);
+    assert_eq!(world.status().state, ProvisionState::Provisioning);
     fs::remove_file("/etc/sudoers.d/waagent").unwrap();
     world.provision();
     let status = world.status();
