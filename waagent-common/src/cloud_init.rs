@@ -1,85 +1,119 @@
-//! Is cloud-init at work on this machine? Found from its files, by nobody's answer.
+//! Will cloud-init provision this machine? Found from its files, by nobody's answer.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::durable::read_bounded;
 use crate::place::Place;
 
-/// Where units are, in the order in which systemd looks.
-const UNIT_FOLDERS: &[&str] =
-    &["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
-const UNIT: &str = "cloud-init-local.service";
+/// Where units and links to them are, the first that has a unit wins (systemd.unit(5)).
+const UNIT_FOLDERS: &[&str] = &[
+    "/run/systemd/generator.early",
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+/// The stage that reads the medium. From 24.3 on it only calls the process of [`MAIN`].
+const LOCAL: &str = "cloud-init-local.service";
+const MAIN: &str = "cloud-init-main.service";
+/// What the generator pulls in; the services are wanted by it, where they are enabled.
+const TARGET: &str = "cloud-init.target";
+/// The word of cloud-init's generator in this boot (canonical/cloud-init, systemd/cloud-init-generator.tmpl).
+const SAYS_NO: &str = "/run/cloud-init/disabled";
+const SAYS_YES: &[&str] =
+    &["/run/cloud-init/enabled", "/run/systemd/generator.early/multi-user.target.wants/cloud-init.target"];
+/// Folders of links beside the units (systemd.unit(5)).
+const LINKS: &[&str] = &["wants", "requires", "upholds"];
 
 /// What there is of cloud-init.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloudInit {
     /// Not installed.
     Absent,
-    /// Installed, and told not to run.
+    /// Installed, and it won't run.
     Disabled,
     /// It runs, or has run, in this boot.
     Enabled,
 }
 
 impl CloudInit {
-    /// Looks: units, the switches that an administrator has, then what its generator left in this boot.
+    /// It runs where nothing forbids it, its generator has found work for it, and something starts its services:
+    /// the generator pulls in the target also where an administrator has disabled all that the target would start.
     pub fn on(place: &Place) -> Self {
-        let exists = |path: &str| place.path(path).exists();
-        let units: Vec<_> = UNIT_FOLDERS.iter().map(|folder| place.path(folder).join(UNIT)).collect();
-        let Some(unit) = units.iter().find(|path| path.is_symlink() || path.exists()) else {
+        if unit(place, LOCAL).is_none() {
             return Self::Absent;
-        };
-        let masked = std::fs::read_link(unit).is_ok_and(|target| target == Path::new("/dev/null"));
-        if masked || exists("/etc/cloud/cloud-init.disabled") || is_switched_off(place) {
-            return Self::Disabled;
         }
-        if exists("/run/cloud-init/disabled") {
-            return Self::Disabled;
-        }
-        let is_wanted = exists("/run/systemd/generator.early/multi-user.target.wants/cloud-init.target")
-            || UNIT_FOLDERS.iter().any(|folder| is_wanted_in(&place.path(folder)));
-        if exists("/run/cloud-init/enabled") || is_wanted { Self::Enabled } else { Self::Disabled }
+        let is_masked =
+            [LOCAL, MAIN, TARGET].iter().filter_map(|name| unit(place, name)).any(|path| is_mask(&path));
+        let says_yes = SAYS_YES.iter().any(|path| is_there(&place.path(path)));
+        let may_run = !is_masked && !is_switched_off(place) && !is_there(&place.path(SAYS_NO));
+        if may_run && says_yes && is_wanted(place) { Self::Enabled } else { Self::Disabled }
     }
 }
 
+/// The file that systemd takes for this unit.
+fn unit(place: &Place, name: &str) -> Option<PathBuf> {
+    UNIT_FOLDERS.iter().map(|folder| place.path(folder).join(name)).find(|path| is_there(path))
+}
+
+/// An empty file, or a link to `/dev/null` (systemd.unit(5)).
+fn is_mask(unit: &Path) -> bool {
+    let is_empty = fs::symlink_metadata(unit).is_ok_and(|meta| meta.is_file() && meta.len() == 0);
+    is_empty || fs::read_link(unit).is_ok_and(|target| target.ends_with("dev/null"))
+}
+
+/// What its units themselves ask for before they start.
 fn is_switched_off(place: &Place) -> bool {
     // A kernel line that can't be read switches nothing off.
     let line = read_bounded(&place.path("/proc/cmdline"), 64 << 10).unwrap_or_default();
-    String::from_utf8_lossy(&line).split_whitespace().any(|word| word == "cloud-init=disabled")
+    is_there(&place.path("/etc/cloud/cloud-init.disabled"))
+        || String::from_utf8_lossy(&line).split_whitespace().any(|word| word == "cloud-init=disabled")
 }
 
-fn is_wanted_in(units: &Path) -> bool {
-    let Ok(folders) = std::fs::read_dir(units) else { return false };
-    let wants = folders.flatten().map(|entry| entry.path());
-    wants
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wants"))
-        .any(|path| path.join(UNIT).is_symlink())
+fn is_wanted(place: &Place) -> bool {
+    UNIT_FOLDERS.iter().any(|folder| {
+        // A folder that isn't there holds no links.
+        let Ok(entries) = fs::read_dir(place.path(folder)) else { return false };
+        entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|kind| LINKS.iter().any(|link| kind == *link)))
+            .any(|links| [LOCAL, MAIN].iter().any(|name| is_start(&links.join(name))))
+    })
+}
+
+fn is_start(link: &Path) -> bool {
+    is_there(link) && !is_mask(link)
+}
+
+/// Also a link to nowhere: below a scratch root all of them are.
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
+#[path = "../../tests/layouts/cloud_init.rs"]
+mod layouts;
 
+#[cfg(test)]
+mod tests {
+    use super::layouts::{LAYOUTS, machine_has_its_own};
     use super::*;
 
     #[test]
-    fn follows_the_switches_of_the_administrator() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = Place::new(dir.path());
-        let make = |path: &str| {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
-        };
-        if UNIT_FOLDERS.iter().any(|folder| Path::new(folder).join(UNIT).exists()) {
-            return; // this machine's own cloud-init is seen below every root
+    fn enabled_is_what_will_run() {
+        if machine_has_its_own() {
+            return;
         }
-        assert_eq!(CloudInit::on(&place), CloudInit::Absent);
-        make("etc/systemd/system/cloud-init-local.service");
-        assert_eq!(CloudInit::on(&place), CloudInit::Disabled);
-        make("run/cloud-init/enabled");
-        assert_eq!(CloudInit::on(&place), CloudInit::Enabled);
-        make("etc/cloud/cloud-init.disabled");
-        assert_eq!(CloudInit::on(&place), CloudInit::Disabled);
+        for layout in LAYOUTS {
+            let root = tempfile::tempdir().unwrap();
+            layout.make(root.path());
+            let found = CloudInit::on(&Place::new(root.path()));
+            assert_eq!(found == CloudInit::Enabled, layout.provisions, "{}: {found:?}", layout.name);
+            let is_installed =
+                layout.files.iter().any(|(path, _)| path.ends_with("system/cloud-init-local.service"));
+            assert_eq!(found != CloudInit::Absent, is_installed, "{}: {found:?}", layout.name);
+        }
     }
 }

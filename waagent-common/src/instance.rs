@@ -1,86 +1,99 @@
 //! Which virtual machine this is: the UUID that the platform puts into SMBIOS.
 
+use std::fmt;
 use std::path::Path;
 
 use crate::durable::read_bounded;
+use crate::place::Place;
 
 /// Where the kernel shows it, where it does; tmpfiles makes it readable for our users.
-pub const PRODUCT_UUID: &str = "/sys/class/dmi/id/product_uuid";
+const PRODUCT_UUID: &str = "/sys/class/dmi/id/product_uuid";
 
-/// A machine's identity. The first three groups come in either byte order, by SMBIOS version and by who wrote them
-/// down; both are the same machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InstanceId([u8; 16]);
+/// A machine's identity, in the order in which the kernel prints it, if it has one. The first three groups come in
+/// either byte order, by SMBIOS version and by who wrote them down; both are the same machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceId(Option<String>);
 
 impl InstanceId {
+    /// This machine's; unknown where the firmware has none, or one that many machines share.
+    pub fn of_this_machine() -> Self {
+        // Unreadable and absent are the same here: identity unknown.
+        let bytes = read_bounded(Path::new(PRODUCT_UUID), 256).unwrap_or_default();
+        Self::from_text(&String::from_utf8_lossy(&bytes))
+    }
+
     /// From 32 hexadecimal digits in groups of 8, 4, 4, 4, 12. All zeros or all ones is what firmware writes that
     /// knows no identity.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub fn from_text(text: &str) -> Self {
         let text = text.trim();
-        let groups: Vec<usize> = text.split('-').map(str::len).collect();
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        if groups != [8, 4, 4, 4, 12] || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        let bytes = u128::from_str_radix(&digits, 16).ok()?.to_be_bytes();
-        (bytes != [0; 16] && bytes != [0xff; 16]).then_some(Self(bytes))
+        let is_uuid = text.len() == 36
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            });
+        let says_nothing = |digit: char| text.chars().all(|c| c == '-' || c.eq_ignore_ascii_case(&digit));
+        Self((is_uuid && !says_nothing('0') && !says_nothing('f')).then(|| text.to_owned()))
     }
 
-    /// This machine's, if its firmware has one and it may be read.
-    pub fn of_this_machine() -> Option<Self> {
-        Self::at(Path::new(PRODUCT_UUID))
+    /// Is it known?
+    pub fn is_known(&self) -> bool {
+        self.0.is_some()
     }
 
-    fn at(path: &Path) -> Option<Self> {
-        // Not there, not readable, not text: all the same, the identity isn't known.
-        let bytes = read_bounded(path, 4096).ok()?;
-        Self::parse(std::str::from_utf8(&bytes).ok()?)
+    /// What the marker holds: as WALinuxAgent writes it, bytes of the first groups swapped; empty where unknown.
+    pub fn marker(&self) -> String {
+        self.0.as_deref().map(swapped).unwrap_or_default()
     }
 
-    /// The other byte order of the first three groups.
-    #[must_use]
-    pub fn swapped(self) -> Self {
-        let mut bytes = self.0;
-        let (first, rest) = bytes.split_at_mut(4);
-        let (second, rest) = rest.split_at_mut(2);
-        first.reverse();
-        second.reverse();
-        if let Some(third) = rest.get_mut(..2) {
-            third.reverse();
-        }
-        Self(bytes)
+    /// The platform's name of the VM, lower case. Firmware of generation 1 (no UEFI) swaps the first groups.
+    pub fn vm_id(&self, place: &Place) -> String {
+        let is_generation_2 = place.path("/sys/firmware/efi").is_dir() || place.path("/dev/efi").is_dir();
+        let text = self.0.as_deref().unwrap_or_default();
+        if is_generation_2 { text.to_ascii_lowercase() } else { swapped(text).to_ascii_lowercase() }
     }
 
-    /// The same machine, in whichever order each was written?
-    pub fn is_same(self, other: Self) -> bool {
-        self == other || self == other.swapped()
+    /// Is a marker's text this VM, in either order? Unknown identities never say that a disk has moved.
+    pub fn is(&self, marker: &str) -> bool {
+        let Some(own) = &self.0 else { return true };
+        let marker = marker.trim();
+        own.eq_ignore_ascii_case(marker) || swapped(own).eq_ignore_ascii_case(marker)
     }
 }
 
-impl std::fmt::Display for InstanceId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
-            write!(f, "{dash}{byte:02x}")?;
-        }
-        Ok(())
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_deref().unwrap_or("unknown"))
     }
+}
+
+/// The bytes within each of the first three groups, the other way round.
+fn swapped(uuid: &str) -> String {
+    let swap = |(at, group): (usize, &str)| {
+        let pairs: Vec<&str> =
+            (0..group.len()).step_by(2).filter_map(|from| group.get(from..from + 2)).collect();
+        if at < 3 { pairs.into_iter().rev().collect::<String>() } else { group.to_owned() }
+    };
+    uuid.split('-').enumerate().map(swap).collect::<Vec<_>>().join("-")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const KERNEL: &str = "D0DF4C54-4ECB-4A4B-9954-5BDF3ED5C3B8";
+    const SWAPPED: &str = "544CDFD0-CB4E-4B4A-9954-5BDF3ED5C3B8";
+
     #[test]
-    fn knows_a_machine_in_both_byte_orders() {
-        let id = InstanceId::parse("D0DF4C54-4ECB-4A4B-9954-5BDF3ED5C3B8\n").unwrap();
-        assert_eq!(id.swapped().to_string(), "544cdfd0-cb4e-4b4a-9954-5bdf3ed5c3b8");
-        assert!(id.is_same(id.swapped()) && id.is_same(id));
-        assert!(!id.is_same(InstanceId::parse("d0df4c54-4ecb-4a4b-9954-5bdf3ed5c3b9").unwrap()));
+    fn a_marker_in_either_order_is_this_machine() {
+        let id = InstanceId::from_text(&format!("{KERNEL}\n"));
+        assert!(id.is(SWAPPED) && id.is(KERNEL) && id.is(&SWAPPED.to_lowercase()));
+        assert!(!id.is("00112233-4455-6677-8899-AABBCCDDEEFF") && !id.is(""));
+        assert!(!id.is("d0df4c54-4ecb-4a4b-9954-5bdf3ed5c3b9"));
+        assert_eq!(id.marker(), SWAPPED);
     }
 
     #[test]
-    fn refuses_what_identifies_nobody() {
+    fn what_identifies_nobody_is_unknown() {
         for text in [
             "",
             "00000000-0000-0000-0000-000000000000",
@@ -89,7 +102,9 @@ mod tests {
             "+0df4c54-4ecb-4a4b-9954-5bdf3ed5c3b8",
             "Not Specified",
         ] {
-            assert_eq!(InstanceId::parse(text), None, "{text}");
+            let id = InstanceId::from_text(text);
+            assert!(!id.is_known() && id.is(KERNEL), "{text}");
+            assert_eq!(id.marker(), "");
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod fault;
 pub mod instance;
 pub mod lock;
 pub mod log;
+pub mod marker;
 pub mod names;
 pub mod notify;
 pub mod place;

@@ -150,7 +150,8 @@ impl Reporter {
             sent.unsent.is_none()
                 && sent.state == report.state.name()
                 && sent.vm_id == report.vm_id
-                && sent.description == report.description
+                // That it failed is told once, by its first reason.
+                && (report.state == State::Failed || sent.description == report.description)
         })
     }
 
@@ -173,12 +174,8 @@ impl Reporter {
     }
 
     fn without_document(&self, place: &Place) -> Option<Report> {
-        // The late pass is the last word: what failed before may still come right in it.
-        let failed = |unit: &str| failure_of(place, unit);
-        if let Some(text) = failed("waagent-provision-late.service") {
-            return Some(Report::of(State::Failed, &text));
-        }
-        if let Some(text) = failed("waagent-provision.service") {
+        // The late pass is the last word: where the first one was killed, it may come right in it.
+        if let Some(text) = failure_of(place, "waagent-provision-late.service") {
             return Some(Report::of(State::Failed, &text));
         }
         let told = self.sent.as_ref().is_some_and(|sent| sent.unsent.is_none());

@@ -1,9 +1,11 @@
 //! The machine's accounts, from its files: the name service would load modules and open sockets in our sandbox.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use waagent_common::durable::read_bounded;
 use waagent_common::place::Place;
+use waagent_common::text::shown;
 
 /// A line of passwd(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,34 @@ pub fn account(place: &Place, name: &str) -> Option<Account> {
     })
 }
 
+impl Account {
+    /// Why it is no account of a person: such accounts are nobody's to log in with.
+    pub fn oddity(&self, place: &Place) -> Option<String> {
+        let ordinary = LoginDefs::read(place).uids();
+        if !ordinary.contains(&self.uid) {
+            let (first, last) = (ordinary.start(), ordinary.end());
+            return Some(format!(
+                "it has uid {}, and ordinary users have {first} to {last} (UID_MIN, UID_MAX of login.defs)",
+                self.uid
+            ));
+        }
+        (!is_login_shell(place, &self.shell))
+            .then(|| format!("its shell '{}' isn't for logging in (/etc/shells)", shown(&self.shell)))
+    }
+}
+
+/// Listed in shells(5), and not there only so that ftp servers take its users, as Red Hat once listed nologin. No shell
+/// is `/bin/sh` (passwd(5)); no list is the two of getusershell(3).
+fn is_login_shell(place: &Place, shell: &str) -> bool {
+    let shell = if shell.is_empty() { "/bin/sh" } else { shell };
+    let listed = ["/etc/shells", "/usr/etc/shells"].map(|path| text(place, path));
+    let is_listed = match listed.iter().find(|list| !list.is_empty()) {
+        Some(list) => list.lines().any(|line| line.trim() == shell),
+        None => ["/bin/sh", "/bin/csh"].contains(&shell),
+    };
+    shell.starts_with('/') && is_listed && !["/nologin", "/false"].iter().any(|end| shell.ends_with(end))
+}
+
 /// Facts of login.defs(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginDefs(String);
@@ -47,14 +77,15 @@ impl LoginDefs {
         Self(if own.is_empty() { text(place, "/usr/etc/login.defs") } else { own })
     }
 
-    /// Smallest number of an ordinary user: 1000 where the file says nothing, or nonsense.
-    pub fn uid_min(&self) -> u32 {
-        self.number("UID_MIN", 10).unwrap_or(1000)
+    /// Numbers of ordinary users: never root's, whatever the file says, and useradd's own bounds where it says nothing,
+    /// or nonsense.
+    pub fn uids(&self) -> RangeInclusive<u32> {
+        self.number("UID_MIN", 10).unwrap_or(1000).max(1)..=self.number("UID_MAX", 10).unwrap_or(60000)
     }
 
-    /// Smallest number of an ordinary group.
-    pub fn gid_min(&self) -> u32 {
-        self.number("GID_MIN", 10).unwrap_or(1000)
+    /// Numbers of ordinary groups, likewise.
+    pub fn gids(&self) -> RangeInclusive<u32> {
+        self.number("GID_MIN", 10).unwrap_or(1000).max(1)..=self.number("GID_MAX", 10).unwrap_or(60000)
     }
 
     /// Mode of a new home, never wider than 0755.
@@ -97,10 +128,38 @@ mod tests {
 
     #[test]
     fn reads_numbers_as_login_defs_takes_them() {
-        let defs = LoginDefs("# UID_MIN 5\nUID_MIN\t\t 0x1F4\nGID_MIN 0764\nUMASK 027\n".to_owned());
-        assert_eq!((defs.uid_min(), defs.gid_min(), defs.home_mode()), (500, 500, 0o750));
-        let nonsense = LoginDefs("UID_MIN many\nHOME_MODE 0777\n".to_owned());
-        assert_eq!((nonsense.uid_min(), nonsense.home_mode(), nonsense.sha_rounds()), (1000, 0o755, None));
+        let defs =
+            LoginDefs("# UID_MIN 5\nUID_MIN\t\t 0x1F4\nGID_MIN 0764\nUID_MAX 9999\nUMASK 027\n".to_owned());
+        assert_eq!((defs.uids(), defs.gids(), defs.home_mode()), (500..=9999, 500..=60000, 0o750));
+        let nonsense = LoginDefs("UID_MIN many\nUID_MAX -1\nGID_MIN 0\nHOME_MODE 0777\n".to_owned());
+        assert_eq!((nonsense.uids(), nonsense.gids()), (1000..=60000, 1..=60000));
+        assert_eq!((nonsense.home_mode(), nonsense.sha_rounds()), (0o755, None));
+    }
+
+    #[test]
+    fn a_person_has_an_ordinary_number_and_a_shell_for_logging_in() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        let place = Place::new(root.path());
+        let with = |uid, shell: &str| Account {
+            name: "orchard".to_owned(),
+            uid,
+            gid: 1000,
+            home: PathBuf::from("/home/orchard"),
+            shell: shell.to_owned(),
+        };
+        let is_odd = |uid, shell: &str| with(uid, shell).oddity(&place).is_some();
+        assert!(!is_odd(1000, "/bin/sh") && !is_odd(1000, "") && is_odd(1000, "/bin/zsh"), "without a list");
+        std::fs::write(root.path().join("etc/shells"), "# list\n/bin/sh\n/bin/zsh\n/sbin/nologin\n").unwrap();
+        for (uid, shell) in [(1000, "/bin/sh"), (60000, "/bin/zsh"), (1001, "")] {
+            assert!(!is_odd(uid, shell), "{uid} {shell}");
+        }
+        for uid in [0, 1, 999, 60001, 65534, u32::MAX] {
+            assert!(is_odd(uid, "/bin/sh"), "{uid}");
+        }
+        for shell in ["/sbin/nologin", "/usr/sbin/nologin", "/bin/false", "/usr/bin/git-shell", "# list"] {
+            assert!(is_odd(1000, shell), "{shell}");
+        }
     }
 
     #[test]

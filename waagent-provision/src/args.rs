@@ -16,6 +16,9 @@ pub struct Args {
     #[arg(long)]
     pub plan: bool,
     /// Look at all steps again, also where this instance is provisioned; host keys and custom data stay
+    ///
+    /// An attached medium is read again. Where something that it needs is gone, nothing is changed, and the platform hears
+    /// of no failure.
     #[arg(long)]
     pub force: bool,
 }

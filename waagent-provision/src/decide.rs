@@ -1,12 +1,12 @@
 //! Who provisions this machine, and whether anything is left to do.
 
+use waagent_common::cloud_init::CloudInit;
 use waagent_common::config::{Config, TextKey};
 use waagent_common::documents::StepError;
+use waagent_common::instance::InstanceId;
+use waagent_common::marker::Marker;
 use waagent_common::place::Place;
 
-use crate::cloud_init::{self, CloudInit};
-use crate::identity::InstanceId;
-use crate::marker::{self, Marker};
 use crate::reason;
 
 /// What this pass is for.
@@ -33,7 +33,8 @@ impl Decision {
         if !["auto", "waagent", "cloud-init"].contains(&agent) {
             return Self::Disabled;
         }
-        match marker::read(place, id) {
+        let marker = Marker::read(place, id);
+        match &marker {
             Marker::Same if !force => return Self::Already,
             Marker::Empty => return Self::Adopt("the marker 'provisioned' names no VM".to_owned()),
             Marker::Other(_) => {
@@ -44,7 +45,15 @@ impl Decision {
             Marker::Bad(why) => return Self::Adopt(format!("the marker 'provisioned' is damaged: {why}")),
             Marker::Same | Marker::Absent => {}
         }
-        match (agent, cloud_init::state(place)) {
+        match (agent, CloudInit::on(place)) {
+            ("cloud-init", _) | ("auto", CloudInit::Enabled) if marker == Marker::Same => {
+                Self::Refuse(reason::error(
+                    "decide",
+                    reason::CLOUD_INIT_ENABLED,
+                    "--force: cloud-init provisions this machine, so nothing of it is ours to look at; run 'cloud-init \
+                     status --long'",
+                ))
+            }
             ("cloud-init", _) | ("auto", CloudInit::Enabled) => Self::CloudInit,
             ("waagent", CloudInit::Enabled) => Self::Refuse(reason::error(
                 "decide",

@@ -36,6 +36,16 @@ pub fn read(place: &Place) -> Result<Option<ProvisionJournal>> {
     }
 }
 
+/// Had this step come to its end?
+pub fn is_done(journal: &ProvisionJournal, name: &str) -> bool {
+    journal.steps.iter().any(|step| step.name == name && step.state == JournalState::Done)
+}
+
+/// Is a password set that the medium gave?
+pub fn has_set_password(journal: &ProvisionJournal) -> bool {
+    journal.password_given && is_done(journal, "password")
+}
+
 impl<'a> Journal<'a> {
     /// A journal that goes on with `body`.
     pub fn new(place: &'a Place, sandbox: &'a Sandbox, inputs: Inputs, body: ProvisionJournal) -> Self {

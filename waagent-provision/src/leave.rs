@@ -5,18 +5,20 @@ use waagent_common::config::SwitchKey;
 use waagent_common::documents::{Document, Inputs, ProvisionOutcome, ProvisionState, ProvisionStatus};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Outcome};
+use waagent_common::marker::Marker;
 
 use crate::journal::Journal;
+use crate::provision::Hope;
 use crate::provision::Run;
-use crate::{cloud_init, console, journal, marker, media, ovf, reason, status, steps};
+use crate::{cloud_init, console, journal, media, ovf, reason, status, steps};
 
 /// `Provisioning.Agent=disabled`.
 pub fn disabled(run: &Run<'_>) -> Result<Outcome> {
     if run.args.plan {
         return Ok(Outcome::Planned("would note that provisioning is disabled".to_owned()));
     }
-    if marker::read(run.place, &run.id) != marker::Marker::Same {
-        marker::write(run.place, &run.id)?;
+    if !run.is_marked() {
+        Marker::write(run.place, &run.id)?;
     }
     let mut status = status::blank(run.place, &run.id, "disabled");
     status::ready(&mut status, ProvisionOutcome::Disabled);
@@ -74,7 +76,7 @@ pub fn adopt(run: &Run<'_>, why: &str) -> Result<Outcome> {
     }
     console::warning(&warning);
     status.warnings.push(warning.clone());
-    marker::write(run.place, &run.id)?;
+    Marker::write(run.place, &run.id)?;
     status::ready(&mut status, ProvisionOutcome::Already);
     run.end(status)?;
     Ok(Outcome::Done(warning))
@@ -94,7 +96,7 @@ pub fn to_cloud_init(run: &Run<'_>) -> Result<Outcome> {
     status.warnings = cloud_init::errors(run.place);
     note_ovf(run, &mut status)?;
     status::add_host_keys(&mut status, run.place, run.config);
-    marker::write(run.place, &run.id)?;
+    Marker::write(run.place, &run.id)?;
     status::ready(&mut status, ProvisionOutcome::Done);
     run.end(status)?;
     Ok(Outcome::Done("Provisioning complete: cloud-init has provisioned this machine".to_owned()))
@@ -109,7 +111,7 @@ fn wait_for_cloud_init(run: &Run<'_>, mut status: ProvisionStatus) -> Result<Out
             text.push_str(&error);
         }
         let errors = vec![reason::error("cloud-init", reason::CLOUD_INIT_UNFINISHED, text)];
-        return run.fail(status, errors, Exit::Unavailable);
+        return run.fail(status, errors, Exit::Unavailable, Hope::None);
     }
     status.waits_for = vec!["cloud-init".to_owned()];
     status::waiting(&mut status);
@@ -152,5 +154,5 @@ fn note_ovf(run: &Run<'_>, status: &mut ProvisionStatus) -> Result<()> {
 pub fn uses_console(run: &Run<'_>) -> bool {
     run.config.switch(SwitchKey::LogsConsole)
         && run.place.is_live()
-        && marker::read(run.place, &run.id) == marker::Marker::Absent
+        && Marker::read(run.place, &run.id) == Marker::Absent
 }

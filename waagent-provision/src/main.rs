@@ -11,7 +11,8 @@
 //! links to certificates; `/etc/hostname`, `/etc/ssh`, `/etc/sudoers.d/waagent`, the user's `.ssh`; by system tools the
 //! accounts; flags in `/run/waagent/provision`.
 //!
-//! **Exit codes**: 0 done, waiting, already done or disabled; 65 the file is refused; 69 no medium; 71, 73, 74 a step on
+//! **Exit codes**: 0 done, waiting, already done or disabled; 65 the file is refused; 69 no medium, or what `--force`
+//! needs isn't there; 71, 73, 74 a step on
 //! the system failed; 75 another pass is at work; 77 sandbox; 78 configuration.
 //!
 //! **Security**: runs as root without network. Whoever owns this process can make himself an administrator: that is its
@@ -26,12 +27,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use waagent_common::fault::{Exit, Outcome};
+use waagent_common::instance::InstanceId;
 use waagent_common::program;
 use waagent_provision::args::Args;
 use waagent_provision::decide::Decision;
-use waagent_provision::identity::InstanceId;
 use waagent_provision::policy::POLICY;
-use waagent_provision::provision::{Run, provision};
+use waagent_provision::provision::{Hope, Run, provision};
 use waagent_provision::status::Sources;
 use waagent_provision::{console, leave, library, privileges, status};
 
@@ -45,16 +46,15 @@ fn run(args: &Args) -> Result<Outcome> {
     privileges::settle(&POLICY, &place)?;
     let _lock = if args.plan { None } else { Some(status::lock(&place)?) };
     loop {
-        let sources = Sources::read(&place, &config)?;
-        let run = Run {
+        let mut run = Run {
             args,
             sandbox: &sandbox,
             config: &config,
             place: &place,
             id: InstanceId::of_this_machine(),
-            sources,
+            sources: Sources::read(&place, &config)?,
         };
-        let outcome = pass(&run)?;
+        let outcome = pass(&mut run)?;
         // A path unit misses what changes while its service runs.
         if args.plan || run.sources.inputs == Sources::read(&place, &config)?.inputs {
             return Ok(outcome);
@@ -62,7 +62,7 @@ fn run(args: &Args) -> Result<Outcome> {
     }
 }
 
-fn pass(run: &Run<'_>) -> Result<Outcome> {
+fn pass(run: &mut Run<'_>) -> Result<Outcome> {
     console::start(leave::uses_console(run));
     if !run.args.plan {
         library::repair(run.place)?;
@@ -79,7 +79,7 @@ fn pass(run: &Run<'_>) -> Result<Outcome> {
         Decision::Provision => provision(run),
         Decision::Refuse(error) => {
             let blank = status::blank(run.place, &run.id, "waagent");
-            run.fail(blank, vec![error], Exit::Config)
+            run.fail(blank, vec![error], Exit::Config, Hope::None)
         }
     }
 }

@@ -1,12 +1,17 @@
 //! `ovf-env.xml`: the copy that waagent-media left, or our own scrubbed one of an earlier pass.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
-use waagent_common::documents::{Document, Media, MediaState, ProvisionJournal, StepError, sha256};
+use waagent_common::documents::{
+    Document, LOOK_AGAIN, MEDIA_FLAG, Media, MediaState, ProvisionJournal, REQUEST, StepError, sha256,
+};
 use waagent_common::durable;
 use waagent_common::fault::Exit;
 use waagent_common::place::Place;
 use waagent_common::secret::Secret;
 use waagent_common::text::shown;
+use waagent_common::time;
 
 use crate::{ovf, reason};
 
@@ -29,7 +34,8 @@ pub fn find(
         return Ok(copy_of(place, &media.body));
     }
     let saved = place.lib(SAVED);
-    if journal.is_some() {
+    // A copy that no pass of ours has begun with is another agent's, or another VM's.
+    if journal.is_some_and(|journal| !journal.ovf_sha256.is_empty()) {
         match durable::read_bounded(&saved, ovf::MAX_BYTES) {
             Ok(bytes) => return Ok(Ok(Input { bytes: Secret::new(bytes), is_saved_copy: true })),
             Err(fault) if fault.exit == Exit::NoInput => {}
@@ -40,6 +46,33 @@ pub fn find(
     let why = why.unwrap_or_else(|| "waagent-media has found none".to_owned());
     let text = format!("no ovf-env.xml: {}; attach the provisioning DVD and restart the VM", shown(&why));
     Ok(Err(reason::error("media", reason::NO_MEDIA, text)))
+}
+
+/// Might a drive hold what isn't in place? After a release, and where nobody has looked in this boot; `force`: whenever
+/// there is no copy.
+pub fn is_worth_a_look(media: Option<&Document<Media>>, force: bool) -> bool {
+    match media.map(|media| media.body.state) {
+        Some(MediaState::Read) => false,
+        None | Some(MediaState::Released) => true,
+        Some(MediaState::Absent | MediaState::LeftToCloudInit) => force,
+    }
+}
+
+/// Has waagent-media look at the drive again, and waits for its answer. None comes where nobody starts it.
+pub fn look_again(place: &Place) -> Result<()> {
+    let word = format!("{LOOK_AGAIN}{}\n", time::now_micros());
+    let request = sha256(word.as_bytes());
+    durable::write(&place.run(MEDIA_FLAG), word.as_bytes(), 0o644)?;
+    let deadline = Instant::now() + ANSWER;
+    while Instant::now() < deadline {
+        // Until it is replaced, a damaged document is no answer.
+        let media = Document::<Media>::read_if_there(place).ok().flatten();
+        if media.is_some_and(|media| media.inputs.get(REQUEST) == Some(&request)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
 /// Complete, and what its document was written for.
@@ -72,9 +105,11 @@ pub fn save(place: &Place, text: &str) -> Result<Option<String>> {
 /// Asks PID 1 to let waagent-media unlink the copy and eject the medium; only while there is a copy.
 pub fn release(place: &Place) -> Result<()> {
     if place.run("media/ovf-env.xml").exists() {
-        durable::write(&place.run("provision/release"), b"provisioning is finished\n", 0o644)?;
+        durable::write(&place.run(MEDIA_FLAG), b"provisioning is finished\n", 0o644)?;
     }
     Ok(())
 }
 
+/// How long waagent-media may take: PID 1 starts it, and an empty drive answers at once.
+const ANSWER: Duration = Duration::from_secs(15);
 const SAVED: &str = "ovf-env.xml";

@@ -40,6 +40,11 @@ impl UserName {
         &self.0
     }
 
+    /// Does sudoers(5) give the word a meaning of its own, so that a line which begins with it isn't about this user?
+    pub fn is_word_of_sudoers(&self) -> bool {
+        SUDOERS_WORDS.contains(&self.0.as_str())
+    }
+
     /// Would sudoers(5) take the word for an alias?
     pub fn looks_like_an_alias(&self) -> bool {
         self.0.starts_with(|c: char| c.is_ascii_uppercase())
@@ -92,6 +97,22 @@ impl fmt::Display for HostName {
         f.write_str(&self.0)
     }
 }
+
+/// Words that have a rule of their own in sudo's lexer and that aren't written like an alias (sudo-project/sudo,
+/// plugins/sudoers/toke.l).
+const SUDOERS_WORDS: &[&str] = &[
+    "Cmd_Alias",
+    "Cmnd_Alias",
+    "Defaults",
+    "Host_Alias",
+    "Runas_Alias",
+    "User_Alias",
+    "sha224",
+    "sha256",
+    "sha384",
+    "sha512",
+    "sudoedit",
+];
 
 /// Control characters are named, never echoed.
 fn quoted(c: char) -> String {

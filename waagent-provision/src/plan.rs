@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use waagent_common::config::{Config, SwitchKey, TextKey};
-use waagent_common::documents::{StepError, sha256};
+use waagent_common::documents::{ProvisionJournal, StepError, sha256};
 use waagent_common::place::Place;
 use waagent_common::secret::Secret;
 use waagent_common::text::shown;
@@ -17,7 +17,7 @@ use crate::accounts::{Account, LoginDefs, account};
 use crate::names::{HostName, UserName};
 use crate::ovf::{Key, KeyPair, Ovf, Password};
 use crate::public_key::PublicKey;
-use crate::{reason, sshd};
+use crate::{journal, reason, sshd};
 
 /// What is going to be done. Made of what the platform asks for, the configuration, and the accounts that are there.
 #[derive(Debug)]
@@ -103,9 +103,14 @@ impl NewPassword {
 }
 
 impl Plan {
-    /// Judges everything. `set_earlier`: a pass before this one has set the password.
-    pub fn make(ovf: Ovf, config: &Config, place: &Place, set_earlier: bool) -> Result<Self, Vec<StepError>> {
-        let mut judge = Judge { config, place, errors: Vec::new(), warnings: ovf.warnings };
+    /// Judges everything, knowing what a pass before this one has done.
+    pub fn make(
+        ovf: Ovf,
+        config: &Config,
+        place: &Place,
+        earlier: Option<&ProvisionJournal>,
+    ) -> Result<Self, Vec<StepError>> {
+        let mut judge = Judge { config, place, earlier, errors: Vec::new(), warnings: ovf.warnings };
         if let Some(what) = ovf.preprovisioned {
             judge.refuse("media", reason::PREPROVISIONED, format!("{what}; use cloud-init in such images"));
         }
@@ -116,7 +121,7 @@ impl Plan {
         let group = judge.group(&user, found.as_ref());
         let homes = Path::new(config.text(TextKey::OsHomeDir));
         let home = found.as_ref().map_or_else(|| homes.join(user.as_str()), |account| account.home.clone());
-        let password = judge.password(ovf.password, set_earlier);
+        let password = judge.password(ovf.password);
         let keys = judge.keys(&ovf.public_keys, &home, &user);
         let key_pairs = judge.pairs(&ovf.key_pairs, &home, &user);
         if !password.is_given() && ovf.public_keys.is_empty() {
@@ -165,6 +170,7 @@ impl Plan {
 struct Judge<'a> {
     config: &'a Config,
     place: &'a Place,
+    earlier: Option<&'a ProvisionJournal>,
     errors: Vec<StepError>,
     warnings: Vec<String>,
 }
@@ -199,14 +205,17 @@ impl Judge<'_> {
         }
     }
 
-    /// Accounts of the system are refused, whatever is asked for them, unless the configuration allows it.
+    /// Accounts that aren't a person's are refused, whatever is asked for them, unless the configuration allows it.
     fn account(&mut self, user: &UserName) -> Option<Account> {
         let account = account(self.place, user.as_str())?;
-        let is_system = account.uid == 0 || account.uid < LoginDefs::read(self.place).uid_min();
         let is_allowed = self.config.switch(SwitchKey::ProvisioningAllowResetSysUser)
             && (account.uid != 0 || user.as_str() == "root");
-        if is_system && !is_allowed {
-            let text = format!("'{user}' has uid {}: an account of the system", account.uid);
+        // useradd has given it what this machine gives to people.
+        let is_ours =
+            self.earlier.is_some_and(|journal| journal.created_user.as_deref() == Some(user.as_str()));
+        let oddity = account.oddity(self.place).filter(|_| !is_ours || account.uid == 0);
+        if let Some(why) = oddity.filter(|_| !is_allowed) {
+            let text = format!("'{user}' is an account of the system: {why}; choose another UserName");
             self.refuse("user", reason::SYSTEM_USER, text);
         }
         Some(account)
@@ -217,7 +226,7 @@ impl Judge<'_> {
             return None;
         }
         let gid = gid_of(self.place, user.as_str())?;
-        if gid < LoginDefs::read(self.place).gid_min() {
+        if !LoginDefs::read(self.place).gids().contains(&gid) {
             self.refuse(
                 "user",
                 reason::SYSTEM_USER,
@@ -227,7 +236,7 @@ impl Judge<'_> {
         Some(gid)
     }
 
-    fn password(&mut self, password: Password, set_earlier: bool) -> NewPassword {
+    fn password(&mut self, password: Password) -> NewPassword {
         match password {
             Password::Given(text) => {
                 let (length, bytes) = (text.expose().chars().count(), text.expose().len());
@@ -237,7 +246,9 @@ impl Judge<'_> {
                 }
                 NewPassword::Set(text)
             }
-            Password::Withheld if set_earlier => NewPassword::SetEarlier,
+            Password::Withheld if self.earlier.is_some_and(journal::has_set_password) => {
+                NewPassword::SetEarlier
+            }
             Password::None | Password::Withheld => NewPassword::None,
         }
     }

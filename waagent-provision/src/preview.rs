@@ -7,13 +7,21 @@ use waagent_common::documents::ProvisionJournal;
 
 use crate::plan::{KeySource, NewPassword, Plan, Target};
 use crate::provision::Run;
-use crate::steps;
+use crate::steps::shadow::{self, Field};
+use crate::{journal, media, steps};
 
 /// A line per step.
 pub fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>) -> String {
-    let mut text = format!("would provision VM {}:\n", run.id);
+    let is_marked = run.is_marked();
+    let mut text = match is_marked {
+        true => format!("would look at all steps of VM {} again, which is provisioned:\n", run.id),
+        false => format!("would provision VM {}:\n", run.id),
+    };
+    if media::is_worth_a_look(run.sources.media.as_ref(), is_marked) {
+        text.push_str("  first have waagent-media look at the drive; without a medium it would go on by its own copy:\n");
+    }
     for row in steps::ROWS {
-        let what = line(run, plan, row.name);
+        let what = line(run, plan, row.name, earlier);
         let was = earlier.and_then(|journal| journal.steps.iter().find(|step| step.name == row.name));
         let was = was.map(|step| format!(" (an earlier pass: {:?})", step.state)).unwrap_or_default();
         // Writing into a string can't fail.
@@ -22,20 +30,54 @@ pub fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>) -> Str
     for warning in &plan.warnings {
         let _infallible = writeln!(text, "  warning: {warning}");
     }
-    text.push_str("then write the marker and release the medium");
+    text.push_str(if is_marked {
+        "then release the medium"
+    } else {
+        "then write the marker and release the medium"
+    });
     text
 }
 
-fn line(run: &Run<'_>, plan: &Plan, step: &str) -> String {
+/// As the steps themselves decide it.
+fn host_keys(run: &Run<'_>, was_done: bool) -> String {
+    if !run.config.switch(SwitchKey::ProvisioningRegenerateSshHostKeyPair) {
+        return "the image's stay".to_owned();
+    }
+    if (was_done || run.is_marked()) && steps::host_keys::would_stay(run.place, run.config) {
+        return "stay as they are".to_owned();
+    }
+    format!("new ones, type {}", run.config.text(TextKey::ProvisioningSshHostKeyPairType))
+}
+
+fn password(run: &Run<'_>, plan: &Plan, was_done: bool) -> String {
+    let is_usable = plan.account.is_some()
+        && shadow::field(run.place, plan.user.as_str()).is_ok_and(|it| it == Field::Usable);
+    match plan.password {
+        NewPassword::None => "none".to_owned(),
+        NewPassword::Set(_) | NewPassword::SetEarlier if was_done && is_usable => "is set".to_owned(),
+        NewPassword::SetEarlier => "is gone".to_owned(),
+        NewPassword::Set(_) => {
+            format!("set, method {}", run.config.text(TextKey::ProvisioningPasswordCryptId))
+        }
+    }
+}
+
+fn root_password(run: &Run<'_>, plan: &Plan) -> String {
+    let is_left =
+        !run.config.switch(SwitchKey::ProvisioningDeleteRootPassword) || plan.user.as_str() == "root";
+    // Whatever can't be read is said when it is tried.
+    let is_locked = || shadow::field(run.place, "root").is_ok_and(|field| field == Field::Locked);
+    if is_left || is_locked() { "stays" } else { "deleted" }.to_owned()
+}
+
+fn line(run: &Run<'_>, plan: &Plan, step: &str, earlier: Option<&ProvisionJournal>) -> String {
+    let was_done = earlier.is_some_and(|journal| journal::is_done(journal, step));
     let switch = |key| run.config.switch(key);
     let user = &plan.user;
     match step {
         "entropy" => "mix in the hypervisor's random bytes".to_owned(),
         "host-name" => format!("'{}'", plan.host_name),
-        "host-keys" if switch(SwitchKey::ProvisioningRegenerateSshHostKeyPair) => {
-            format!("new ones, type {}", run.config.text(TextKey::ProvisioningSshHostKeyPairType))
-        }
-        "host-keys" => "the image's stay".to_owned(),
+        "host-keys" => host_keys(run, was_done),
         "sshd" => match plan.password_login {
             Some(true) => "password logins on".to_owned(),
             Some(false) => "password logins off".to_owned(),
@@ -46,21 +88,15 @@ fn line(run: &Run<'_>, plan: &Plan, step: &str) -> String {
             None => format!("make '{user}', home '{}'", plan.home.display()),
         },
         "authorized-keys" => keys(plan),
-        "password" => match plan.password {
-            NewPassword::None => "none".to_owned(),
-            NewPassword::Set(_) => {
-                format!("set, method {}", run.config.text(TextKey::ProvisioningPasswordCryptId))
-            }
-            NewPassword::SetEarlier => "is set".to_owned(),
-        },
+        "password" => password(run, plan, was_done),
         "sudoers" if plan.password.is_given() => format!("'{user}' may become root with its password"),
         "sudoers" => format!("'{user}' may become root without password"),
-        "root-password" if switch(SwitchKey::ProvisioningDeleteRootPassword) => "deleted".to_owned(),
-        "root-password" => "stays".to_owned(),
+        "root-password" => root_password(run, plan),
         "custom-data" => plan.custom_data.as_ref().map_or_else(
             || "none".to_owned(),
             |data| {
-                let run_it = if switch(SwitchKey::ProvisioningExecuteCustomData) { ", run once" } else { "" };
+                let is_run = switch(SwitchKey::ProvisioningExecuteCustomData) && !run.is_marked();
+                let run_it = if is_run { ", run once" } else { "" };
                 format!("{} bytes{run_it}", data.expose().len())
             },
         ),

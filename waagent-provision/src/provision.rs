@@ -3,21 +3,22 @@
 use anyhow::Result;
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::{
-    Inputs, JournalState, ProvisionJournal, ProvisionOutcome, ProvisionStatus, StepError, sha256,
+    Inputs, ProvisionJournal, ProvisionOutcome, ProvisionStatus, StepError, sha256,
 };
+use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
+use waagent_common::instance::InstanceId;
+use waagent_common::marker::Marker;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 
 use crate::args::Args;
-use crate::identity::InstanceId;
-use crate::journal::{self, Journal};
-use crate::marker::{self, Marker};
+use crate::journal::{self, Journal, has_set_password};
 use crate::media::{self, Input};
 use crate::pass::Pass;
 use crate::plan::Plan;
 use crate::status::{self, Sources};
-use crate::{console, ovf, preview, reason, steps};
+use crate::{console, needs, ovf, preview, reason, steps};
 
 /// What a whole run works with.
 #[derive(Debug)]
@@ -36,9 +37,28 @@ pub struct Run<'a> {
     pub sources: Sources,
 }
 
+/// May a later pass of this boot come right, where this one didn't?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hope {
+    /// No: the platform is told.
+    None,
+    /// Yes: it follows by itself.
+    LatePass,
+}
+
 /// One pass: ready, waiting, or failed.
-pub fn provision(run: &Run<'_>) -> Result<Outcome> {
+pub fn provision(run: &mut Run<'_>) -> Result<Outcome> {
     console::info("Running default provisioning handler");
+    let is_forced = run.is_marked();
+    if run.is_to_look_again(is_forced) {
+        media::look_again(run.place)?;
+        run.sources = Sources::read(run.place, run.config)?;
+    }
+    go_through(run, is_forced)
+}
+
+fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
+    let hope = if run.args.plan || is_forced { Hope::None } else { hope_of_this_pass(run.place)? };
     let mut status = status::blank(run.place, &run.id, "waagent");
     let earlier = journal::read(run.place)?.filter(|journal| journal.instance_id == run.id.marker());
     let input = match media::find(run.place, run.sources.media.as_ref(), earlier.as_ref())? {
@@ -46,13 +66,23 @@ pub fn provision(run: &Run<'_>) -> Result<Outcome> {
         Err(error) => {
             let is_damaged = error.reason == reason::MEDIA_UNREADABLE;
             let exit = if is_damaged { Exit::Data } else { Exit::Unavailable };
-            return run.fail(status, vec![error], exit);
+            return run.fail(status, vec![error], exit, hope);
         }
     };
     let plan = match judge(run, &input, earlier.as_ref()) {
         Ok(plan) => plan,
-        Err(errors) => return run.fail(status, errors, Exit::Data),
+        // What the file says stays as it is; a medium that is gone may be attached again.
+        Err(errors) if errors.iter().all(|error| error.reason == reason::NO_MEDIA) => {
+            return run.fail(status, errors, Exit::Data, hope);
+        }
+        Err(errors) => return run.fail(status, errors, Exit::Data, Hope::None),
     };
+    if is_forced {
+        let lacking = needs::lacking(run.place, &plan)?;
+        if !lacking.is_empty() {
+            return run.fail(status, lacking, Exit::Unavailable, Hope::None);
+        }
+    }
     if run.args.plan {
         return Ok(Outcome::Planned(preview::of(run, &plan, earlier.as_ref())));
     }
@@ -62,27 +92,29 @@ pub fn provision(run: &Run<'_>) -> Result<Outcome> {
     }
     let mut pass = begin(run, &plan, &input, earlier, &mut status)?;
     pass.run(steps::ROWS)?;
-    finish(run, &mut pass, status)
+    finish(run, &mut pass, status, hope)
+}
+
+/// The first pass of a boot is early: another one follows it, whatever it came to. One that is killed counts.
+fn hope_of_this_pass(place: &Place) -> Result<Hope> {
+    let tried = place.run("provision/tried");
+    if tried.exists() {
+        return Ok(Hope::None);
+    }
+    durable::write(&tried, b"a pass of this boot has begun\n", 0o644)?;
+    Ok(Hope::LatePass)
 }
 
 /// Everything is judged before anything is changed.
 fn judge(run: &Run<'_>, input: &Input, earlier: Option<&ProvisionJournal>) -> Result<Plan, Vec<StepError>> {
     let refuse = |refusal: ovf::Refusal| vec![reason::error("media", refusal.reason, refusal.text)];
-    let set_earlier = earlier.is_some_and(|journal| journal.password_given && is_done(journal, "password"));
-    let is_lost =
-        input.is_saved_copy && earlier.is_some_and(|journal| journal.password_given) && !set_earlier;
-    if is_lost {
-        let text = "the password is on the provisioning DVD alone, and that is gone; attach it again, or set a password \
-                    from the portal";
-        return Err(vec![reason::error("password", reason::NO_MEDIA, text)]);
+    let is_lost = |journal: &ProvisionJournal| journal.password_given && !has_set_password(journal);
+    if input.is_saved_copy && earlier.is_some_and(is_lost) {
+        return Err(vec![needs::password()]);
     }
     let text = ovf::decode(input.bytes.expose()).map_err(refuse)?;
     let wishes = ovf::read(&text).map_err(refuse)?;
-    Plan::make(wishes, run.config, run.place, set_earlier)
-}
-
-fn is_done(journal: &ProvisionJournal, name: &str) -> bool {
-    journal.steps.iter().any(|step| step.name == name && step.state == JournalState::Done)
+    Plan::make(wishes, run.config, run.place, earlier)
 }
 
 /// The scrubbed copy and the journal are on disk before the first change.
@@ -119,7 +151,7 @@ fn begin<'a>(
         config: run.config,
         plan,
         journal,
-        is_marked: marker::read(run.place, &run.id) == Marker::Same,
+        is_marked: run.is_marked(),
         touched: Vec::new(),
         warnings: Vec::new(),
         errors: Vec::new(),
@@ -130,7 +162,7 @@ fn begin<'a>(
 }
 
 /// The marker only when all is done; the status in any case.
-fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus) -> Result<Outcome> {
+fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, hope: Hope) -> Result<Outcome> {
     if let Some(certificates) = &run.sources.certificates {
         steps::links::place(run.place, &certificates.body)?;
     }
@@ -144,7 +176,12 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus) -> Re
     status::add_host_keys(&mut status, run.place, run.config);
     if !pass.errors.is_empty() {
         let exit = pass.exit.unwrap_or(Exit::Unavailable);
-        return run.fail(status, std::mem::take(&mut pass.errors), exit);
+        return run.fail(status, std::mem::take(&mut pass.errors), exit, hope);
+    }
+    if !status.waits_for.is_empty() && pass.is_marked {
+        let text = format!("{} went away meanwhile", status.waits_for.join(", "));
+        let error = reason::error("certificate-keys", reason::CERTIFICATE, text);
+        return run.fail(status, vec![error], Exit::Unavailable, hope);
     }
     if !status.waits_for.is_empty() {
         status::waiting(&mut status);
@@ -153,7 +190,7 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus) -> Re
         return Ok(Outcome::Done(text));
     }
     if !pass.is_marked {
-        marker::write(run.place, &run.id)?;
+        Marker::write(run.place, &run.id)?;
     }
     say_host_keys(&status);
     status::ready(&mut status, ProvisionOutcome::Done);
@@ -174,13 +211,35 @@ fn say_host_keys(status: &ProvisionStatus) {
 }
 
 impl Run<'_> {
-    /// Tells why it failed; the next pass tries again.
-    pub fn fail(&self, mut status: ProvisionStatus, errors: Vec<StepError>, exit: Exit) -> Result<Outcome> {
+    /// Is this VM provisioned?
+    pub fn is_marked(&self) -> bool {
+        Marker::read(self.place, &self.id) == Marker::Same
+    }
+
+    /// Only where PID 1 may start waagent-media, and never to say what would be done.
+    fn is_to_look_again(&self, is_forced: bool) -> bool {
+        self.place.is_live()
+            && !self.args.plan
+            && media::is_worth_a_look(self.sources.media.as_ref(), is_forced)
+    }
+
+    /// Says why it failed. The platform hears it where no later pass can help, and never of a VM that is provisioned:
+    /// what `--force` came to is for who asked for it.
+    pub fn fail(
+        &self,
+        mut status: ProvisionStatus,
+        errors: Vec<StepError>,
+        exit: Exit,
+        hope: Hope,
+    ) -> Result<Outcome> {
         let texts: Vec<String> =
             errors.iter().map(|error| format!("{}: {}", error.reason, error.text)).collect();
         let text = format!("provisioning failed: {}", texts.join("; "));
-        if !self.args.plan {
-            status::failed(&mut status, errors);
+        if !self.args.plan && !self.is_marked() {
+            match hope {
+                Hope::None => status::failed(&mut status, errors),
+                Hope::LatePass => status::held_up(&mut status, errors),
+            }
             status::write(self.place, status, &self.sources.inputs, self.sandbox)?;
         }
         Err(Fault::new(exit, text).into())

@@ -17,10 +17,10 @@ use waagent_common::text::cut;
 use waagent_common::time;
 
 use crate::accounts::account;
-use crate::identity::InstanceId;
 use crate::pass::Pass;
 use crate::report;
 use crate::steps::host_keys;
+use waagent_common::instance::InstanceId;
 
 /// The inputs of a pass, as they were when it began.
 #[derive(Debug)]
@@ -104,6 +104,15 @@ pub fn ready(status: &mut ProvisionStatus, outcome: ProvisionOutcome) {
 pub fn waiting(status: &mut ProvisionStatus) {
     status.state = ProvisionState::Provisioning;
     status.outcome = ProvisionOutcome::Waiting;
+}
+
+/// Failed, and a later pass of this boot may come right: the platform goes on waiting.
+pub fn held_up(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
+    errors.truncate(64);
+    waiting(status);
+    status.reason = errors.first().map(|error| error.reason.clone());
+    status.errors = errors;
+    status.waits_for.push("the late pass".to_owned());
 }
 
 /// Failed, for this boot.

@@ -41,6 +41,14 @@ pub struct MediaFile {
     pub sha256: Sha256,
 }
 
+/// Provisioning's word to waagent-media, below `/run/waagent`: PID 1 starts it when the file changes.
+pub const MEDIA_FLAG: &str = "provision/release";
+/// How that file begins where it asks for another look at the drive, and not for the medium's release. What follows
+/// tells one request from another.
+pub const LOOK_AGAIN: &str = "look again: ";
+/// The input of the document that says which request it answers.
+pub const REQUEST: &str = "request";
+
 /// State of the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

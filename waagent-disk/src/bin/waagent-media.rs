@@ -1,8 +1,9 @@
 //! Reads the provisioning DVD.
 //!
 //! **Does**: finds the DVD that the platform attached, by its content, and reads `ovf-env.xml` from it in user space
-//! (UDF, ISO 9660 with Joliet and Rock Ridge): no mount, no kernel module, but for a FAT medium, which PID 1 mounts. When provisioning has recorded its success,
-//! it removes the copy and opens the tray.
+//! (UDF, ISO 9660 with Joliet and Rock Ridge): no mount, no kernel module, but for a FAT medium, which PID 1 mounts. When
+//! provisioning has recorded its success, it removes the copy and opens the tray. Asked by provisioning, it looks at the
+//! drive again.
 //!
 //! **Reads**: the drive; `<lib>/provisioned`; `<lib>/provision/status.json` and the flag `<run>/provision/release`;
 //! what tells whether cloud-init is at work.
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use waagent_common::config::SwitchKey;
-use waagent_common::documents::Inputs;
+use waagent_common::documents::{Inputs, REQUEST};
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
 use waagent_common::program;
@@ -29,6 +30,7 @@ use waagent_disk::changes::Changes;
 use waagent_disk::media::args::Args;
 use waagent_disk::media::find::{self, Missing};
 use waagent_disk::media::policy::POLICY;
+use waagent_disk::media::release::Wish;
 use waagent_disk::media::standing::{Standing, standing};
 use waagent_disk::media::{apart, keep, release, wait};
 
@@ -41,13 +43,21 @@ fn run(args: &Args) -> Result<Outcome> {
     let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let place = args.common.place();
     let _one_at_a_time = Lock::take(&place, "media")?;
-    if release::is_due(&place)? {
-        let sandbox = POLICY.narrow(&args.common, &find::nodes(), &sandbox);
-        sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
-        return Ok(release::release(&place, named.as_ref(), &sandbox)?);
+    let mut inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-media"));
+    let mut again = false;
+    match release::wish(&place)? {
+        Wish::Release if release::is_due(&place)? => {
+            let sandbox = POLICY.narrow(&args.common, &find::nodes(), &sandbox);
+            sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
+            return Ok(release::release(&place, named.as_ref(), &sandbox)?);
+        }
+        Wish::Look { request, is_open } => {
+            inputs = inputs.digest(REQUEST, &request);
+            again = is_open;
+        }
+        Wish::Release | Wish::None => {}
     }
-    let inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-media"));
-    let wait = match standing(&place, &config)? {
+    let wait = match standing(&place, &config, again)? {
         Standing::Nothing(why) => return Ok(Outcome::Unchanged(why)),
         Standing::CloudInit => return Ok(keep::left_to_cloud_init(&place, &inputs, &sandbox)?),
         Standing::Disabled => {

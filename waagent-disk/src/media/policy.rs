@@ -26,7 +26,7 @@ pub const POLICY: Policy = Policy {
         grant("/run/cloud-init", "standing: is cloud-init enabled?"),
         grant("/run/systemd", "standing: is cloud-init enabled?"),
         grant("/run/udev", "find: is udev done with the drive?"),
-        grant("/run/waagent/provision", "release: provisioning's flag"),
+        grant("/run/waagent/provision", "release: what provisioning wishes"),
         grant("/sys/block", "find: which block devices are drives"),
         grant("/sys/bus", "find: is this Hyper-V?"),
         grant("/sys/class/dmi/id", "standing: this machine's identity"),

@@ -7,10 +7,14 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use waagent_common::documents::{Document, Media, MediaState, ProvisionState, ProvisionStatus};
+use waagent_common::documents::{
+    Document, LOOK_AGAIN, MEDIA_FLAG, Media, MediaState, ProvisionState, ProvisionStatus, REQUEST, sha256,
+};
 use waagent_common::durable;
-use waagent_common::fault::{Fault, Outcome};
+use waagent_common::fault::{Exit, Fault, Outcome};
+use waagent_common::instance::InstanceId;
 use waagent_common::log;
+use waagent_common::marker::Marker;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::cdrom;
@@ -18,14 +22,46 @@ use waagent_common::sys::cdrom;
 use super::args::Named;
 use super::keep::{self, CUSTOM_DATA, OVF};
 
-/// Set by waagent-provision when it has finished and the copy is still there.
-const FLAG: &str = "provision/release";
+/// What provisioning wishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing.
+    None,
+    /// It has finished, and the copy is still there.
+    Release,
+    /// Another look at the drive.
+    Look {
+        /// Digest of the request, by which the document answers it.
+        request: String,
+        /// The document there is answers another one, or none.
+        is_open: bool,
+    },
+}
 
-/// Has provisioning asked for the release, and recorded durably that it has succeeded?
-///
-/// The record is what counts: a medium that is ejected before can't be read again after a crash.
+/// Longest word of provisioning, in bytes.
+const MAX_WISH: u64 = 256;
+
+/// Reads provisioning's word.
+pub fn wish(place: &Place) -> Result<Wish, Fault> {
+    let word = match durable::read_bounded(&place.run(MEDIA_FLAG), MAX_WISH) {
+        Ok(word) => word,
+        Err(fault) if fault.exit == Exit::NoInput => return Ok(Wish::None),
+        Err(fault) => return Err(fault),
+    };
+    if !word.starts_with(LOOK_AGAIN.as_bytes()) {
+        return Ok(Wish::Release);
+    }
+    let request = sha256(&word);
+    // A damaged document answers nothing.
+    let media = Document::<Media>::read_if_there(place).ok().flatten();
+    let is_open = media.is_none_or(|media| media.inputs.get(REQUEST) != Some(&request));
+    Ok(Wish::Look { request, is_open })
+}
+
+/// Has provisioning recorded durably that it has succeeded, and is that still so? Not the flag but the record counts:
+/// a medium that is ejected before can't be read again after a crash.
 pub fn is_due(place: &Place) -> Result<bool, Fault> {
-    if !place.run(FLAG).exists() {
+    if Marker::read(place, &InstanceId::of_this_machine()) == Marker::Absent {
         return Ok(false);
     }
     let status = Document::<ProvisionStatus>::read_if_there(place)?;

@@ -6,12 +6,10 @@ use waagent_common::documents::{Document, Media, MediaState, sha256};
 use waagent_common::durable::read_bounded;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::instance::InstanceId;
+use waagent_common::marker::Marker;
 use waagent_common::place::Place;
 
 use super::keep::{MAX_OVF, OVF};
-
-/// Largest marker, in bytes: a UUID, and room.
-const MAX_MARKER: u64 = 4096;
 
 /// Is there anything to read?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +27,11 @@ pub enum Standing {
     },
 }
 
-/// Looks at who provisions, at the marker, and at what an earlier run of this boot left.
-pub fn standing(place: &Place, config: &Config) -> Result<Standing, Fault> {
-    let marker = marker(place);
-    if marker == Marker::Ours {
+/// Looks at who provisions, at the marker, and at what an earlier run of this boot left. `again`: provisioning asks for
+/// another look, whatever was before.
+pub fn standing(place: &Place, config: &Config, again: bool) -> Result<Standing, Fault> {
+    let marker = Marker::read(place, &InstanceId::of_this_machine());
+    if matches!(marker, Marker::Same | Marker::Empty) && !again {
         return Ok(Standing::Nothing("this machine is provisioned".to_owned()));
     }
     match config.text(TextKey::ProvisioningAgent) {
@@ -41,21 +40,30 @@ pub fn standing(place: &Place, config: &Config) -> Result<Standing, Fault> {
         "auto" if CloudInit::on(place) == CloudInit::Enabled => return Ok(Standing::CloudInit),
         _ => {}
     }
+    let is_first_boot = marker == Marker::Absent;
+    Ok(match earlier(place, is_first_boot)? {
+        // Who asks for another look waits for the answer.
+        _ if again => Standing::Wanted { wait: false },
+        Some(why) => Standing::Nothing(why.to_owned()),
+        None => Standing::Wanted { wait: is_first_boot },
+    })
+}
+
+/// What an earlier run of this boot left, if that is enough. A medium that was released for a machine that isn't
+/// provisioned any more is wanted again.
+fn earlier(place: &Place, is_first_boot: bool) -> Result<Option<&'static str>, Fault> {
     match Document::<Media>::read_if_there(place) {
-        Ok(Some(media)) if media.body.state == MediaState::Released => {
-            return Ok(Standing::Nothing("the medium was read and released in this boot".to_owned()));
+        Ok(Some(media)) if media.body.state == MediaState::Released && !is_first_boot => {
+            Ok(Some("the medium was read and released in this boot"))
         }
         Ok(Some(media)) if is_complete(place, &media.body) => {
-            return Ok(Standing::Nothing(
-                "the medium was read in this boot, its copy is in place".to_owned(),
-            ));
+            Ok(Some("the medium was read in this boot, its copy is in place"))
         }
         // A damaged document of our own is replaced.
-        Ok(_) => {}
-        Err(fault) if fault.exit == Exit::Data => {}
-        Err(fault) => return Err(fault),
+        Ok(_) => Ok(None),
+        Err(fault) if fault.exit == Exit::Data => Ok(None),
+        Err(fault) => Err(fault),
     }
-    Ok(Standing::Wanted { wait: marker == Marker::None })
 }
 
 /// Is the copy what the document says? A run that was killed leaves one of them behind.
@@ -64,30 +72,4 @@ fn is_complete(place: &Place, media: &Media) -> bool {
     media.state == MediaState::Read
         && read_bounded(&copy, MAX_OVF)
             .is_ok_and(|bytes| media.sha256.as_ref().is_some_and(|sum| sum.as_str() == sha256(&bytes)))
-}
-
-/// `<lib>/provisioned`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Marker {
-    /// First boot.
-    None,
-    /// This machine was provisioned: same identity, or no identity in it or in the machine to compare.
-    Ours,
-    /// This disk was provisioned in another machine.
-    Other,
-}
-
-fn marker(place: &Place) -> Marker {
-    match read_bounded(&place.lib("provisioned"), MAX_MARKER) {
-        Err(fault) if fault.exit == Exit::NoInput => Marker::None,
-        // One that makes no sense says no more than one of another machine.
-        Err(_) => Marker::Other,
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            match (InstanceId::parse(&text), InstanceId::of_this_machine()) {
-                (Some(then), Some(now)) if !then.is_same(now) => Marker::Other,
-                _ => Marker::Ours,
-            }
-        }
-    }
 }

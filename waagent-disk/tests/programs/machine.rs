@@ -92,6 +92,9 @@ impl Machine {
             uptime_s: 1,
         };
         write(&self.place(), &status, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        if state == ProvisionState::Ready {
+            fs::write(self.path("var/lib/waagent/provisioned"), "").unwrap();
+        }
         fs::write(self.path("run/waagent/provision/release"), "provisioning has finished\n").unwrap();
     }
 

@@ -13,6 +13,8 @@ mod finish;
 mod hostile_disks;
 mod hostile_media;
 mod images;
+#[path = "../../../tests/layouts/cloud_init.rs"]
+mod layouts;
 mod machine;
 mod media;
 mod medium;

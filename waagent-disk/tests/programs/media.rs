@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use waagent_common::documents::ProvisionState;
+use waagent_common::documents::{ProvisionState, sha256};
 use waagent_disk::media::find::{Missing, among, candidates};
 
 use crate::images::{self, OVF};
+use crate::layouts::{LAYOUTS, machine_has_its_own};
 use crate::machine::{Loop, Machine};
 
 const MEDIA: &str = "waagent-media";
@@ -91,6 +92,61 @@ fn leaves_the_medium_to_cloud_init() {
     machine.run(MEDIA, &["--device", &device]).says("left the medium to cloud-init");
     assert_eq!(machine.document(DOCUMENT)["body"]["state"], "left-to-cloud-init");
     assert!(!machine.path(COPY).exists());
+}
+
+#[test]
+fn leaves_the_medium_to_a_cloud_init_that_will_run_and_to_no_other() {
+    if machine_has_its_own() {
+        return;
+    }
+    for layout in LAYOUTS {
+        let machine = Machine::new();
+        machine.configure("Provisioning.Agent=auto\n");
+        layout.make(machine.dir.path());
+        let device = images::bridge(machine.dir.path()).display().to_string();
+        machine.run(MEDIA, &["--device", &device]).says(if layout.provisions {
+            "left the medium to cloud-init"
+        } else {
+            "read ovf-env.xml"
+        });
+        assert_eq!(machine.path(COPY).exists(), !layout.provisions, "{}", layout.name);
+    }
+}
+
+#[test]
+fn looks_again_when_provisioning_asks_for_it_and_answers_each_request_once() {
+    let (machine, device) = read();
+    let media = || machine.run(MEDIA, &["--device", &device]);
+    machine.provisioned_as(ProvisionState::Ready);
+    media().says("removed the copy of ovf-env.xml");
+    let ask = |word: &str| fs::write(machine.path("run/waagent/provision/release"), word).unwrap();
+    ask("look again: 1\n");
+    media().says("read ovf-env.xml");
+    assert_eq!(machine.document(DOCUMENT)["inputs"]["request"], sha256(b"look again: 1\n"));
+    let before = machine.snapshot();
+    media().says("nothing to do: this machine is provisioned");
+    assert_eq!(machine.snapshot(), before);
+    // Done with it: as after the first boot.
+    ask("provisioning is finished\n");
+    media().says("removed the copy of ovf-env.xml");
+    ask("look again: 2\n");
+    fs::remove_file(&device).unwrap();
+    fs::write(&device, vec![0; 1 << 20]).unwrap();
+    media().says("no provisioning medium");
+    let document = machine.document(DOCUMENT);
+    assert_eq!(document["body"]["state"], "absent");
+    assert_eq!(document["inputs"]["request"], sha256(b"look again: 2\n"), "no is an answer, too");
+}
+
+#[test]
+fn a_medium_that_was_released_is_read_again_where_the_machine_is_not_provisioned_any_more() {
+    let (machine, device) = read();
+    machine.provisioned_as(ProvisionState::Ready);
+    machine.run(MEDIA, &["--device", &device]).says("removed the copy of ovf-env.xml");
+    machine.run(MEDIA, &["--device", &device]).says("nothing to do: the medium is released");
+    fs::remove_file(machine.path("var/lib/waagent/provisioned")).unwrap();
+    machine.run(MEDIA, &["--device", &device]).says("read ovf-env.xml");
+    assert_eq!(fs::read_to_string(machine.path(COPY)).unwrap(), OVF);
 }
 
 #[test]

@@ -3,8 +3,14 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use waagent_common::config::Config;
+use waagent_disk::resource::owner;
+
 use crate::disks::{Bench, CONFIGURATION, MIB, SIZE};
 use crate::images::run;
+use crate::layouts::{LAYOUTS, machine_has_its_own};
 use crate::machine::Machine;
 
 #[test]
@@ -22,6 +28,34 @@ fn a_second_run_changes_nothing() {
             fs::read_to_string(bench.machine.path("var/lib/waagent/disk").join(name)).unwrap(),
             before
         );
+    }
+}
+
+/// A view of `/dev` for the calling thread, with nothing but the link that cloud-init's configuration goes by.
+fn with_cloud_inits_link() {
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+    mount(Some("test"), "/dev", Some("tmpfs"), MsFlags::empty(), none).unwrap();
+    fs::create_dir_all("/dev/disk/cloud").unwrap();
+    fs::write("/dev/disk/cloud/azure_resource", "").unwrap();
+}
+
+#[test]
+fn leaves_the_disk_to_a_cloud_init_that_will_run_and_to_no_other() {
+    if machine_has_its_own() {
+        return;
+    }
+    with_cloud_inits_link();
+    for layout in LAYOUTS {
+        let machine = Machine::new();
+        machine.configure(CONFIGURATION);
+        layout.make(machine.dir.path());
+        fs::create_dir_all(machine.path("etc/cloud")).unwrap();
+        fs::write(machine.path("etc/cloud/cloud.cfg"), "cloud_init_modules:\n - disk_setup\n").unwrap();
+        let config = Config::load(machine.dir.path(), None).unwrap();
+        let owner = owner::other(&machine.place(), &config);
+        assert_eq!(owner.as_deref() == Some("cloud-init"), layout.provisions, "{}: {owner:?}", layout.name);
     }
 }
 

@@ -176,17 +176,42 @@ fn never_says_ready_on_the_word_of_a_damaged_document() {
 }
 
 #[test]
-fn a_crash_of_provisioning_reaches_the_platform() {
+fn a_crash_of_the_last_pass_reaches_the_platform_and_one_of_the_first_pass_may_still_heal() {
     let Some(machine) = Machine::new(SCENARIO) else { return };
-    let mut command = machine.fetcher(&["failed", "waagent-provision.service"]);
-    command.env("MONITOR_SERVICE_RESULT", "signal").env("MONITOR_EXIT_CODE", "killed");
-    let (code, text) = said(command.env("MONITOR_EXIT_STATUS", "SEGV"));
-    assert_eq!(code, 0, "{text}");
-    assert_eq!(machine.once().0, 0);
+    let killed = |unit: &str| {
+        let mut command = machine.fetcher(&["failed", unit]);
+        command.env("MONITOR_SERVICE_RESULT", "signal").env("MONITOR_EXIT_CODE", "killed");
+        let (code, text) = said(command.env("MONITOR_EXIT_STATUS", "SEGV"));
+        assert_eq!(code, 0, "{text}");
+        assert_eq!(machine.once().0, 0);
+    };
+    killed("waagent-provision.service");
+    let told: Vec<_> = machine.fabric.record().health.iter().map(|it| it.sub_status.clone()).collect();
+    assert_eq!(told, ["Provisioning"]);
+    killed("waagent-provision-late.service");
     let record = machine.fabric.record();
-    let report = record.health.first().unwrap();
+    let report = record.health.last().unwrap();
     assert_eq!(report.sub_status, "ProvisioningFailed");
-    assert_eq!(report.description, "waagent-provision.service failed without a report: signal (killed SEGV)");
+    assert_eq!(
+        report.description,
+        "waagent-provision-late.service failed without a report: signal (killed SEGV)"
+    );
+}
+
+#[test]
+fn a_failure_is_told_once_whatever_a_later_pass_fails_at_and_success_after_it() {
+    let Some(machine) = Machine::new(SCENARIO) else { return };
+    let told = |state: &str, why: &str| {
+        machine.put(&provisioned(state, why), &Inputs::new());
+        assert_eq!(machine.once().0, 0);
+        let record = machine.fabric.record();
+        record.health.iter().map(|it| (it.sub_status.clone(), it.description.clone())).collect::<Vec<_>>()
+    };
+    let failed = ("ProvisioningFailed".to_owned(), "the first reason".to_owned());
+    assert_eq!(told("failed", "the first reason"), [failed.clone()]);
+    assert_eq!(told("failed", "another reason"), [failed]);
+    assert_eq!(told("ready", "").len(), 2);
+    assert!(machine.fabric.record().is_ready());
 }
 
 #[test]

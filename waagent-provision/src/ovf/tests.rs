@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 const HEAD: &str = r#"<e:Environment xmlns:e="http://schemas.dmtf.org/ovf/environment/1"
@@ -68,4 +70,27 @@ fn an_error_names_line_and_column_and_quotes_nothing() {
     let refusal = read("<a>\n<b>topsecret</c></a>").unwrap_err();
     assert_eq!(refusal.reason, "error parsing ovf-env.xml");
     assert!(refusal.text.contains("line 2") && !refusal.text.contains("topsecret"), "{}", refusal.text);
+}
+
+#[test]
+fn a_file_of_nothing_but_entities_is_read_in_no_time() {
+    let bound = usize::try_from(MAX_BYTES).unwrap();
+    let room = bound - file("<a:dscfg></a:dscfg>").len();
+    // Within the bound of one text, beyond it, between elements, and as text that is cut up otherwise.
+    for part in ["&lt;", "&#9;", "<![CDATA[]]>", "<!---->"] {
+        let text = part.repeat(room / part.len());
+        for text in [file(&format!("<a:dscfg>{text}</a:dscfg>")), file(&text)] {
+            let start = own_time();
+            let _refused_or_not = read(&text);
+            let _likewise = redact(&text);
+            // Without optimization a second; a quadratic reader takes minutes.
+            assert!(own_time() - start < Duration::from_secs(5), "{part}: {:?}", own_time() - start);
+        }
+    }
+}
+
+/// Processor time of this thread, whatever else the machine does.
+fn own_time() -> Duration {
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
 }

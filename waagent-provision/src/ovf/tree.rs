@@ -132,15 +132,13 @@ impl Builder<'_> {
     }
 
     fn append(&mut self, part: &str) -> Result<(), Refusal> {
-        let too_long = self.refuse(&format!("text longer than the {MAX_TEXT} bytes allowed"));
-        let misplaced = self.refuse("text outside the root element");
-        let Some(element) = self.open.last_mut() else {
-            return if part.trim().is_empty() { Ok(()) } else { Err(misplaced) };
-        };
-        if element.text.len() + part.len() > MAX_TEXT {
-            return Err(too_long);
+        // A refusal counts lines and columns from the beginning: it is made only where there is one.
+        match self.open.last_mut() {
+            Some(element) if element.text.len() + part.len() <= MAX_TEXT => element.text.push_str(part),
+            Some(_) => return Err(self.refuse(&format!("text longer than the {MAX_TEXT} bytes allowed"))),
+            None if part.trim().is_empty() => {}
+            None => return Err(self.refuse("text outside the root element")),
         }
-        element.text.push_str(part);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use waagent_common::config::{SwitchKey, TextKey};
+use waagent_common::config::{Config, SwitchKey, TextKey};
 use waagent_common::documents::HostKey;
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
@@ -29,10 +29,8 @@ pub fn regenerate(pass: &mut Pass<'_>) -> Result<Came> {
         pass.warn("OpenSSH isn't installed: no host keys are made, ignoring".to_owned());
         return Ok(Came::Skipped("no ssh-keygen".to_owned()));
     }
-    let wanted = wanted_types(pass);
-    if (pass.was_done("host-keys") || pass.is_marked)
-        && wanted.iter().any(|kind| private(&folder, kind).exists())
-    {
+    let wanted = wanted_types(pass.place, pass.config);
+    if (pass.was_done("host-keys") || pass.is_marked) && has_any(pass.place, &wanted) {
         return Ok(Came::Unchanged(pass.journal.detail("host-keys").to_owned()));
     }
     let scratch = folder.join(".waagent-new");
@@ -57,9 +55,18 @@ pub fn fingerprints(place: &Place) -> Vec<HostKey> {
     TYPES.iter().filter_map(read).collect()
 }
 
-fn wanted_types(pass: &Pass<'_>) -> Vec<&'static str> {
-    let asked = pass.config.text(TextKey::ProvisioningSshHostKeyPairType);
-    let named = sshd::named_host_keys(pass.place, FOLDER);
+/// Would a pass over what was done before keep the keys that are there?
+pub fn would_stay(place: &Place, config: &Config) -> bool {
+    has_any(place, &wanted_types(place, config))
+}
+
+fn has_any(place: &Place, types: &[&str]) -> bool {
+    types.iter().any(|kind| private(&place.path(FOLDER), kind).exists())
+}
+
+fn wanted_types(place: &Place, config: &Config) -> Vec<&'static str> {
+    let asked = config.text(TextKey::ProvisioningSshHostKeyPairType);
+    let named = sshd::named_host_keys(place, FOLDER);
     TYPES
         .iter()
         .copied()

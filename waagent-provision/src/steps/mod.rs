@@ -1,7 +1,7 @@
 //! The steps that change the machine, in their order.
 
 mod authorized_keys;
-mod certificates;
+pub(crate) mod certificates;
 mod custom_data;
 mod entropy;
 mod guest_agent;

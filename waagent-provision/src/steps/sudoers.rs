@@ -48,17 +48,19 @@ struct Rule {
     lines: String,
 }
 
-/// A word in capitals would be an alias: such users are named by number.
+/// A user whose name would be read as something else is named by number. A line that begins with a word of sudo's own
+/// isn't about such a user either, and stays.
 fn rules(pass: &Pass<'_>) -> Result<Rule> {
-    let user = pass.plan.user.as_str();
+    let (user, name) = (&pass.plan.user, pass.plan.user.as_str().to_owned());
     let tags = if pass.plan.password.is_given() { "ALL=(ALL) ALL" } else { "ALL=(ALL) NOPASSWD: ALL" };
-    if !pass.plan.user.looks_like_an_alias() {
-        return Ok(Rule { subjects: vec![user.to_owned()], lines: format!("{user} {tags}\n") });
+    if !user.looks_like_an_alias() && !user.is_word_of_sudoers() {
+        return Ok(Rule { lines: format!("{name} {tags}\n"), subjects: vec![name] });
     }
     let subject = format!("#{}", pass.account()?.uid);
-    let comment = format!("# {user} is {subject}");
+    let comment = format!("# {name} is {subject}");
     let lines = format!("{comment}\n{subject} {tags}\n");
-    Ok(Rule { subjects: vec![user.to_owned(), subject, comment], lines })
+    let by_name = (!user.is_word_of_sudoers()).then_some(name);
+    Ok(Rule { subjects: [subject, comment].into_iter().chain(by_name).collect(), lines })
 }
 
 /// Other users' lines stay; this user's are replaced by the one that holds now.

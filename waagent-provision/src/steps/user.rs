@@ -9,7 +9,7 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::text::shown;
 use waagent_common::tool::{Output, Tool};
 
-use crate::accounts::account;
+use crate::accounts::{LoginDefs, account};
 use crate::home;
 use crate::pass::{Came, Pass};
 
@@ -32,6 +32,12 @@ pub fn create(pass: &mut Pass<'_>) -> Result<Came> {
             format!("'{name}' is known to the name service, but not to /etc/passwd; use another UserName");
         bail!(Fault::new(Exit::Os, text));
     };
+    if !LoginDefs::read(pass.place).uids().contains(&account.uid) {
+        bail!(Fault::new(
+            Exit::Os,
+            format!("useradd gave '{name}' uid {}, not an ordinary user's", account.uid)
+        ));
+    }
     let homes = pass.config.text(TextKey::OsHomeDir);
     if !account.home.starts_with(homes) {
         pass.warn(format!("home '{}' isn't below OS.HomeDir '{homes}', ignoring", account.home.display()));

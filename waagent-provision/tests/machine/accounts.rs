@@ -48,6 +48,31 @@ fn accounts_of_the_system_are_refused_whatever_is_asked_for_them() {
 }
 
 #[test]
+fn accounts_beyond_the_ordinary_and_those_without_a_login_shell_are_refused_before_the_first_change() {
+    let Some(world) = World::new() else { return };
+    tool("/usr/sbin/useradd", &["-M", "-u", "60001", "-s", "/bin/sh", "late"]);
+    tool("/usr/sbin/useradd", &["-M", "-u", "1500", "-s", "/usr/sbin/nologin", "service"]);
+    tool("/usr/sbin/groupadd", &["-g", "60001", "nobodies"]);
+    let host_key = fs::read("/etc/ssh/ssh_host_rsa_key").unwrap();
+    for (name, why) in [
+        ("nobody", "it has uid 65534, and ordinary users have 1000 to 60000"),
+        ("late", "it has uid 60001"),
+        ("service", "its shell '/usr/sbin/nologin' isn't for logging in"),
+        ("nobodies", "'nobodies' is a group of the system (gid 60001)"),
+    ] {
+        world.attach(&for_user(name, &keys(&public_key(KEY))));
+        let said = world.refuse(65);
+        assert!(said.contains("reserved or system user") && said.contains(why), "{said}");
+        assert!(!fs::exists("/etc/sudoers.d/waagent").unwrap(), "{name}");
+        assert_eq!(fs::read("/etc/ssh/ssh_host_rsa_key").unwrap(), host_key, "{name}");
+    }
+    tool("/usr/sbin/useradd", &["-m", "-u", "60000", "-s", "/bin/sh", "last"]);
+    world.attach(&for_user("last", &keys(&public_key(KEY))));
+    world.provision();
+    assert_eq!(world.status().user.map(|user| (user.uid, user.created)), Some((60000, false)));
+}
+
+#[test]
 fn root_gets_its_key_only_if_configured_and_needs_no_rule() {
     let Some(world) = World::new() else { return };
     world.configure("Provisioning.AllowResetSysUser=y\n");

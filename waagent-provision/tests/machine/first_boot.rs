@@ -120,8 +120,15 @@ fn custom_data_that_is_to_be_run_raises_the_flag_once() {
 #[test]
 fn without_a_medium_it_fails_for_a_reason_that_a_person_understands() {
     let Some(world) = World::new() else { return };
+    world.no_medium();
     let said = world.refuse(69);
     assert!(said.contains("no provisioning media") && said.contains("DVD"), "{said}");
+    let status = world.status();
+    assert_eq!((status.state, status.outcome), (ProvisionState::Provisioning, ProvisionOutcome::Waiting));
+    assert_eq!(status.waits_for, ["the late pass"]);
+    assert_eq!(status.errors[0].reason, "no provisioning media");
+    // The late pass is the last of this boot.
+    world.refuse(69);
     let status = world.status();
     assert_eq!(status.state, ProvisionState::Failed);
     assert!(

@@ -1,10 +1,13 @@
 //! Which VM, which agent: markers of other machines, cloud-init, switched off.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use waagent_common::documents::{ProvisionOutcome, ProvisionState};
 
-use crate::world::{KEY, SWAPPED, World, keys, ovf, public_key};
+use crate::layouts::{LAYOUTS, machine_has_its_own};
+use crate::world::{KEY, SWAPPED, World, keys, ovf, public_key, text};
 
 #[test]
 fn a_disk_of_another_vm_keeps_its_users_and_host_keys_and_says_so() {
@@ -42,12 +45,45 @@ fn another_medium_after_provisioning_is_ignored() {
     assert!(!fs::exists("/home/mallory").unwrap());
 }
 
+fn enable_cloud_init() {
+    let enabled = LAYOUTS.iter().find(|layout| layout.provisions).unwrap();
+    enabled.make(Path::new("/"));
+}
+
+/// Which of them provisions, by a plan below a scratch root: where it is this program, it looks for a medium.
+#[test]
+fn a_cloud_init_that_will_run_provisions_and_no_other() {
+    let Some(_world) = World::new() else { return };
+    if machine_has_its_own() {
+        return;
+    }
+    for layout in LAYOUTS {
+        let root = tempfile::tempdir_in("/run").unwrap();
+        layout.make(root.path());
+        let plan = |agent: &str| {
+            fs::create_dir_all(root.path().join("etc")).unwrap();
+            fs::write(root.path().join("etc/waagent.conf"), format!("Provisioning.Agent={agent}\n")).unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_waagent-provision"));
+            let output = command.arg("--plan").arg("--root").arg(root.path()).output().unwrap();
+            (output.status.code(), text(&output))
+        };
+        let ours = (Some(69), "no provisioning media");
+        let wanted = if layout.provisions {
+            [(Some(0), "would wait for cloud-init"), (Some(78), "cloud-init is enabled")]
+        } else {
+            [ours, ours]
+        };
+        for (agent, (code, word)) in ["auto", "waagent"].iter().zip(wanted) {
+            let said = plan(agent);
+            assert!(said.0 == code && said.1.contains(word), "{}, {agent}: {said:?}", layout.name);
+        }
+    }
+}
+
 #[test]
 fn cloud_init_is_waited_for_and_nothing_of_the_system_is_changed() {
     let Some(world) = World::new() else { return };
-    fs::write("/etc/systemd/system/cloud-init-local.service", "").unwrap();
-    fs::create_dir_all("/run/cloud-init").unwrap();
-    fs::write("/run/cloud-init/enabled", "").unwrap();
+    enable_cloud_init();
     let host_key = fs::read("/etc/ssh/ssh_host_rsa_key").unwrap();
     world.provision();
     let status = world.status();
@@ -69,9 +105,7 @@ fn cloud_init_is_waited_for_and_nothing_of_the_system_is_changed() {
 fn two_that_would_provision_at_once_are_refused_with_the_remedy() {
     let Some(world) = World::new() else { return };
     world.configure("Provisioning.Agent=waagent\n");
-    fs::write("/etc/systemd/system/cloud-init-local.service", "").unwrap();
-    fs::create_dir_all("/run/cloud-init").unwrap();
-    fs::write("/run/cloud-init/enabled", "").unwrap();
+    enable_cloud_init();
     world.attach(&ovf(&keys(&public_key(KEY)), ""));
     let said = world.refuse(78);
     assert!(said.contains("touch /etc/cloud/cloud-init.disabled"), "{said}");

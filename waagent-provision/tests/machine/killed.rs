@@ -2,34 +2,65 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc::F_WRLCK;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::libc::{F_WRLCK, SIGKILL};
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use waagent_common::documents::{self, Document, Inputs, JournalState, ProvisionJournal};
 use waagent_common::sandbox::Sandbox;
 
 use crate::world::{KEY, World, keys, line_of, mode, ovf, public_key, tool};
 
-/// Kills the pass as soon as its journal says that this step is at work.
-fn kill_at(world: &World, step: &str) {
+/// When a step is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// Its name has just been written to the journal.
+    AsItBegins,
+    /// A tool is at work for it, or it has made so many system calls.
+    At(u32),
+}
+
+/// Kills the pass at this moment of this step. It is stopped at each of its system calls, so the moment can't be missed
+/// however busy the machine is; a step that was begun by an earlier pass would not be noticed.
+fn kill_at(world: &World, step: &str, moment: Moment) {
     let mut child = world.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    ptrace::seize(pid, ptrace::Options::empty()).unwrap();
+    ptrace::interrupt(pid).unwrap();
+    let mut calls = None;
     loop {
-        if let Ok(Some(journal)) = Document::<ProvisionJournal>::read_if_there(&world.place) {
-            let row = journal.body.steps.iter().find(|row| row.name == step);
-            if row.is_some_and(|row| row.state != JournalState::Done || step == "labels") {
-                break;
-            }
-        }
-        if child.try_wait().unwrap().is_some() {
+        let status = waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap();
+        let signal = match status {
+            WaitStatus::Stopped(_, Signal::SIGTRAP) | WaitStatus::PtraceEvent(..) => None,
+            // Its own: a tool of its has ended.
+            WaitStatus::Stopped(_, signal) => Some(signal),
+            other => panic!("it ended before step '{step}', {moment:?}: {other:?}"),
+        };
+        calls = calls.map(|calls: u32| calls + 1).or_else(|| is_at(world, step).then_some(0));
+        if calls.is_some_and(|calls| moment == Moment::AsItBegins || is_inside(pid, moment, calls)) {
             break;
         }
+        ptrace::syscall(pid, signal).unwrap();
     }
-    let _ended = child.kill();
-    child.wait().unwrap();
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(SIGKILL), "step '{step}', {moment:?}");
     wait_for_tools();
+}
+
+/// Does the journal say that this step is at work?
+fn is_at(world: &World, step: &str) -> bool {
+    let Ok(text) = fs::read_to_string(world.place.lib("provision/journal.json")) else { return false };
+    text.contains(&format!("\"name\": \"{step}\""))
+}
+
+fn is_inside(pid: Pid, moment: Moment, calls: u32) -> bool {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    !children.is_empty() || moment == Moment::At(calls)
 }
 
 /// A tool that was at work is ours now, and ends by itself.
@@ -69,49 +100,58 @@ fn check_the_end(world: &World) {
     assert_eq!(leftovers.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
-fn killed_at(step: &str) {
-    let Some(world) = World::new() else { return };
-    nix::sys::prctl::set_child_subreaper(true).unwrap();
-    let inner = "<UserPassword>not a real one</UserPassword><CustomData>IyEvYmluL3NoCg==</CustomData>";
-    world.attach(&ovf(&format!("{inner}{}", keys(&public_key(KEY))), ""));
-    kill_at(&world, step);
-    kill_at(&world, step);
-    check_the_end(&world);
+/// As it begins, then at these moments of its work, each in a view of its own.
+fn killed_at(step: &'static str, calls: &[u32]) {
+    let moments = calls.iter().map(|calls| Moment::At(*calls));
+    for moment in std::iter::once(Moment::AsItBegins).chain(moments) {
+        let in_its_view = std::thread::spawn(move || {
+            let Some(world) = World::new() else { return };
+            nix::sys::prctl::set_child_subreaper(true).unwrap();
+            let inner =
+                "<UserPassword>not a real one</UserPassword><CustomData>IyEvYmluL3NoCg==</CustomData>";
+            world.attach(&ovf(&format!("{inner}{}", keys(&public_key(KEY))), ""));
+            kill_at(&world, step, moment);
+            check_the_end(&world);
+        });
+        in_its_view.join().unwrap();
+    }
 }
 
 #[test]
 fn killed_while_host_keys_are_made() {
-    killed_at("host-keys");
+    killed_at("host-keys", &[u32::MAX]);
 }
 
 #[test]
 fn killed_while_sshd_is_configured() {
-    killed_at("sshd");
+    killed_at("sshd", &[u32::MAX]);
 }
 
 #[test]
 fn killed_while_the_user_is_made() {
-    killed_at("user");
+    killed_at("user", &[u32::MAX]);
 }
 
+/// No tool is called for it: around the folder, the temporary file and its renaming.
 #[test]
 fn killed_while_keys_are_written() {
-    killed_at("authorized-keys");
+    killed_at("authorized-keys", &[20, 40, 60]);
 }
 
 #[test]
 fn killed_while_the_password_is_set() {
-    killed_at("password");
+    killed_at("password", &[u32::MAX]);
 }
 
 #[test]
 fn killed_while_the_sudo_rule_is_checked() {
-    killed_at("sudoers");
+    killed_at("sudoers", &[u32::MAX]);
 }
 
+/// The last step: the status and the marker follow.
 #[test]
 fn killed_before_the_marker() {
-    killed_at("labels");
+    killed_at("labels", &[8, 40]);
 }
 
 #[test]
@@ -143,7 +183,7 @@ fn a_reboot_without_the_medium_goes_on_from_the_scrubbed_copy() {
     nix::sys::prctl::set_child_subreaper(true).unwrap();
     let inner = "<UserPassword>not a real one</UserPassword><CustomData>IyEvYmluL3NoCg==</CustomData>";
     world.attach(&ovf(&format!("{inner}{}", keys(&public_key(KEY))), ""));
-    kill_at(&world, "sudoers");
+    kill_at(&world, "sudoers", Moment::At(u32::MAX));
     world.reboot();
     check_the_end(&world);
 }
@@ -195,7 +235,7 @@ fn kill_at_the_user(world: &World) {
     let lock = hold_accounts();
     let mut child = begin_the_user(world);
     child.kill().unwrap();
-    child.wait().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(SIGKILL));
     drop(lock);
     wait_for_tools();
 }

@@ -4,9 +4,12 @@
 mod accounts;
 mod certificates;
 mod first_boot;
+mod forced;
 mod hostile;
 mod identity;
 mod killed;
+#[path = "../../../tests/layouts/cloud_init.rs"]
+mod layouts;
 mod password;
 mod scratch;
 mod secrets;

@@ -45,6 +45,32 @@ fn a_name_in_capitals_is_no_alias() {
     assert_eq!(fs::read_to_string(FILE).unwrap(), rule);
 }
 
+/// Each of them begins another kind of line, or none that sudo can read.
+#[test]
+fn a_name_that_is_a_word_of_sudoers_is_written_as_a_number_and_such_lines_stay() {
+    let names = ["Defaults", "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias", "sudoedit", "sha256"];
+    for name in names {
+        // A view of its own for each.
+        let checked = std::thread::spawn(move || a_word_of_sudoers(name));
+        checked.join().unwrap();
+    }
+}
+
+fn a_word_of_sudoers(name: &str) {
+    let Some(world) = World::new() else { return };
+    let others = "Defaults insults\nUser_Alias ADMINS = daemon\n";
+    fs::write(FILE, others).unwrap();
+    let text = ovf(&keys(&public_key(KEY)), "")
+        .replace("orchard<", &format!("{name}<"))
+        .replace("/orchard/", &format!("/{name}/"));
+    world.attach(&text);
+    world.provision();
+    let uid = world.status().user.unwrap().uid;
+    let rule = format!("# {name} is #{uid}\n#{uid} ALL=(ALL) NOPASSWD: ALL\n");
+    assert_eq!(fs::read_to_string(FILE).unwrap(), format!("{others}{rule}"));
+    assert!(tool("/usr/bin/sudo", &["-l", "-U", name]).contains("NOPASSWD: ALL"), "{name}");
+}
+
 #[test]
 fn a_folder_that_sudo_does_not_read_is_included_and_without_sudo_it_is_only_a_warning() {
     let Some(world) = World::new() else { return };

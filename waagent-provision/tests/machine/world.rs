@@ -109,9 +109,26 @@ impl World {
 
     /// As after a reboot: nothing in the program's part of /run.
     pub fn reboot(&self) {
-        for file in ["media/media.json", "media/ovf-env.xml", "provision/release", "provision/customdata"] {
+        for file in ["media/ovf-env.xml", "provision/release", "provision/customdata", "provision/tried"] {
             let _absent = fs::remove_file(self.place.run(file));
         }
+        self.no_medium();
+    }
+
+    /// Leaves what waagent-media leaves where it finds none.
+    pub fn no_medium(&self) {
+        let reason = Some("there is no CD or DVD drive".to_owned());
+        let media = Media { state: MediaState::Absent, reason, sha256: None, size: None, ..medium("") };
+        documents::write(&self.place, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        chown("/run/waagent/media/media.json", uid_of(&self.place, "waagent-media"), None).unwrap();
+    }
+
+    /// What waagent-media and PID 1 do after provisioning.
+    pub fn release(&self) {
+        fs::remove_file("/run/waagent/media/ovf-env.xml").unwrap();
+        let media = Media { state: MediaState::Released, ..medium("") };
+        documents::write(&self.place, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        chown("/run/waagent/media/media.json", uid_of(&self.place, "waagent-media"), None).unwrap();
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {

@@ -39,6 +39,8 @@ const BOOT: &[Program] = &[
     Program::Dial,
     Program::Fetch,
     Program::Ext,
+    // The late pass: what the first one failed at is told by it alone.
+    Program::Provision,
 ];
 const NAME: &str = "waagent-supervise";
 
