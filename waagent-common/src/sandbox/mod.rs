@@ -16,6 +16,7 @@ mod hold;
 mod landlock;
 mod policy;
 mod selinux;
+mod syscall_table;
 mod syscalls;
 
 pub use hold::{give_up, lay_down, take_up};
