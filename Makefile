@@ -3,6 +3,8 @@
 DESTDIR ?=
 PREFIX ?= /usr
 BINARIES ?= target/release
+# Writes the man pages: one that runs here, where BINARIES are for another processor.
+MAN ?= $(BINARIES)/waagent-man
 PROGRAMS = waagent-certs waagent-dial waagent-disk waagent-ext waagent-ext-run waagent-fetch waagent-media \
            waagent-net waagent-provision waagent-supervise
 UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
@@ -25,7 +27,7 @@ install: $(if $(INSTALL_ONLY),,build)
 	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0755 $(PROGRAMS:%=$(BINARIES)/%) $(DESTDIR)$(PREFIX)/libexec/waagent
 	install -m 0755 $(BINARIES)/waagent $(DESTDIR)$(PREFIX)/sbin/waagent
-	$(BINARIES)/waagent-man $(DESTDIR)$(PREFIX)/share/man
+	$(MAN) $(DESTDIR)$(PREFIX)/share/man
 	install -m 0644 systemd/waagent.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/waagent.conf
 	install -m 0644 systemd/waagent.tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/waagent.conf
 	install -d $(UNITS) $(UNITS)/ssh@.service.d $(UNITS)/sshd@.service.d \
@@ -71,11 +73,12 @@ audit: packages
 demo: build
 	@FAULTS=$(FAULTS) tests/lib/private-view $(CURDIR)/tests/demo/run
 
-# What one runs all day: format, lints, unit tests.
+# What one runs all day: format, lints, unit tests; and whether it compiles for 64-bit ARM, where there is a compiler for it.
 check: packages
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --lib --quiet
+	@tests/arm64/check
 
 # Everything.
 test: base-ahead build

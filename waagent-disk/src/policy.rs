@@ -127,4 +127,5 @@ const MKFS: Syscalls = Syscalls {
         "times",
     ],
     why: "prepare: what mkfs inherits and needs",
-};
+}
+.checked();

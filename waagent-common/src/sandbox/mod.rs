@@ -21,6 +21,7 @@ mod landlock;
 mod policy;
 mod rules;
 mod selinux;
+mod syscall_table;
 mod syscalls;
 
 pub use hold::{give_up, lay_down, take_up};

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
 use super::rules::{Argument, Refusal, Rule};
+use super::syscall_table::is_known;
 
 /// Everything that a program may do, each grant with its reason. Data: an auditor reads it, a test compares it with
 /// the unit and the SELinux module, the program enters it.
@@ -166,9 +167,33 @@ pub struct Syscalls {
     pub why: &'static str,
 }
 
-/// Single system calls.
+/// Single system calls. A name that means nothing on this processor doesn't compile:
+///
+/// ```compile_fail
+/// use waagent_common::sandbox::{Syscalls, syscall};
+/// const MISSPELT: Syscalls = syscall(&["opnat"], "a call that no kernel has");
+/// # const _: &str = MISSPELT.what;
+/// ```
+/// ```
+/// use waagent_common::sandbox::{Syscalls, syscall};
+/// const WELL_SPELT: Syscalls = syscall(&["open", "openat"], "x86-64 has both, 64-bit ARM one for both");
+/// # const _: &str = WELL_SPELT.what;
+/// ```
 pub const fn syscall(calls: &'static [&'static str], why: &'static str) -> Syscalls {
-    Syscalls { what: "calls", calls, why }
+    Syscalls { what: "calls", calls, why }.checked()
+}
+
+impl Syscalls {
+    /// The group, if each of its names means something on this processor; in a constant, the compiler names the first
+    /// that doesn't.
+    pub const fn checked(self) -> Self {
+        let mut calls = self.calls;
+        while let [call, rest @ ..] = calls {
+            assert!(is_known(call), "{}", *call);
+            calls = rest;
+        }
+        self
+    }
 }
 
 /// The declaration with the rules that follow from it.

@@ -1,6 +1,7 @@
-//! Groups of system calls that policies name, and their numbers.
+//! Groups of system calls that policies name.
 
 use super::Syscalls;
+pub use super::syscall_table::{name, number};
 
 /// What a process does before and whatever its job: memory, time, signals, its own end.
 pub const BASE: Syscalls = Syscalls {
@@ -305,14 +306,15 @@ pub const TOOLS: Syscalls = Syscalls {
     why: "what the executed tools inherit and need",
 };
 
-/// Number of a system call on this processor; none where it doesn't exist.
-pub fn number(name: &str) -> Option<i64> {
-    TABLE.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
-}
-
-/// Name of a system call, for the message about a blocked one. Async-signal-safe: looks at static data only.
-pub fn name(number: i64) -> Option<&'static str> {
-    TABLE.iter().find(|(_, known)| *known == number).map(|(name, _)| *name)
-}
-
-include!("syscall_table.rs");
+/// Each name of each group means something on this processor.
+const _: [Syscalls; 9] = [
+    BASE.checked(),
+    FILES.checked(),
+    EVENTS.checked(),
+    NETWORK.checked(),
+    THREADS.checked(),
+    PROCESSES.checked(),
+    APART.checked(),
+    RESOLVER.checked(),
+    TOOLS.checked(),
+];
