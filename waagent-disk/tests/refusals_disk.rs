@@ -14,8 +14,7 @@ fn probe_child() {
 
 #[test]
 fn waagent_disk_writes_disks_and_its_own_folders_and_nothing_else() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: the probe drops capabilities, which needs root");
+    if !waagent_untested::is_root("to drop capabilities") {
         return;
     }
     let root = tempfile::tempdir().unwrap();

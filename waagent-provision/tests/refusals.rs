@@ -14,7 +14,7 @@ fn probe_child() {
 }
 
 fn scratch() -> Option<tempfile::TempDir> {
-    if !nix::unistd::geteuid().is_root() {
+    if !waagent_untested::is_root("to drop capabilities") {
         return None;
     }
     let root = tempfile::tempdir().unwrap();

@@ -30,7 +30,7 @@ fn probe_child() {
 
 #[test]
 fn each_layer_stops_what_it_should() {
-    if !nix::unistd::geteuid().is_root() {
+    if !waagent_untested::is_root("to become another user") {
         return;
     }
     let root = tempfile::tempdir().unwrap();

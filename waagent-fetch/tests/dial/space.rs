@@ -1,7 +1,6 @@
 //! A network namespace with the platform's addresses, a scratch root, a dialer in both, and peers of any user.
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     clippy::print_stdout,
     clippy::indexing_slicing,
     reason = "test tooling: it may say what it means"
@@ -47,8 +46,7 @@ pub struct Space {
 impl Space {
     /// None, and said so, where the test doesn't run as root.
     pub fn new(configuration: &str) -> Option<Self> {
-        if !Uid::effective().is_root() {
-            eprintln!("SKIPPED: needs root, for a network namespace");
+        if !waagent_untested::is_root("for a network namespace") {
             return None;
         }
         unshare(CloneFlags::CLONE_NEWNET).unwrap();

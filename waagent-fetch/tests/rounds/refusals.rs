@@ -10,8 +10,7 @@ use waagent_probe::{Act, Layer, Probe};
 
 #[test]
 fn owns_its_folder_and_nothing_else() {
-    if !Uid::effective().is_root() {
-        eprintln!("SKIPPED: needs root, to become another user");
+    if !waagent_untested::is_root("to become another user") {
         return;
     }
     let root = tempfile::tempdir().unwrap();
