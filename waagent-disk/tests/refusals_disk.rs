@@ -66,4 +66,7 @@ fn waagent_disk_writes_disks_and_its_own_folders_and_nothing_else() {
     for (act, layer) in layers {
         assert_eq!(probe.verdict(&act), layer, "{act:?}");
     }
+    // Without the sandbox the mount succeeds: it went with the probe.
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(!mounts.contains(root.path().to_str().unwrap()), "{mounts}");
 }

@@ -64,6 +64,11 @@ impl World {
         Some(world)
     }
 
+    /// The machine's own folder that the layers are mounted on.
+    pub fn folder(&self) -> &Path {
+        self.layers.path()
+    }
+
     /// What package and tmpfiles make.
     fn prepare(&self) {
         append("/etc/group", "waagent:x:901:\nwaagent-certs:x:902:\nwaagent-media:x:903:\n");
