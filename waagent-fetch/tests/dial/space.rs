@@ -23,7 +23,6 @@ use nix::sys::socket::{
     socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
-use nix::unistd::Uid;
 use tempfile::TempDir;
 use waagent_common::documents::{Endpoint, EndpointSource, Inputs, write};
 use waagent_common::place::Place;

@@ -14,7 +14,6 @@ use base64::engine::general_purpose::STANDARD;
 use caps::CapsHashSet;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
-use nix::unistd::Uid;
 use tempfile::TempDir;
 use waagent_common::documents::{Body, Document, Inputs, Transport, write};
 use waagent_common::place::Place;

@@ -4,7 +4,6 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use nix::unistd::Uid;
 use waagent_fetch::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
 
