@@ -11,12 +11,16 @@ UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_KINDS = service socket path timer target mount swap slice
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all build packages base-ahead install selinux package demo check test vm-test audit bench clean
+.PHONY: all build packages test-packages base-ahead install selinux package demo check test vm-test audit bench clean
 
 all: build
 
 packages:
 	@tests/lib/packages
+
+# What tests need beside.
+test-packages: packages
+	@tests/lib/packages tests
 
 build: packages
 	cargo build --release --locked --workspace --bins
@@ -61,7 +65,7 @@ base-ahead: packages
 	@tests/vm/base-ahead
 
 # A guest under SELinux enforcing, scenario by scenario.
-vm-test: base-ahead build
+vm-test: test-packages base-ahead build
 	tests/vm/run
 
 # The auditor's report: what each program may do, in all layers, from the declarations. The same sources, the same bytes.

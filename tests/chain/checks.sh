@@ -3,6 +3,7 @@
 
 passed=0
 failed=0
+untested=0
 
 # check NAME COMMAND...: passes when the command does.
 check() {
@@ -27,9 +28,15 @@ refuse() {
 
 not() { ! "$@"; }
 
+# untested NAME WHY
+untested() {
+    untested=$((untested + 1))
+    printf 'NOT TESTED  %s: %s\n' "$1" "$2"
+}
+
 # The result line that continuous integration counts.
 finish() {
-    printf '%s: %s passed, %s failed\n' "$1" "$passed" "$failed"
+    printf '%s: %s passed, %s failed, %s skipped\n' "$1" "$passed" "$failed" "$untested"
     [ "$failed" = 0 ]
 }
 

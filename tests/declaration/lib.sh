@@ -1,6 +1,6 @@
 # One declaration, several layers: named checks, the programs' policies, and the table of differences that must be.
 # Sourced with $repository, $binaries and $scratch set.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 passed=0
 failed=0

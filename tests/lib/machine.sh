@@ -1,6 +1,6 @@
 # Functions that make a "new VM" inside a private view (see private-view): addresses, provisioning medium, resource
 # disk, fabric, chain. Sourced by the demo, the chain tests and the bench.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 binaries=${BINARIES:-$repository/target/release}
@@ -9,6 +9,8 @@ state=/tmp/fabric
 dvd=
 disk=
 loops=
+# See private-view.
+real_disk=/run/real-disk
 fabric_pid=
 chain_pid=
 sshd_pid=
@@ -16,6 +18,8 @@ sshd_pid=
 # The first process of a PID namespace gets no signal that it doesn't handle.
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+
+has_swap() { [ -d "$real_disk" ]; }
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
@@ -32,9 +36,11 @@ install_agent() {
     grep -q plum-07 /etc/hosts || echo '127.0.1.1 plum-07' >>/etc/hosts
     rm -rf /var/lib/waagent /etc/waagent.conf /etc/waagent.conf.d /var/log/waagent.log /var/log/azure
     make --no-print-directory -s -C "$repository" install DESTDIR=/ BINARIES="$binaries" INSTALL_ONLY=1
+    local swap=n
+    ! has_swap || swap=y
     cat > /etc/waagent.conf.d/50-demo.conf <<CONF
 ResourceDisk.Format=y
-ResourceDisk.EnableSwap=y
+ResourceDisk.EnableSwap=$swap
 ResourceDisk.SwapSizeMB=64
 Provisioning.Agent=waagent
 Provisioning.DecodeCustomData=y
@@ -47,10 +53,15 @@ make_devices() { # SCENARIO
     "$binaries/waagent-fabric" media --scenario "$1" --state "$state" --out /tmp/dvd
     genisoimage -quiet -udf -V rd_rdfe_stable.261121-0622 -o /tmp/dvd.iso /tmp/dvd
     rm -rf /tmp/dvd
-    truncate -s 512M /tmp/resource.img
-    local loop
+    local loop options=() folder=/tmp
+    # What holds swap mustn't be in memory, and its device not go through it.
+    if has_swap; then
+        options=(--direct-io=on)
+        folder=$real_disk
+    fi
+    truncate -s 512M "$folder/resource.img"
     loop=$(losetup --find --show --read-only /tmp/dvd.iso)
-    disk=$(losetup --find --show /tmp/resource.img)
+    disk=$(losetup --find --show "${options[@]}" "$folder/resource.img")
     loops="$loop $disk"
     # A node of its own for the DVD, with the group that udev gives drives: the real node stays as it is.
     dvd=/run/dvd
@@ -122,7 +133,8 @@ tear_down() {
     stop_chain
     [ -z "$sshd_pid" ] || kill "$sshd_pid" 2>/dev/null || :
     [ -z "$fabric_pid" ] || kill "$fabric_pid" 2>/dev/null || :
-    awk 'NR > 1 && $1 ~ "^/mnt/resource/" { print $1 }' /proc/swaps | xargs -r swapoff 2>/dev/null || :
+    awk 'NR > 1 && $1 ~ "^/mnt/resource/" { print $1 }' /proc/swaps | xargs -r swapoff ||
+        echo "swap is still on, see /proc/swaps" >&2
     umount /mnt/resource 2>/dev/null || umount -l /mnt/resource 2>/dev/null || :
     local loop
     for loop in $loops; do

@@ -126,7 +126,7 @@ close() { # NAME FILE...
     for file in "$@"; do
         [ -e "$file" ] || echo "FAIL  '$file' is missing: the guest's job didn't end, see $work/$name/out"
     done >"$work/$name/missing"
-    seen=$(cat "$work/$name/missing" "$@" 2>/dev/null | grep -aE '^(ok  |FAIL|      )') || :
+    seen=$(cat "$work/$name/missing" "$@" 2>/dev/null | grep -aE '^(ok  |FAIL|NOT TESTED|      )') || :
     printf '%s\n' "$seen"
     passed=$(grep -c '^ok  ' <<<"$seen") || :
     failed=$(grep -c '^FAIL' <<<"$seen") || :

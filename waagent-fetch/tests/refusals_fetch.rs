@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use nix::unistd::Uid;
 use waagent_fetch::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
 
@@ -14,8 +13,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn owns_its_folder_and_nothing_else() {
-    if !Uid::effective().is_root() {
-        eprintln!("SKIPPED: needs root, to become another user");
+    if !waagent_untested::is_root("to become another user") {
         return;
     }
     let root = tempfile::tempdir().unwrap();

@@ -25,7 +25,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn scratch() -> Option<tempfile::TempDir> {
-    if !nix::unistd::geteuid().is_root() {
+    if !waagent_untested::is_root("to drop capabilities") {
         return None;
     }
     let root = tempfile::tempdir().unwrap();
@@ -75,6 +75,9 @@ fn each_layer_stops_what_this_program_has_no_business_with() {
     for (act, layer) in layers {
         assert_eq!(probe.verdict(&act), layer, "{act:?}");
     }
+    // Without the sandbox the mount succeeds: it went with the probe.
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(!mounts.contains(root.path().to_str().unwrap()), "{mounts}");
 }
 
 /// Landlock is hierarchical: who may make files in the agent's folder may write below it. File modes hold the line.

@@ -1,5 +1,5 @@
 # Debian's package of the Python agent. Sourced by the job.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 units=(azure.slice walinuxagent.service waagent.service)
 # The line of its log, as seconds since the kernel's start.
 firewall() {

@@ -180,6 +180,9 @@ fn child(policy: &Policy) {
     let act: Act = serde_json::from_str(&act).unwrap();
     let bare = std::env::var(BARE).unwrap() == "1";
     let root = PathBuf::from(std::env::var(ROOT).unwrap());
+    if matches!(act, Act::Mount(_)) {
+        in_mounts_of_its_own();
+    }
     let policy = *policy;
     if !bare {
         let args = Common { policy: false, configuration_path: None, root };
@@ -190,6 +193,16 @@ fn child(policy: &Policy) {
         Ok(()) => DONE,
         Err(_) => REFUSED,
     });
+}
+
+/// A mount that succeeds goes with the child. Who may have no namespace may not mount either.
+fn in_mounts_of_its_own() {
+    use nix::mount::{MsFlags, mount};
+    if nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).is_ok() {
+        let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+            .expect("the namespace is the child's own");
+    }
 }
 
 fn attempt(act: &Act) -> std::io::Result<()> {

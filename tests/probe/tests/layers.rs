@@ -35,7 +35,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn each_layer_stops_what_it_should() {
-    if !nix::unistd::geteuid().is_root() {
+    if !waagent_untested::is_root("to become another user") {
         return;
     }
     let root = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
 # What a program declares and what its domain grants, as words of the same kind: two functions for each kind.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 kinds="capabilities families connects writes reads devices executes relabels uses"
 

@@ -1,5 +1,5 @@
 # The module, compiled and linked with the guest's policy, as lists of rules.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 headers=$base/policy-dev/usr/share/selinux
 view=$scratch/view

@@ -1,5 +1,5 @@
 # The module compiles and loads
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 check "a view of the guest's file system" make_view
 if [ -e "${LINKED:-}/policy" ]; then

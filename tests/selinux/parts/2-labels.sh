@@ -1,12 +1,12 @@
 # Labels of what we own
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 root=$scratch/installed
 
 install_everything() {
     mkdir "$scratch/programs"
     local program
-    for program in $(sed -n '/^PROGRAMS/,/[^\\]$/p' "$repository/Makefile" | tr -d '\\' | sed 's/PROGRAMS *=//') waagent; do
+    for program in $(sed -n '/^PROGRAMS/,/[^\\]$/ { s/PROGRAMS *=//; s/[\\]$//; p }' "$repository/Makefile") waagent; do
         cp /bin/true "$scratch/programs/$program"
     done
     printf '#!/bin/sh\n' > "$scratch/programs/waagent-man"

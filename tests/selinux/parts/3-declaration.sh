@@ -1,5 +1,5 @@
 # One declaration: each domain and its program's policy, both ways
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # What the domain has beyond every daemon and beyond what all ours share; and of what is declared also what those have.
 granted() { # KIND DOMAIN DECLARED-FILE

@@ -1,5 +1,5 @@
 # Who gets in, who reaches ours, and what no domain may
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 runner=waagent_ext_run_t
 confined=waagent_ext_confined_t

@@ -1,5 +1,5 @@
 # A grant too many, or one too few, is found: the twin of all comparisons
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # `found KIND PROGRAM +RULE` adds a rule to the program's domain, `-PATTERN` takes rules away.
 found() { # KIND PROGRAM CHANGE

@@ -1,5 +1,5 @@
 # Reading unit files.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 units=$repository/systemd
 

@@ -1,10 +1,10 @@
 # What make install installs
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 root=$scratch/root
 
 programs_of_the_makefile() {
-    sed -n '/^PROGRAMS/,/[^\\]$/p' "$repository/Makefile" | tr -d '\\' | sed 's/PROGRAMS *=//'
+    sed -n '/^PROGRAMS/,/[^\\]$/ { s/PROGRAMS *=//; s/[\\]$//; p }' "$repository/Makefile"
     grep -o 'BINARIES)/waagent[a-z-]*' "$repository/Makefile" | sed 's|.*/||'
 }
 

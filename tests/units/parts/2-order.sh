@@ -1,5 +1,5 @@
 # Order of the boot
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # A machine that boots: systemd's own units, sshd by a service and by a socket, networkd, cloud-init, and us.
 machine() { # STUBS -> its root

@@ -1,5 +1,5 @@
 # Exposure, as systemd-analyze security counts it
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # The largest exposure that a unit may have, in tenths.
 limit_of() { # UNIT
@@ -62,6 +62,7 @@ says_why_it_is_looser() { # UNIT
 is_in_order() { # UNIT
     local order="Description Documentation DefaultDependencies ConditionPathExists Conflicts RequiresMountsFor Requires \
         Wants After Before PartOf OnFailure CollectMode StartLimitIntervalSec" key at=0 position
+    # shellcheck disable=SC2013 # keys are words
     for key in $(sed -n '/^\[Unit\]/,/^$/s/^\([A-Za-z]*\)=.*/\1/p' "$units/$1"); do
         # shellcheck disable=SC2086
         position=$(printf '%s\n' $order | grep -nxF "$key" | cut -d: -f1)

@@ -1,5 +1,5 @@
 # One declaration: each unit and its program's policy
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 declared() { # POLICY FILTER -> sorted file
     jq -r "$2" "$1" | sort -u > "$scratch/declared"

@@ -1,5 +1,5 @@
 # The supervisor, which plays the same table without systemd
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 supervisor=$repository/waagent/src/supervise
 

@@ -1,5 +1,5 @@
 # What holds for all units but the named ones
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # Units of these kinds that have the line are exactly all but these.
 all_but() { # LINE KINDS EXCEPT...

@@ -1,5 +1,5 @@
 # What a service manager makes of the units, as waagent audit sees it
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 nothing_of_units_differs() {
     jq -r '.findings[] | select(.layer == "unit" and .state != "ok") | "\(.what): \(.expected) \(.found)"' \

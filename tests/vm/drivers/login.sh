@@ -1,6 +1,7 @@
 # The guest's user, from outside: logs in with the key of the deployment. Sourced by the drivers, whose arguments are
 # BINARIES STATE SCENARIO REPOSITORY.
 # shellcheck shell=bash
+# shellcheck source=tests/chain/checks.sh
 . "$4/tests/chain/checks.sh"
 fabric=$1/waagent-fabric
 key=$2/login.key
@@ -19,6 +20,7 @@ options=(-q -i "$key" -p 2222 -o StrictHostKeyChecking=no -o UserKnownHostsFile=
 login() { # COMMAND...
     ssh "${options[@]}" -O check orchard@127.0.0.1 2>/dev/null ||
         ssh "${options[@]}" -M -N -f orchard@127.0.0.1 </dev/null >/dev/null 2>&1 || return
+    # shellcheck disable=SC2029 # the command is the caller's
     ssh "${options[@]}" orchard@127.0.0.1 "$@"
 }
 

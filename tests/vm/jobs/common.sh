@@ -1,5 +1,6 @@
 # What the jobs in the guest share. Sourced by each; bash, coreutils, systemd, audit and policycoreutils are there.
 # shellcheck shell=bash
+# shellcheck source=tests/chain/checks.sh
 . ./checks.sh
 lib=/var/lib/waagent
 
@@ -47,7 +48,7 @@ common_checks() {
 # before auditd ran are kept for it; it writes them after its own start.
 audit_records() {
     if [ ! /run/audit-records -nt /var/log/audit/audit.log ]; then
-        # shellcheck disable=SC2012 # names without surprises, in the order of their times
+        # shellcheck disable=SC2011,SC2012 # names without surprises, in the order of their times
         ls -tr /var/log/audit/audit.log* | xargs cat |
             awk '/^type=DAEMON_START/ { kept = "" } { kept = kept $0 "\n" } END { printf "%s", kept }' >/run/audit-records
     fi

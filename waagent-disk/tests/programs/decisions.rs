@@ -253,13 +253,10 @@ fn refuses_a_disk_that_is_mounted_elsewhere() {
 
 #[test]
 fn refuses_a_disk_that_is_swapped_on() {
-    let bench = Bench::new();
+    let Some(bench) = Bench::for_swap(SIZE) else { return };
     bench.table("label: dos\nstart=2048, type=82\n");
     run("mkswap", &[&bench.partition()]);
-    run("swapon", &[&bench.partition()]);
-    let left = bench.resource(&[]);
-    run("swapoff", &[&bench.partition()]);
-    left.says("is swapped on");
+    bench.shell("trap 'swapoff $P' EXIT; swapon $P; $D").says("is swapped on");
     assert_eq!(bench.state(), "busy");
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::images::run;
@@ -27,11 +28,25 @@ impl Bench {
     }
 
     pub fn sized(size: u64) -> Self {
-        let machine = Machine::new();
+        Self::on(Machine::new(), size, Loop::attach)
+    }
+
+    /// With a disk that may be swapped on without harm to this machine; `None`, and said so, where there can be none.
+    pub fn for_swap(size: u64) -> Option<Self> {
+        let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/lib/swap-place");
+        let place = Run::of(&Command::new(tool).output().unwrap());
+        if place.code != Some(0) {
+            waagent_untested::not_tested(&format!("no place for swap: {}", place.err.trim()));
+            return None;
+        }
+        Some(Self::on(Machine::new_in(Path::new(place.out.trim())), size, Loop::attach_direct))
+    }
+
+    fn on(machine: Machine, size: u64, attach: fn(&Path) -> Loop) -> Self {
         machine.configure(CONFIGURATION);
         let file = fs::File::create(machine.path("disk.img")).unwrap();
         file.set_len(size).unwrap();
-        let disk = Loop::attach(&machine.path("disk.img"));
+        let disk = attach(&machine.path("disk.img"));
         Self { machine, disk }
     }
 

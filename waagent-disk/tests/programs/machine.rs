@@ -17,7 +17,11 @@ pub struct Machine {
 
 impl Machine {
     pub fn new() -> Self {
-        let machine = Self { dir: tempfile::tempdir().unwrap() };
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    pub fn new_in(folder: &Path) -> Self {
+        let machine = Self { dir: tempfile::tempdir_in(folder).unwrap() };
         for folder in [
             "var/lib/waagent/disk",
             "var/lib/waagent/provision",
@@ -163,6 +167,11 @@ impl Loop {
     /// may take the device in between, so it is tried again.
     pub fn attach(file: &Path) -> Self {
         Self::attach_with(file, &["--find", "--show"])
+    }
+
+    /// Past the page cache, as swap needs it.
+    pub fn attach_direct(file: &Path) -> Self {
+        Self::attach_with(file, &["--find", "--show", "--direct-io=on"])
     }
 
     pub fn attach_read_only(file: &Path) -> Self {

@@ -1,7 +1,6 @@
 //! A network namespace with the platform's addresses, a scratch root, a dialer in both, and peers of any user.
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     clippy::print_stdout,
     clippy::indexing_slicing,
     reason = "test tooling: it may say what it means"
@@ -24,7 +23,6 @@ use nix::sys::socket::{
     socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
-use nix::unistd::Uid;
 use tempfile::TempDir;
 use waagent_common::documents::{Endpoint, EndpointSource, Inputs, write};
 use waagent_common::place::Place;
@@ -47,8 +45,7 @@ pub struct Space {
 impl Space {
     /// None, and said so, where the test doesn't run as root.
     pub fn new(configuration: &str) -> Option<Self> {
-        if !Uid::effective().is_root() {
-            eprintln!("SKIPPED: needs root, for a network namespace");
+        if !waagent_untested::is_root("for a network namespace") {
             return None;
         }
         unshare(CloneFlags::CLONE_NEWNET).unwrap();

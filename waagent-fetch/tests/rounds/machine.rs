@@ -1,6 +1,6 @@
 //! A machine with a platform: a network namespace with the real addresses, the fabric in it, the real dialer, and the
 //! fetcher as a user without rights.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test tooling: it may say what it means")]
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,7 +14,6 @@ use base64::engine::general_purpose::STANDARD;
 use caps::CapsHashSet;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
-use nix::unistd::Uid;
 use tempfile::TempDir;
 use waagent_common::documents::{Body, Document, Inputs, Transport, write};
 use waagent_common::place::Place;
@@ -55,8 +54,7 @@ pub const SCENARIO: &str = r#"
 impl Machine {
     /// None, and said so, where the test doesn't run as root.
     pub fn new(scenario: &str) -> Option<Self> {
-        if !Uid::effective().is_root() {
-            eprintln!("SKIPPED: needs root, for a network namespace");
+        if !waagent_untested::is_root("for a network namespace") {
             return None;
         }
         unshare(CloneFlags::CLONE_NEWNET).unwrap();

@@ -1,12 +1,7 @@
 //! A network namespace of the test's own thread, with the platform's address in it, and a scratch root.
 //!
 //! Children of the thread are in the namespace; the test's other threads aren't.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    clippy::indexing_slicing,
-    reason = "test tooling: it may say what it means"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -35,8 +30,7 @@ pub struct Space {
 impl Space {
     /// None, and said so, where the test doesn't run as root.
     pub fn new(configuration: &str) -> Option<Self> {
-        if !Uid::effective().is_root() {
-            eprintln!("SKIPPED: needs root, for a network namespace");
+        if !waagent_untested::is_root("for a network namespace") {
             return None;
         }
         unshare(CloneFlags::CLONE_NEWNET).unwrap();

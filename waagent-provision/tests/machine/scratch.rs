@@ -71,6 +71,14 @@ fn provisions_a_scratch_root_and_leaves_the_machine_alone() {
     assert!(String::from_utf8_lossy(&run().stderr).contains("nothing to do"));
 }
 
+#[test]
+fn a_view_of_the_machine_leaves_nothing_there() {
+    let Some(world) = World::new() else { return };
+    let folder = world.folder().to_path_buf();
+    drop(world);
+    assert!(!folder.exists(), "{}", folder.display());
+}
+
 /// What changed outside of the scratch root.
 fn machine(world: &World, root: &Path) -> Vec<Change> {
     let inside = root.to_str().unwrap().trim_start_matches('/').to_owned();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use waagent_common::documents::{self, Document, Inputs, Media, MediaState, ProvisionStatus, sha256};
 use waagent_common::place::Place;
@@ -32,8 +32,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 impl World {
     /// `None`, loudly, without root.
     pub fn new() -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() {
-            eprintln!("SKIPPED: needs root for namespaces");
+        if !waagent_untested::is_root("for namespaces") {
             return None;
         }
         // A test that failed has left nothing that the next one shares.
@@ -63,6 +62,11 @@ impl World {
         let world = Self { layers, place, _alone: alone };
         world.prepare();
         Some(world)
+    }
+
+    /// The machine's own folder that the layers are mounted on.
+    pub fn folder(&self) -> &Path {
+        self.layers.path()
     }
 
     /// What package and tmpfiles make.
@@ -190,6 +194,14 @@ impl World {
         }
         found.sort();
         found
+    }
+}
+
+impl Drop for World {
+    /// A folder that something is mounted on can't be removed, and it is the machine's own.
+    fn drop(&mut self) {
+        let unmounted = umount2(self.layers.path(), MntFlags::MNT_DETACH);
+        assert!(unmounted.is_ok() || std::thread::panicking(), "{unmounted:?}");
     }
 }
 
