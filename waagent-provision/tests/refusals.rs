@@ -67,7 +67,8 @@ fn each_layer_stops_what_this_program_has_no_business_with() {
     }
 }
 
-/// Landlock is hierarchical: who may make files in the agent's folder may write below it. File modes hold the line.
+/// Landlock is hierarchical: who may make files in the agent's folder may write below it. File modes hold the line where a
+/// folder isn't root's; for all of them the unit's ReadOnlyPaths= and SELinux do.
 #[test]
 fn other_programs_folders_are_closed_by_their_modes_once_the_override_is_laid_down() {
     let Some(root) = scratch() else { return };
