@@ -45,6 +45,8 @@ struct Chain<'a> {
     args: &'a Args,
     children: Children,
     queue: VecDeque<Program>,
+    /// What was started last from the queue, and when first.
+    link: Option<(Program, Instant)>,
     restarts: Restarts,
     triggers: Triggers,
     flags: Flags,
@@ -98,6 +100,7 @@ impl<'a> Chain<'a> {
             args,
             children: Children::new(&args.programs, &notify),
             queue: BOOT.iter().copied().collect(),
+            link: None,
             restarts: Restarts::default(),
             triggers: Triggers::default(),
             flags: Flags::as_they_are(),
@@ -127,8 +130,9 @@ impl<'a> Chain<'a> {
     /// One oneshot at a time, in order; residents and commands beside it.
     fn start_due(&mut self) -> Result<()> {
         self.flags_to_acts();
-        while !self.children.has_oneshot() {
+        while !self.children.has_oneshot() && !self.link_comes_again() {
             let Some(program) = self.queue.pop_front() else { break };
+            self.link = Some((program, Instant::now()));
             self.start(program)?;
         }
         if !BOOT.iter().any(|program| self.queue.contains(program)) || self.queue.is_empty() {
@@ -145,6 +149,15 @@ impl<'a> Chain<'a> {
             }
         }
         self.start_command()
+    }
+
+    /// What comes after a link waits for its restart, no longer than for one that hangs (`RestartMode=direct` and
+    /// `JobRunningTimeoutSec=` of the units).
+    fn link_comes_again(&self) -> bool {
+        self.link.is_some_and(|(program, begun)| {
+            let is_in_time = program.limit().is_some_and(|limit| begun.elapsed() < limit + STOP);
+            is_in_time && self.restarts.has(program)
+        })
     }
 
     fn start(&mut self, program: Program) -> Result<()> {

@@ -71,6 +71,11 @@ impl Restarts {
         due
     }
 
+    /// Does this one wait for its restart?
+    pub fn has(&self, program: Program) -> bool {
+        self.due.iter().any(|(_, waiting)| *waiting == program)
+    }
+
     /// When the next one is due.
     pub fn next(&self) -> Option<Instant> {
         self.due.iter().map(|(at, _)| *at).min()
