@@ -6,19 +6,28 @@ use std::io::{Read, Write};
 const MAX_REPLY: usize = 64 << 10;
 /// Messages that aren't the reply (signals) before we give up.
 const MAX_OTHERS: usize = 1000;
-const CALL: u8 = 1;
 const RETURN: u8 = 2;
 const ERROR: u8 = 3;
-const NO_REPLY_EXPECTED: u8 = 1;
 
-/// A method call with text arguments.
+/// What a message is; the number of its type.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// Of a method, which is to answer.
+    Call = 1,
+    /// Of an event. A receiver without a match for it drops it.
+    Signal = 4,
+}
+
+/// A message with text arguments.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub struct Message<'a> {
+    /// What it is.
+    pub kind: Kind,
     /// Object.
     pub path: &'a str,
-    /// Interface of the method.
+    /// Interface of the method or signal.
     pub interface: &'a str,
-    /// Method.
+    /// Method or signal.
     pub member: &'a str,
     /// Whom it is for.
     pub destination: &'a str,
@@ -26,18 +35,10 @@ pub struct Call<'a> {
     pub arguments: &'a [&'a str],
 }
 
-impl Call<'_> {
-    /// The message, little-endian, serial 1.
-    pub fn message(&self) -> Vec<u8> {
-        self.flagged(0)
-    }
-
-    /// The same, with the wish that nothing be answered.
-    pub fn unanswered(&self) -> Vec<u8> {
-        self.flagged(NO_REPLY_EXPECTED)
-    }
-
-    fn flagged(&self, flags: u8) -> Vec<u8> {
+impl Message<'_> {
+    /// As it is sent: little-endian, serial 1.
+    #[expect(clippy::as_conversions, reason = "an enum's discriminant, below 256")]
+    pub fn bytes(&self) -> Vec<u8> {
         let mut body = Vec::new();
         for argument in self.arguments {
             align(&mut body, 4);
@@ -56,7 +57,7 @@ impl Call<'_> {
         }
         field(&mut fields, 8, b'g');
         signature(&mut fields, &"s".repeat(self.arguments.len()));
-        let mut message = vec![b'l', CALL, flags, 1];
+        let mut message = vec![b'l', self.kind as u8, 0, 1];
         message.extend(length(&body));
         message.extend(1_u32.to_le_bytes());
         message.extend(length(&fields));

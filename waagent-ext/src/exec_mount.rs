@@ -1,21 +1,31 @@
 //! Extensions where nothing may be executed from `/var`: a flag, by which PID 1 binds the agent's folder on itself with
 //! the right to execute before it starts the next command (`var-lib-waagent.mount`).
 
-use anyhow::Result;
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::durable;
-use waagent_common::place::Place;
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::place::{LIB, Place};
+
+use crate::starter::Starter;
 
 /// The unit's condition.
 const FLAG: &str = "ext/exec-mount";
 
 /// Sets the flag as `Extensions.ExecMount` says. A mount that is there stays: commands may be at work in it.
-pub fn ask(place: &Place, config: &Config) -> Result<()> {
+///
+/// `TryAgain` where systemd runs and didn't know of the wish: the mount would come on top of what the unit's
+/// `ReadOnlyPaths=` close for this process, so the program is to be started again, which waits for the mount.
+pub fn ask(place: &Place, config: &Config) -> Result<(), Fault> {
     let flag = place.run(FLAG);
     if !config.switch(SwitchKey::ExtensionsExecMount) {
         durable::remove(&flag)?;
     } else if !flag.exists() {
         durable::write(&flag, b"", 0o644)?;
+        if Starter::of(place) == Starter::Systemd {
+            let text =
+                format!("asked for a mount of '{LIB}' (Extensions.ExecMount): to be started again in it");
+            return Err(Fault::new(Exit::TryAgain, text));
+        }
     }
     Ok(())
 }
@@ -23,4 +33,26 @@ pub fn ask(place: &Place, config: &Config) -> Result<()> {
 /// Will the next command find the mount?
 pub fn is_asked(place: &Place) -> bool {
     place.run(FLAG).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_started_again_for_the_mount_once_and_only_where_systemd_makes_it() {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place::new(root.path());
+        for folder in ["etc", "run/waagent/ext"] {
+            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        let config = || Config::load(root.path(), None).unwrap();
+        assert_eq!(ask(&place, &config()), Ok(()));
+        std::fs::write(place.path("/etc/waagent.conf"), "Extensions.ExecMount=y\n").unwrap();
+        assert_eq!(ask(&place, &config()), Ok(()), "no systemd");
+        durable::remove(&place.run(FLAG)).unwrap();
+        std::fs::create_dir_all(place.path("/run/systemd/system")).unwrap();
+        assert_eq!(ask(&place, &config()).map_err(|fault| fault.exit), Err(Exit::TryAgain));
+        assert_eq!(ask(&place, &config()), Ok(()), "it is asked for already");
+    }
 }

@@ -46,7 +46,7 @@ pub const POLICY: Policy = Policy {
         grant(
             "/var/lib/waagent",
             "unpack, settings, certificates, events: handlers' folders and links have names of their own here; \
-             the other programs' folders are closed by owner and mode",
+             to the other programs' folders, some of them root's, the unit's ReadOnlyPaths= and SELinux close it",
         ),
         grant("/var/lib/waagent/ext", "plan, commands, results, status: its own folder"),
         grant(

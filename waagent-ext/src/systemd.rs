@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::place::Place;
 
-use crate::dbus::{self, Call, Failure};
+use crate::dbus::{self, Failure, Kind, Message};
 
 /// The socket of systemd's manager for root's direct connections (src/core/dbus.c of systemd).
 const SOCKET: &str = "/run/systemd/private";
@@ -43,21 +43,23 @@ fn ask_to_start(socket: &Path, unit: &str) -> Result<Insistent, String> {
     stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
     stream.set_write_timeout(Some(LIMIT)).map_err(failed)?;
     dbus::authenticate(&mut stream)?;
-    let call = Call {
+    let call = Message {
+        kind: Kind::Call,
         path: "/org/freedesktop/systemd1",
         interface: "org.freedesktop.systemd1.Manager",
         member: "StartUnit",
         destination: "org.freedesktop.systemd1",
         arguments: &[unit, "fail"],
     };
-    stream.write_all(&call.message()).map_err(failed)?;
+    stream.write_all(&call.bytes()).map_err(failed)?;
     Ok(Insistent { stream, until: Instant::now() + LIMIT, pause: PAUSES.0 })
 }
 
 /// Reads, and says an empty word whenever nothing comes. Where systemd reads the end of the handshake and the call at
 /// once, it looks at the call only when more arrives (`bus_socket_process_authenticating` in
 /// src/libsystemd/sd-bus/bus-socket.c leaves it in the buffer): seen with systemd 257, as 25 s of silence; what was sent
-/// before it looked, however often, doesn't count.
+/// before it looked, however often, doesn't count. The word is a signal: what PID 1 checks by SELinux are method calls,
+/// a built-in one such as `Ping` as class system, permission status (`mac_selinux_filter` in src/core/dbus.c).
 struct Insistent {
     stream: UnixStream,
     until: Instant,
@@ -72,18 +74,19 @@ impl Read for Insistent {
                 return self.stream.read(buffer);
             }
             self.pause = self.pause.saturating_mul(2).min(PAUSES.1);
-            self.stream.write_all(&ping().unanswered())?;
+            self.stream.write_all(&waiting().bytes())?;
         }
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("none in {} s", LIMIT.as_secs())))
     }
 }
 
-/// What PID 1 has nothing to say to.
-const fn ping() -> Call<'static> {
-    Call {
-        path: "/org/freedesktop/systemd1",
-        interface: "org.freedesktop.DBus.Peer",
-        member: "Ping",
+/// What PID 1 has no match for, so it drops it unanswered.
+const fn waiting() -> Message<'static> {
+    Message {
+        kind: Kind::Signal,
+        path: "/",
+        interface: "org.waagent.Starter",
+        member: "Waiting",
         destination: "org.freedesktop.systemd1",
         arguments: &[],
     }
@@ -147,7 +150,26 @@ mod tests {
         }
     }
 
-    /// However late it looks, and whatever else it says first.
+    /// The types of the whole messages in `sent`, after the handshake.
+    fn kinds(sent: &[u8]) -> Vec<u8> {
+        let mut rest = sent.strip_prefix(b"BEGIN\r\n").unwrap_or_default();
+        let mut kinds = Vec::new();
+        while rest.len() >= 16 {
+            let size = |at: usize| {
+                usize::try_from(u32::from_le_bytes(rest[at..at + 4].try_into().unwrap())).unwrap()
+            };
+            let length = 16 + size(12).next_multiple_of(8) + size(4);
+            if length > rest.len() {
+                break;
+            }
+            kinds.push(rest[1]);
+            rest = &rest[length..];
+        }
+        kinds
+    }
+
+    /// However late it looks, and whatever else it says first. PID 1 has SELinux decide about each method call, and we
+    /// may call `StartUnit` alone: all other words are signals.
     #[test]
     fn wakes_a_manager_that_has_put_the_call_aside() {
         let dir = tempfile::tempdir().unwrap();
@@ -161,15 +183,16 @@ mod tests {
             let mut all = Vec::new();
             // A signal, before anything is read; then nothing before more has come after it.
             stream.write_all(&answer(4, b"")).unwrap();
-            while String::from_utf8_lossy(&all).matches("Ping\0").count() < 6 {
+            while kinds(&all).len() < 7 {
                 let mut piece = [0; 512];
                 let length = stream.read(&mut piece).unwrap();
                 all.extend(&piece[..length]);
             }
             stream.write_all(&answer(2, b"")).unwrap();
+            kinds(&all)
         });
         assert_eq!(start_unit_at(&path, "waagent-ext-run@1-2.service"), Ok(()));
-        server.join().unwrap();
+        assert_eq!(server.join().unwrap().get(..7), Some(&[1, 4, 4, 4, 4, 4, 4][..]));
     }
 
     #[test]

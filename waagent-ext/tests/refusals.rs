@@ -25,7 +25,14 @@ fn the_planner_writes_its_own_folders_and_reads_no_key() {
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let lib = root.path().join("var/lib/waagent");
     // Folders of other users, as tmpfiles makes them.
-    for (folder, owner) in [("ext", 0), ("fetch", 65534), ("certs", 65534), ("Test.Good-1.0/status", 0)] {
+    for (folder, owner) in [
+        ("ext", 0),
+        ("disk", 0),
+        ("provision", 0),
+        ("fetch", 65534),
+        ("certs", 65534),
+        ("Test.Good-1.0/status", 0),
+    ] {
         let path = lib.join(folder);
         fs::create_dir_all(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -54,7 +61,10 @@ fn the_planner_writes_its_own_folders_and_reads_no_key() {
         (Act::CreateIn(lib.join("ext")), Layer::Allowed),
         (Act::CreateIn(lib.clone()), Layer::Allowed),
         (Act::CreateIn(lib.join("Test.Good-1.0/status")), Layer::Allowed),
-        // Landlock can't part what is below one folder: here the owner alone decides, and SELinux where it is.
+        // Landlock can't part what is below one folder: the owner decides, and nobody where that is root. What holds
+        // there is outside of the program: ReadOnlyPaths= of the unit (see tests/units/parts/7-in-force.sh) and SELinux.
+        (Act::CreateIn(lib.join("disk")), Layer::Allowed),
+        (Act::CreateIn(lib.join("provision")), Layer::Allowed),
         (Act::CreateIn(lib.join("fetch")), Layer::Modes),
         (Act::CreateIn(lib.join("certs")), Layer::Modes),
         (Act::Write(lib.join("fetch/goal-state.json")), Layer::Modes),

@@ -8,7 +8,7 @@
 //!
 //! **Writes**: `fetch/certificates.json`, `fetch/goal-state.json`,
 //! `fetch/packages/`, `fetch/health.json`, `fetch/status.json`, `fetch/waagent_status.json`, `fetch/SharedConfig.xml`,
-//! `fetch/endpoint-problem.json`, `fetch/cursor.json`, `fetch/private/goal-state-uris.json`, `fetch/failed/`.
+//! `fetch/endpoint-problem.json`, `fetch/transport-problem.json`, `fetch/cursor.json`, `fetch/private/goal-state-uris.json`, `fetch/failed/`.
 //!
 //! **Exit codes**: 0 done or nothing to do; 64 usage; 73, 74 its folder; 75 the platform doesn't answer, or another run
 //! holds the lock; 76 the platform's answer makes no sense; 77 sandbox; 78 configuration.

@@ -1,10 +1,11 @@
-//! A reader can miss a change: a path unit forgets what comes while its service runs. Where a reader's document isn't
-//! made from what we published, the same document is put in place once more.
+//! A reader can miss a change: a path unit forgets what comes while its service runs, and a run may come to nothing. Where
+//! a reader's document isn't made from what we published, the same document is put in place once more.
 
 use std::time::Duration;
 
 use waagent_common::documents::{
-    Body, Certificates, ExtensionStatus, Glance, GoalState, SealedCertificates, sha256,
+    Body, Certificates, Endpoint, EndpointProblem, ExtensionStatus, Glance, GoalState, SealedCertificates,
+    Transport, TransportProblem, sha256,
 };
 use waagent_common::durable;
 use waagent_common::fault::Fault;
@@ -14,7 +15,7 @@ use waagent_common::place::Place;
 /// Ours, and the document that its reader makes from it.
 #[derive(Debug)]
 pub struct Republish {
-    pairs: [Pair; 2],
+    pairs: [Pair; 4],
 }
 
 #[derive(Debug)]
@@ -38,7 +39,13 @@ impl Republish {
     /// Nothing is late yet.
     pub fn new() -> Self {
         Self {
-            pairs: [Pair::of::<SealedCertificates, Certificates>(), Pair::of::<GoalState, ExtensionStatus>()],
+            pairs: [
+                Pair::of::<SealedCertificates, Certificates>(),
+                Pair::of::<GoalState, ExtensionStatus>(),
+                // Nothing is made from these: they are there for as long as they ask.
+                Pair::of::<TransportProblem, Transport>(),
+                Pair::of::<EndpointProblem, Endpoint>(),
+            ],
         }
     }
 
@@ -109,3 +116,40 @@ impl Pair {
 
 /// After the first publishing, after the second, after each further one.
 const WAITS: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600)];
+
+#[cfg(test)]
+mod tests {
+    use waagent_common::documents::{Inputs, path_of, write};
+    use waagent_common::sandbox::Sandbox;
+
+    use super::*;
+
+    /// Which file it is: one that is put in place again is another.
+    fn inode(place: &Place) -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        path_of::<TransportProblem>(place).metadata().unwrap().ino()
+    }
+
+    /// Whom a question starts may be killed before it has done anything: a question that is heard once isn't enough.
+    #[test]
+    fn a_question_is_put_again_for_as_long_as_it_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place::new(root.path());
+        std::fs::create_dir_all(place.lib("fetch")).unwrap();
+        let problem = TransportProblem { reason: "there is none".to_owned() };
+        write(&place, &problem, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        let mut republish = Republish::new();
+        let mut asked = inode(&place);
+        let mut times = Vec::new();
+        for second in 0..1500 {
+            republish.look(&place, Duration::from_secs(second)).unwrap();
+            if inode(&place) != std::mem::replace(&mut asked, inode(&place)) {
+                times.push(second);
+            }
+        }
+        assert_eq!(times, [10, 70, 670, 1270]);
+        durable::remove(&path_of::<TransportProblem>(&place)).unwrap();
+        republish.look(&place, Duration::from_secs(1500)).unwrap();
+        assert_eq!(republish.next(), Duration::MAX);
+    }
+}

@@ -149,6 +149,7 @@ impl<'a> Resident<'a> {
             // What waited for the newest ids goes on.
             self.packages.due |= self.packages.stale.is_some();
         }
+        self.compare |= std::mem::take(&mut self.session.fetcher.wants);
         self.round_at = monotonic() + self.period(result.is_err());
     }
 

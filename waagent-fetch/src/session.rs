@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use waagent_common::config::{Config, TextKey};
 use waagent_common::documents::{
-    Cursor, Document, EndpointProblem, FetchStatus, GoalStateSource, Inputs, write,
+    Cursor, Document, EndpointProblem, FetchStatus, GoalStateSource, Inputs, path_of, write,
 };
 use waagent_common::durable;
 use waagent_common::fault::Fault;
@@ -46,6 +46,8 @@ impl Session {
     pub fn new(place: &Place, config: Config, sandbox: Sandbox, settings: Settings) -> Result<Self, Fault> {
         let cursor = Document::<Cursor>::read_if_there(place).unwrap_or_default();
         let channel = cursor.and_then(|cursor| cursor.body.download_channel);
+        // A question of an earlier run: this one has heard no silence yet.
+        durable::remove(&path_of::<EndpointProblem>(place))?;
         let reporter = Reporter::new(place, config.text(TextKey::ProvisioningAgent));
         let uploader = Uploader::new(place, &config);
         Ok(Self {
@@ -173,7 +175,7 @@ impl Session {
     }
 
     /// waagent-net looks for the WireServer again.
-    fn endpoint_is_silent(&self) {
+    fn endpoint_is_silent(&mut self) {
         let since = time::unix_seconds().saturating_sub(self.outage.lasts(monotonic()).as_secs());
         let problem = EndpointProblem {
             address: self.fetcher.client.endpoint(),
@@ -183,11 +185,11 @@ impl Session {
         if let Err(fault) = write(&self.fetcher.place, &problem, &Inputs::new(), &self.fetcher.sandbox) {
             log::error(&fault.text);
         }
+        self.fetcher.wants = true;
     }
 
     fn endpoint_answers(&self) {
-        let path = waagent_common::documents::path_of::<EndpointProblem>(&self.fetcher.place);
-        if let Err(fault) = durable::remove(&path) {
+        if let Err(fault) = durable::remove(&path_of::<EndpointProblem>(&self.fetcher.place)) {
             log::error(&fault.text);
         }
     }

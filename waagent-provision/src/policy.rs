@@ -54,7 +54,11 @@ pub const POLICY: Policy = Policy {
         grant("/root", "authorized keys: only with Provisioning.AllowResetSysUser=y and UserName root"),
         grant("/run/waagent/provision", "lock, flags for PID 1"),
         grant("/sys/fs/selinux", "tools: ask the SELinux policy, by writing the question"),
-        grant("/var/lib/waagent", "its folder and documents, ovf-env.xml, CustomData, markers, links"),
+        grant(
+            "/var/lib/waagent",
+            "its folder and documents, ovf-env.xml, CustomData, markers, links; to the other programs' folders \
+             the unit's ReadOnlyPaths= and SELinux close it",
+        ),
         grant("/var/lib/waagent/provision", "status, journal: its own folder"),
         grant("/var/log/faillog", "user: useradd clears the number's old entry"),
         grant("/var/log/lastlog", "user: useradd clears the number's old entry"),

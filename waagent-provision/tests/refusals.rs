@@ -80,7 +80,8 @@ fn each_layer_stops_what_this_program_has_no_business_with() {
     assert!(!mounts.contains(root.path().to_str().unwrap()), "{mounts}");
 }
 
-/// Landlock is hierarchical: who may make files in the agent's folder may write below it. File modes hold the line.
+/// Landlock is hierarchical: who may make files in the agent's folder may write below it. File modes hold the line where a
+/// folder isn't root's; for all of them the unit's ReadOnlyPaths= and SELinux do.
 fn other_programs_folders_are_closed_by_their_modes_once_the_override_is_laid_down() {
     let Some(root) = scratch() else { return };
     let fetch = root.path().join("var/lib/waagent/fetch");

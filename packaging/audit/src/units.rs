@@ -98,6 +98,7 @@ const CONFINING: &[&str] = &[
     "Private",
     "Proc",
     "Protect",
+    "ReadOnlyPaths",
     "ReadWritePaths",
     "RemoveIPC",
     "Restrict",

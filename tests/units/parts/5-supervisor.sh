@@ -26,7 +26,29 @@ gives_the_same_capabilities() { # CONSTANT UNIT
     diff <(echo "$given") <(words "$2" CapabilityBoundingSet)
 }
 
-check "files that start waagent-certs" watches_the_same Certs waagent-certs.path
+# `Self::Firewall | Self::FetchFailed => 30,`
+has_the_same_limit() { # PROGRAM-VARIANT UNIT
+    local given
+    given=$(sed -n '/fn limit/,/^    }/p' "$supervisor/programs.rs" | grep -E "Self::$1( |$)" | grep -o '=> [0-9]*' | tr -d '=> ')
+    [ "${given}s" = "$(values "$2" TimeoutStartSec)" ] || { echo "programs.rs: ${given:-nothing}"; return 1; }
+}
+
+# `Program::Media | Program::Certs => (5, None),` and `=> (1, Some(10)),`
+is_started_again_alike() { # PROGRAM-VARIANT UNIT
+    local given burst=None
+    given=$(sed -n '/^fn rule/,/^}/p' "$supervisor/restarts.rs" | grep -E "Program::$1( |$)" | grep -o '=> (.*)' | tr -d '=> ')
+    [ "$(values "$2" StartLimitIntervalSec)" = 0 ] || burst="Some($(values "$2" StartLimitBurst))"
+    [ "$given" = "($(values "$2" RestartSec | tr -d s),$burst)" ] || { echo "restarts.rs: ${given:-nothing}"; return 1; }
+}
+
+for pair in Firewall=firewall Media=media Provision=provision Disk=disk DiskFinish=disk-finish Certs=certs Net=net; do
+    check "how long waagent-${pair#*=}.service may take" has_the_same_limit "${pair%=*}" "waagent-${pair#*=}.service"
+    check "how waagent-${pair#*=}.service is started again" is_started_again_alike "${pair%=*}" "waagent-${pair#*=}.service"
+done
+for pair in Dial=dial Fetch=fetch Ext=ext; do
+    check "how waagent-${pair#*=}.service is started again" is_started_again_alike "${pair%=*}" "waagent-${pair#*=}.service"
+done
+check "files that start waagent-certs" watches_the_same Certs waagent-certs.path waagent-transport.path
 check "files that start waagent-provision" watches_the_same Provision waagent-provision-late.path waagent-provision-media.path
 check "files that start waagent-net" watches_the_same Net waagent-net.path waagent-hostname.path waagent-lease.path
 check "files that start waagent-media" watches_the_same Media waagent-media.path waagent-release.path

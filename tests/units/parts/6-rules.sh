@@ -27,9 +27,21 @@ check "all stops with the agent, but commands, mounts, swap and notes of failure
 check "the platform hears of a failure, but of the fetcher's own, the runner's and the note's" \
     all_but OnFailure=waagent-failed@%n.service service waagent-customdata.service waagent-ext-run@.service \
     waagent-failed@.service waagent-fetch.service waagent.service
+# A unit that has met its start limit takes the path unit that starts it down for good.
+started_by_paths() {
+    local unit started
+    for unit in $(unit_files path timer); do
+        started=$(values "$unit" Unit)
+        echo "${started:-${unit%.*}.service}"
+    done | sort -u
+}
+has_no_start_limit() { test "$(values "$1" StartLimitIntervalSec)" = 0; }
+for unit in $(started_by_paths); do
+    check "no start limit takes down what starts $unit" has_no_start_limit "$unit"
+done
 check "no start limit for what paths, timers and PID 1 start again" \
-    all_but StartLimitIntervalSec=0 service waagent-customdata.service waagent-disk.service \
-    waagent-disk-finish.service waagent-firewall.service waagent-provision.service waagent.service
+    all_but StartLimitIntervalSec=0 service waagent-disk.service waagent-disk-finish.service waagent-firewall.service \
+    waagent-provision.service waagent.service
 check "in azure.slice, but what extensions and deployments bring" \
     all_but Slice=azure.slice service waagent-customdata.service waagent-ext-run@.service
 check "commands in azure-vmextensions.slice" \
@@ -43,6 +55,35 @@ check "residents come again" \
     these_alone Restart=always service waagent-dial.service waagent-ext.service waagent-fetch.service
 check "... but not after what a restart can't change" \
     these_alone "RestartPreventExitStatus=64 77 78" service waagent-dial.service waagent-ext.service waagent-fetch.service
+# Each link of the chain: one that was killed would leave those that wait for it waiting.
+oneshots() { (cd "$units" && grep -l '^Type=oneshot$' -- *.service); }
+for line in Restart=on-failure "RestartPreventExitStatus=64 65 66 69 70 71 73 74 76 77 78"; do
+    # shellcheck disable=SC2046
+    check "oneshots: $line" these_alone "$line" service $(oneshots)
+done
+# From systemd 254 on, OnFailure= hears of each end otherwise, also of those that a restart cures.
+check "a failure is noted when no restart has cured it" all_but RestartMode=direct service waagent-customdata.service \
+    waagent-ext-run@.service
+# At a bounded rate; what no path starts is given up in the end.
+is_bounded() { # UNIT
+    case $(values "$1" RestartSec) in 1s | 5s) ;; *) echo "RestartSec=$(values "$1" RestartSec)"; return 1 ;; esac
+    [ "$(values "$1" StartLimitIntervalSec)" = 0 ] && [ "$(values "$1" RestartSec)" = 5s ] ||
+        [ "$(values "$1" StartLimitIntervalSec) $(values "$1" StartLimitBurst)" = "1min 10" ]
+}
+# Who waits for a job of a unit that is started again and again waits no longer than for one that hangs.
+waits_are_bounded() { # UNIT
+    local start
+    start=$(values "$1" TimeoutStartSec)
+    # systemd's own default is 90 s.
+    start=${start:-90s}
+    [ "$(values "$1" JobRunningTimeoutSec)" = "$((${start%s} + 10))s" ]
+}
+for unit in $(oneshots); do
+    check "$unit is started again at a bounded rate" is_bounded "$unit"
+done
+for unit in $(oneshots) waagent-dial.service waagent-ext.service waagent-fetch.service; do
+    check "$unit keeps nobody waiting for ever" waits_are_bounded "$unit"
+done
 check "the fetcher has a watchdog" these_alone WatchdogSec=60s service waagent-fetch.service
 check "the planner has a watchdog" these_alone WatchdogSec=5min service waagent-ext.service
 secrets="waagent-certs.service waagent-media.service waagent-provision.service waagent-provision-late.service"

@@ -12,6 +12,13 @@ drop_in_is_found() { # NAME UNIT KEY
     jq -r '.findings[] | select(.state == "differs") | .what' "$scratch/force/$1" | sort -u | diff <(echo "$2 $3") -
 }
 
+# Of all that tmpfiles makes below /var/lib/waagent.
+writes_alone_in() { # UNIT FOLDER...
+    local unit=$1
+    shift
+    diff <(printf '/var/lib/waagent%s\n' "$@" | sort) <(sort "$scratch/force/$unit.writes")
+}
+
 mkdir "$scratch/force"
 if [ "$(id -u)" != 0 ]; then
     untested "what systemd makes of the units" "not root"
@@ -28,4 +35,12 @@ else
     check "waagent audit finds an open address" drop_in_is_found address waagent-dial.service IPAddressAllow
     check "waagent audit finds system calls" drop_in_is_found call waagent-disk.service SystemCallFilter
     check "waagent audit finds another command" drop_in_is_found command waagent-provision.service ExecStart
+    # Whatever owners and modes say. Extensions' own folders are beside these.
+    check "waagent-ext writes in no other program's folder" \
+        writes_alone_in waagent-ext.service "" /events /ext /ext/commands /ext/events /ext/results
+    for unit in waagent-provision.service waagent-provision-late.service; do
+        check "$unit: no folder of another program is writable" \
+            writes_alone_in $unit "" /events /provision /provision/events
+    done
+    check "waagent-disk writes in its own folder alone" writes_alone_in waagent-disk.service /disk /disk/events
 fi

@@ -3,7 +3,8 @@
 use super::{
     Begun, Body, Certificates, Command, CommandResult, Cursor, Endpoint, EndpointProblem, ExtensionState,
     ExtensionStatus, Failed, FetchStatus, Firewall, GoalState, Health, Media, Package, Plan,
-    ProvisionJournal, ProvisionStatus, ResourceDisk, SealedCertificates, Transport, Uris, Wanted,
+    ProvisionJournal, ProvisionStatus, ResourceDisk, SealedCertificates, Transport, TransportProblem, Uris,
+    Wanted,
 };
 
 /// A document, and who has to do with it.
@@ -65,6 +66,7 @@ pub const CATALOGUE: &[Entry] = &[
     entry::<Health>(&[]),
     entry::<FetchStatus>(&[]),
     entry::<EndpointProblem>(&[]),
+    entry::<TransportProblem>(&[]),
     entry::<Failed>(&["waagent-fetch"]),
     entry::<Cursor>(&[]),
 ];

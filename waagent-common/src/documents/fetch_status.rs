@@ -63,6 +63,27 @@ impl Body for EndpointProblem {
     }
 }
 
+/// There is no transport certificate to ask for certificates with: waagent-certs makes one. Gone when there is one.
+///
+/// Written by waagent-fetch; read by waagent-certs' path unit alone, which starts it. Secrets: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransportProblem {
+    /// `there is none`, or what is wrong with its document.
+    pub reason: String,
+}
+
+impl Body for TransportProblem {
+    const NAME: &'static str = "transport-problem";
+    const PATH: &'static str = "/var/lib/waagent/fetch/transport-problem.json";
+    const PROGRAM: &'static str = "waagent-fetch";
+    const WRITER: &'static str = "waagent-fetch";
+
+    fn check(&self) -> Result<(), String> {
+        bound("reason", self.reason.len(), 4096)
+    }
+}
+
 /// A unit failed: `fetch/failed/<unit>.json`. It may have left no document of its own.
 ///
 /// Written by `waagent-fetch failed`; read by waagent-fetch. Secrets: none.

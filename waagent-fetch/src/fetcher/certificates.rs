@@ -5,10 +5,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use waagent_common::documents::{
-    Certificates, Document, Inputs, SealedCertificates, Transport, Written, write,
+    Certificates, Document, Inputs, SealedCertificates, Transport, TransportProblem, Written, path_of, write,
 };
-use waagent_common::log;
-use waagent_common::text::shown;
+use waagent_common::fault::{Exit, Fault};
+use waagent_common::text::{cut, shown};
+use waagent_common::{durable, log};
 
 use super::Fetcher;
 use crate::clock::monotonic;
@@ -82,11 +83,21 @@ impl Fetcher {
         }
     }
 
-    fn seal_now(&self, wire: &WireGoalState) -> Result<Option<String>, String> {
-        let transport = Document::<Transport>::read_if_there(&self.place).map_err(|fault| fault.text)?;
-        let Some(transport) = transport else {
-            return Ok(Some("no certs/transport.json yet, so no certificates are asked for".to_owned()));
+    fn seal_now(&mut self, wire: &WireGoalState) -> Result<Option<String>, String> {
+        let transport = match Document::<Transport>::read_if_there(&self.place) {
+            Ok(Some(transport)) => transport,
+            Ok(None) => {
+                self.want_transport("there is none").map_err(|fault| fault.text)?;
+                return Ok(Some("no certs/transport.json yet, so no certificates are asked for".to_owned()));
+            }
+            Err(fault) => {
+                if fault.exit == Exit::Data {
+                    self.want_transport(&fault.text).map_err(|fault| fault.text)?;
+                }
+                return Err(fault.text);
+            }
         };
+        durable::remove(&path_of::<TransportProblem>(&self.place)).map_err(|fault| fault.text)?;
         let known = match Document::<SealedCertificates>::read_if_there(&self.place) {
             Ok(known) => known,
             // Ours to write: a damaged one is replaced.
@@ -139,6 +150,13 @@ impl Fetcher {
             ));
         }
         Ok(None)
+    }
+
+    /// Has waagent-certs started, which may have ended without a pair: it waits for our document, as we do for its.
+    fn want_transport(&mut self, reason: &str) -> Result<(), Fault> {
+        let problem = TransportProblem { reason: cut(reason, 1024).to_owned() };
+        self.wants |= write(&self.place, &problem, &Inputs::new(), &self.sandbox)? == Written::Changed;
+        Ok(())
     }
 
     /// Another cipher that waagent-certs needs for exactly this input.

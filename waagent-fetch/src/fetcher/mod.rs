@@ -54,6 +54,8 @@ pub struct Fetcher {
     /// The other channel.
     fast_track: FastTrack,
     environment: Environment,
+    /// A document has asked another program to run; taken by who sees to it that it is heard.
+    pub wants: bool,
     certificates: certificates::Due,
     missing: thumbprints::Missing,
 }
@@ -109,6 +111,7 @@ impl Fetcher {
             current: None,
             fast_track,
             environment: Environment::default(),
+            wants: false,
             certificates: certificates::Due::new(),
             missing: thumbprints::Missing::default(),
         })

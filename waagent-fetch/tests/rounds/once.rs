@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use waagent_common::documents::{
     Certificates, Cursor, FetchStatus, GoalState, GoalStateSource, Health, Inputs, MacState, ProvisionStatus,
-    SealedCertificates, Uris,
+    SealedCertificates, TransportProblem, Uris, path_of,
 };
 use waagent_fabric::fault::Act;
 use waagent_fabric::route::Route;
@@ -225,16 +225,30 @@ fn notes_no_unit_but_our_own() {
 }
 
 #[test]
-fn the_goal_state_comes_also_before_there_is_a_transport_certificate() {
+fn the_goal_state_comes_also_before_there_is_a_transport_certificate_which_is_asked_for() {
     let Some(machine) = Machine::new(SCENARIO) else { return };
+    let is_asked_for = || path_of::<TransportProblem>(&machine.place()).exists();
     let (code, text) = machine.once();
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("no certs/transport.json yet"), "{text}");
     assert_eq!(machine.count(Route::Certificates), 0);
     assert_eq!(machine.document::<GoalState>().body.certificates_sha256, None);
+    assert_eq!(machine.document::<TransportProblem>().body.reason, "there is none");
     machine.transport();
     assert_eq!(machine.once().0, 0);
     assert!(machine.document::<GoalState>().body.certificates_sha256.is_some());
+    assert!(!is_asked_for());
+}
+
+#[test]
+fn a_transport_certificate_in_a_damaged_document_is_asked_for() {
+    let Some(machine) = Machine::new(SCENARIO) else { return };
+    let transport = machine.lib("certs/transport.json");
+    fs::write(&transport, "{").unwrap();
+    let (code, text) = machine.once();
+    assert_eq!(code, 0, "{text}");
+    let reason = machine.document::<TransportProblem>().body.reason;
+    assert!(reason.contains("transport.json"), "{reason}");
 }
 
 #[test]

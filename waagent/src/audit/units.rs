@@ -252,7 +252,7 @@ const PLAIN: &[&str] = &[
     "UMask",
 ];
 /// Keys with words in any order.
-const LISTS: &[&str] = &["ReadWritePaths"];
+const LISTS: &[&str] = &["ReadOnlyPaths", "ReadWritePaths"];
 const ADDRESSES: &[&str] = &["IPAddressAllow", "IPAddressDeny"];
 /// What systemctl is asked for beyond those.
 const OTHERS: &[&str] = &[

@@ -20,12 +20,10 @@ use super::children::{Children, Finished, Start};
 use super::flags::{Commands, Flags};
 use super::journal::{brief, mib, say};
 use super::programs::Program;
+use super::restarts::Restarts;
 use super::triggers::{Triggers, folders};
 use super::{accounts, folders as tmpfiles, sockets};
 
-/// How long ended residents stay away (`RestartSec=` of their units).
-const RESTART: Duration = Duration::from_secs(5);
-const RESTART_DIALER: Duration = Duration::from_secs(1);
 /// What a program that was told to end may take for it.
 const STOP: Duration = Duration::from_secs(10);
 /// A boot, in order.
@@ -49,7 +47,9 @@ struct Chain<'a> {
     args: &'a Args,
     children: Children,
     queue: VecDeque<Program>,
-    restarts: Vec<(Instant, Program)>,
+    /// What was started last from the queue, and when first.
+    link: Option<(Program, Instant)>,
+    restarts: Restarts,
     triggers: Triggers,
     flags: Flags,
     commands: Commands,
@@ -102,7 +102,8 @@ impl<'a> Chain<'a> {
             args,
             children: Children::new(&args.programs, &notify),
             queue: BOOT.iter().copied().collect(),
-            restarts: Vec::new(),
+            link: None,
+            restarts: Restarts::default(),
             triggers: Triggers::default(),
             flags: Flags::as_they_are(),
             commands: Commands::default(),
@@ -116,7 +117,8 @@ impl<'a> Chain<'a> {
     /// Starts what is due, waits for what comes next, and says whether to stop.
     fn step(&mut self) -> Result<bool> {
         self.start_due()?;
-        self.wait()?;
+        self.wait(None)?;
+        self.children.end_overdue(STOP);
         self.children.pass_on_lines();
         self.hear_residents();
         self.forget_events();
@@ -130,8 +132,9 @@ impl<'a> Chain<'a> {
     /// One oneshot at a time, in order; residents and commands beside it.
     fn start_due(&mut self) -> Result<()> {
         self.flags_to_acts();
-        while !self.children.has_oneshot() {
+        while !self.children.has_oneshot() && !self.link_comes_again() {
             let Some(program) = self.queue.pop_front() else { break };
+            self.link = Some((program, Instant::now()));
             self.start(program)?;
         }
         if !BOOT.iter().any(|program| self.queue.contains(program)) || self.queue.is_empty() {
@@ -142,17 +145,26 @@ impl<'a> Chain<'a> {
                 }
             }
         }
-        let now = Instant::now();
-        let due: Vec<Program> = self.restarts.iter().filter(|(at, _)| *at <= now).map(|(_, p)| *p).collect();
-        self.restarts.retain(|(at, _)| *at > now);
-        for program in due {
-            self.start(program)?;
+        for program in self.restarts.take(Instant::now()) {
+            if !self.children.is_running(program) {
+                self.start(program)?;
+            }
         }
         self.start_command()
     }
 
+    /// What comes after a link waits for its restart, no longer than for one that hangs (`RestartMode=direct` and
+    /// `JobRunningTimeoutSec=` of the units).
+    fn link_comes_again(&self) -> bool {
+        self.link.is_some_and(|(program, begun)| {
+            let is_in_time = program.limit().is_some_and(|limit| begun.elapsed() < limit + STOP);
+            is_in_time && self.restarts.has(program)
+        })
+    }
+
     fn start(&mut self, program: Program) -> Result<()> {
         self.triggers.begins(program);
+        self.restarts.begins(program, Instant::now());
         let mut start = Start::of(program);
         let device = match program {
             Program::Media => &self.args.media_device,
@@ -185,15 +197,17 @@ impl<'a> Chain<'a> {
         }
     }
 
-    fn wait(&self) -> Result<()> {
+    /// Until something happens or is due, and no longer than `until`.
+    fn wait(&self, until: Option<Instant>) -> Result<()> {
         let mut fds = vec![
             PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.notifications.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(self.children.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
-        let timeout = self.restarts.iter().map(|(at, _)| at.saturating_duration_since(Instant::now())).min();
-        let timeout = timeout.map_or(PollTimeout::NONE, |left| {
+        let next = self.restarts.next().into_iter().chain(self.children.next_end(STOP)).chain(until).min();
+        let timeout = next.map_or(PollTimeout::NONE, |at| {
+            let left = at.saturating_duration_since(Instant::now());
             PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         });
         match poll(&mut fds, timeout) {
@@ -229,21 +243,21 @@ impl<'a> Chain<'a> {
 
     fn after(&mut self, finished: &Finished) -> Result<()> {
         let program = finished.program;
-        if program.is_resident() {
-            let pause = if program == Program::Dial { RESTART_DIALER } else { RESTART };
-            say(program.name(), &format!("  comes again in {}", brief(pause)));
-            self.restarts.push((Instant::now() + pause, program));
-        }
         if program == Program::Runner {
             self.commands.ended(&finished.detail);
         }
-        if finished.ended.code == Some(0) || matches!(program, Program::Runner | Program::Fetch) {
+        if let Some(pause) = self.restarts.ended(program, &finished.ended, Instant::now()) {
+            say(program.name(), &format!("  comes again in {}", brief(pause)));
+            return Ok(());
+        }
+        let has_no_note = matches!(program, Program::Runner | Program::Fetch | Program::FetchFailed);
+        if finished.ended.code == Some(0) || has_no_note {
             return Ok(());
         }
         self.report_failure(finished)
     }
 
-    /// `OnFailure=` of the units: the platform hears of a crash.
+    /// `OnFailure=` of the units: the platform hears of a crash that no restart has cured.
     fn report_failure(&mut self, finished: &Finished) -> Result<()> {
         let unit = format!("{}.service", finished.program.name());
         let (result, code, status) = match (finished.ended.code, finished.ended.signal) {
@@ -274,9 +288,7 @@ impl<'a> Chain<'a> {
         let deadline = Instant::now() + patience;
         self.children.signal(program, signal);
         while self.children.is_running(program) && Instant::now() < deadline {
-            self.restarts.push((deadline, program));
-            self.wait()?;
-            self.restarts.clear();
+            self.wait(Some(deadline))?;
             self.children.pass_on_lines();
             self.told_to_stop();
             self.children.finished();

@@ -178,6 +178,24 @@ impl Children {
         }
     }
 
+    /// When the next run has had its time: it is asked to end, and is ended `patience` later.
+    pub fn next_end(&self, patience: Duration) -> Option<Instant> {
+        let now = Instant::now();
+        let ends = self.running.values().filter_map(|child| Some(child.started + child.program.limit()?));
+        ends.flat_map(|end| [end, end + patience]).filter(|end| *end > now).min()
+    }
+
+    /// Ends the runs that have had their time.
+    pub fn end_overdue(&self, patience: Duration) {
+        for (pid, child) in &self.running {
+            let over = child.program.limit().and_then(|limit| child.started.elapsed().checked_sub(limit));
+            let Some(over) = over else { continue };
+            let signal = if over < patience { Signal::SIGTERM } else { Signal::SIGKILL };
+            // It may have ended a moment ago.
+            let _gone = kill(Pid::from_raw(*pid), signal);
+        }
+    }
+
     /// What each program's runs have cost so far.
     pub fn costs(&self) -> &BTreeMap<&'static str, Cost> {
         &self.costs

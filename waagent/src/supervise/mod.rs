@@ -10,5 +10,6 @@ pub mod folders;
 pub mod journal;
 pub mod mounts;
 pub mod programs;
+pub mod restarts;
 pub mod sockets;
 pub mod triggers;

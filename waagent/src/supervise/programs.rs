@@ -1,6 +1,7 @@
 //! The programs, and whose rights each gets: what their units say, for machines without units.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use caps::CapsHashSet;
@@ -9,7 +10,7 @@ use waagent_common::sys::spawn::{Identity, capability};
 use waagent_common::users::{gid_of, uid_of};
 
 /// A program of the agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Program {
     /// The early run of waagent-net.
     Firewall,
@@ -68,6 +69,19 @@ impl Program {
     /// Does it stay?
     pub fn is_resident(self) -> bool {
         matches!(self, Self::Dial | Self::Fetch | Self::Ext)
+    }
+
+    /// What a run may take (`TimeoutStartSec=`); residents and commands have no end.
+    pub fn limit(self) -> Option<Duration> {
+        let seconds = match self {
+            Self::Firewall | Self::FetchFailed => 30,
+            Self::Media | Self::Provision => 90,
+            Self::Disk | Self::DiskFinish => 360,
+            Self::Certs => 60,
+            Self::Net => 120,
+            Self::Dial | Self::Fetch | Self::Ext | Self::Runner => return None,
+        };
+        Some(Duration::from_secs(seconds))
     }
 
     /// Its name in the journal.

@@ -15,6 +15,7 @@ use super::programs::Program;
 /// Files and the programs that look at them.
 const TRIGGERS: &[(&str, &str, Program)] = &[
     (LIB, "fetch/certificates.json", Program::Certs),
+    (LIB, "fetch/transport-problem.json", Program::Certs),
     (LIB, "certs/certificates.json", Program::Provision),
     (RUN, "media/ovf-env.xml", Program::Provision),
     (LIB, "fetch/endpoint-problem.json", Program::Net),
