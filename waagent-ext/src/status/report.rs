@@ -11,15 +11,20 @@ use waagent_common::documents::{
 use waagent_common::place::Place;
 use waagent_common::types::HandlerName;
 
-use super::{heartbeat, read, shrink};
+use super::shrink::Parts;
+use super::{heartbeat, read};
 use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 
-/// Puts reports together, and remembers the last good status of each extension.
+/// Puts reports together, and remembers the last good status of each extension as far as it was reported.
 #[derive(Debug, Default)]
 pub struct Reporter {
-    last: HashMap<(HandlerName, u32), Value>,
+    /// As JSON, which takes the least memory.
+    last: HashMap<Key, String>,
 }
+
+/// A handler and the sequence number of its settings.
+type Key = (HandlerName, u32);
 
 /// A report, and when it may change by time alone.
 #[derive(Debug)]
@@ -46,21 +51,31 @@ impl Reporter {
         let newest = goal;
         let goal = goal.filter(|goal| goal.extensions.is_empty() || !refused(goal));
         let mut again = None;
-        let mut handlers = Vec::new();
+        let mut parts = Parts::default();
         match goal {
             Some(goal) => {
+                let mut good = Vec::new();
                 for extension in &goal.extensions {
-                    handlers.extend(self.entry(place, logs, state, extension, &mut again));
+                    let Some((part, key)) = self.entry(place, logs, state, extension, &mut again) else {
+                        continue;
+                    };
+                    good.extend(key.map(|key| (parts.len(), key)));
+                    parts.push(part);
+                }
+                let known = |(index, key)| Some((key, parts.status(index)?.to_string()));
+                self.last = good.into_iter().filter_map(known).collect();
+            }
+            None => {
+                for record in &state.handlers {
+                    parts.push(handler_part(record, &record.status));
                 }
             }
-            None => handlers.extend(state.handlers.iter().map(|record| handler_part(record, &record.status))),
         }
-        shrink::within_bound(&mut handlers);
         let body = ExtensionStatus {
             goal_state_id: newest.map(|goal| goal.id.clone()),
             complete: round
                 .is_some_and(|round| round.complete && newest.is_some_and(|g| g.id == round.goal_state_id)),
-            handlers,
+            handlers: parts.into_handlers(),
             goal_state_aggregate: state.aggregate.clone(),
             left_over: state.left_over.clone(),
         };
@@ -69,20 +84,25 @@ impl Reporter {
 
     /// The status word that an extension reports itself; a missing or half-written file is no last word.
     pub fn word(&self, home: &Home, number: u32) -> String {
-        let last = self.last.get(&(home.name.clone(), number));
-        let reading = read::read(home, number, None, last);
+        let last = self.last(&(home.name.clone(), number));
+        let reading = read::read(home, number, None, last.as_ref());
         let word = reading.status.get("status").and_then(Value::as_str).unwrap_or("error");
         word.to_owned()
     }
 
+    fn last(&self, key: &Key) -> Option<Value> {
+        serde_json::from_str(self.last.get(key)?).ok()
+    }
+
+    /// The part of an extension; with its key where its status is a good one, of now or of before.
     fn entry(
-        &mut self,
+        &self,
         place: &Place,
         logs: &str,
         state: &ExtensionState,
         extension: &Extension,
         again: &mut Option<Duration>,
-    ) -> Option<Value> {
+    ) -> Option<(Value, Option<Key>)> {
         let record = record_of(state, &extension.name)?;
         let home = Home::new(place, logs, &record.name, &record.version);
         let mut status = record.status.clone();
@@ -95,6 +115,7 @@ impl Reporter {
             sooner(again, later);
         }
         let mut entry = handler_part(record, &status);
+        let mut good = None;
         let wanted = extension.state.eq_ignore_ascii_case("enabled")
             || (record.failure.is_some() && !extension.state.eq_ignore_ascii_case("uninstall"));
         if let Some(settings) = extension.settings.first()
@@ -102,10 +123,11 @@ impl Reporter {
         {
             let number = settings.sequence_number;
             let key = (record.name.clone(), number);
-            let reading = read::read(&home, number, record.failure.as_ref(), self.last.get(&key));
+            let last = self.last(&key);
+            let reading = read::read(&home, number, record.failure.as_ref(), last.as_ref());
             sooner(again, reading.again);
-            if reading.genuine {
-                self.last.insert(key, reading.status.clone());
+            if reading.genuine || (reading.again.is_some() && last.is_some()) {
+                good = Some(key);
             }
             let part = json!({
                 "sequenceNumber": number,
@@ -113,7 +135,7 @@ impl Reporter {
             });
             put(&mut entry, "runtimeSettingsStatus", part);
         }
-        Some(entry)
+        Some((entry, good))
     }
 }
 
