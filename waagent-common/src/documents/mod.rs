@@ -357,4 +357,6 @@ pub fn path_of<T: Body>(place: &Place) -> PathBuf {
 }
 
 #[cfg(test)]
+mod overfull;
+#[cfg(test)]
 mod tests;

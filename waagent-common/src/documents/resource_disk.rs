@@ -189,18 +189,24 @@ impl Body for ResourceDisk {
         bounds.texts("mount_options", &mut self.mount_options, 4096);
         bounds.texts("managed_by", &mut self.managed_by, 256);
         if let Some(swap) = &mut self.swap {
+            bounds.text("swap.state", &mut swap.state, 64);
             bounds.text("swap.path", &mut swap.path, 4096);
         }
         bounds.list("nvme_local", &mut self.nvme_local, 64);
         for disk in &mut self.nvme_local {
+            bounds.text("nvme_local[].name", &mut disk.name, 64);
             bounds.text("nvme_local[].model", &mut disk.model, 256);
             bounds.text("nvme_local[].serial", &mut disk.serial, 256);
         }
         if let Some(scsi) = &mut self.scsi_timeout {
             bounds.list("scsi_timeout.disks", &mut scsi.disks, 256);
+            for disk in &mut scsi.disks {
+                bounds.text("scsi_timeout.disks[].name", &mut disk.name, 64);
+            }
         }
         bounds.list("warnings", &mut self.warnings, 64);
         for warning in &mut self.warnings {
+            bounds.text("warnings[].code", &mut warning.code, 64);
             bounds.text("warnings[].text", &mut warning.text, 2048);
             bounds.text("warnings[].what_to_do", &mut warning.what_to_do, 1024);
         }

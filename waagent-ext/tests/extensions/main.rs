@@ -11,6 +11,7 @@ mod commands;
 mod hostile_status;
 mod killed;
 mod manager;
+mod memory;
 mod packages;
 mod raw_zip;
 mod resident;

@@ -2,6 +2,7 @@
 
 mod faults;
 mod machine;
+mod memory;
 mod once;
 mod refusals;
 mod resident;

@@ -92,6 +92,10 @@ fn refuses_the_whole_document_where_it_is_damaged() {
     }
     let deep = format!("{{\"x\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(parse(deep.as_bytes(), "1").unwrap_err().contains("more than 32768 values"));
+    let deep = format!("{{\"x\": {}{}}}", "[".repeat(200), "]".repeat(200));
+    assert!(parse(deep.as_bytes(), "1").unwrap_err().contains("nested deeper than 127"));
+    let wide = format!("{{\"extensionGoalStates\": [{}[0]]}}", "[0],".repeat(1 << 20));
+    assert!(parse(wide.as_bytes(), "1").unwrap_err().contains("more than 32768 values"));
 }
 
 #[test]
