@@ -16,8 +16,16 @@ const SHORT: usize = 128;
 /// The parts of the status, within its bound at any time: what an extension writes is cut where it is gathered.
 #[derive(Debug, Default)]
 pub struct Parts {
-    handlers: Vec<Value>,
-    sizes: Vec<usize>,
+    parts: Vec<Part>,
+    size: usize,
+}
+
+#[derive(Debug)]
+struct Part {
+    handler: Value,
+    size: usize,
+    /// How many of the steps it has taken.
+    given: usize,
 }
 
 /// What is given up, one after the other. 256 extensions fit when all have given all.
@@ -32,38 +40,42 @@ impl Parts {
     /// Adds an extension's part. What is too much is shortened in the largest first: messages of substatuses, then the
     /// lists of substatuses, then all texts.
     pub fn push(&mut self, handler: Value) {
-        self.sizes.push(size(&handler));
-        self.handlers.push(handler);
-        for step in STEPS {
-            let mut order: Vec<usize> = (0..self.handlers.len()).collect();
-            order.sort_by_key(|index| std::cmp::Reverse(self.sizes.get(*index).copied()));
-            for index in order {
-                if self.sizes.iter().sum::<usize>() <= MAX {
-                    return;
-                }
-                if let (Some(handler), Some(size_of)) =
-                    (self.handlers.get_mut(index), self.sizes.get_mut(index))
-                {
-                    step(handler);
-                    *size_of = size(handler);
-                }
+        let size = size(&handler);
+        self.size += size;
+        self.parts.push(Part { handler, size, given: 0 });
+        for (number, step) in STEPS.iter().enumerate() {
+            while self.size > MAX {
+                let giving = self.parts.iter_mut().filter(|part| part.given <= number);
+                let Some(largest) = giving.max_by_key(|part| part.size) else { break };
+                self.size -= largest.shrink(number, *step);
             }
         }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.handlers.len()
+        self.parts.len()
     }
 
     /// The `status` of an extension, as it is now.
     pub fn status(&self, index: usize) -> Option<&Value> {
-        self.handlers.get(index)?.pointer(STATUS)
+        self.parts.get(index)?.handler.pointer(STATUS)
     }
 
     /// All of them.
     pub fn into_handlers(self) -> Vec<Value> {
-        self.handlers
+        self.parts.into_iter().map(|part| part.handler).collect()
+    }
+}
+
+impl Part {
+    /// Says how much smaller it is.
+    fn shrink(&mut self, number: usize, step: fn(&mut Value)) -> usize {
+        step(&mut self.handler);
+        self.given = number + 1;
+        let before = self.size;
+        self.size = size(&self.handler).min(before);
+        before - self.size
     }
 }
 
@@ -98,3 +110,64 @@ fn shorten_texts(handler: &mut Value, most: usize) {
 }
 
 const STATUS: &str = "/runtimeSettingsStatus/settingsStatus/status";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// `text` is everywhere but in the extension's own message.
+    fn part(name: &str, text: &str, message: &str, substatuses: Value) -> Value {
+        json!({
+            "handlerVersion": "1.0", "handlerName": name, "status": "NotReady", "code": -1, "useExactVersion": true,
+            "formattedMessage": {"lang": "en-US", "message": text},
+            "runtimeSettingsStatus": {"sequenceNumber": 1, "settingsStatus": {"version": 1.0, "status": {
+                "name": name, "operation": text, "configurationAppliedTime": text, "status": "error", "code": text,
+                "formattedMessage": {"lang": "en-US", "message": message}, "substatus": substatuses,
+            }}},
+        })
+    }
+
+    fn pushed(all: impl IntoIterator<Item = Value>) -> Vec<Value> {
+        let mut parts = Parts::default();
+        for one in all {
+            parts.push(one);
+            assert!(parts.parts.iter().map(|part| json::length(&part.handler)).sum::<usize>() <= MAX);
+        }
+        parts.into_handlers()
+    }
+
+    #[test]
+    fn the_largest_gives_first_and_a_new_error_is_told_whole() {
+        let long = "x".repeat(140_000);
+        let mut all: Vec<Value> = (0..5).map(|n| part(&format!("Big{n}"), "", &long, json!([]))).collect();
+        all.push(part("New", "it failed", "so", json!([{"status": "error"}])));
+        let handlers = pushed(all.clone());
+        assert_eq!(handlers.last(), all.last());
+        let message = format!("{STATUS}/formattedMessage/message");
+        let whole =
+            handlers.iter().filter(|handler| handler.pointer(&message) == Some(&long.as_str().into()));
+        assert_eq!(whole.count(), 4);
+    }
+
+    #[test]
+    fn as_many_as_a_goal_state_can_have_fit_with_all_their_texts() {
+        let long = "\"".repeat(10_000);
+        let name = "n".repeat(180);
+        let handlers = pushed(
+            (0..256).map(|_| part(&name, &long, &long, json!([{"status": "error", "message": "\\"}]))),
+        );
+        assert_eq!(handlers.len(), 256);
+        assert!(handlers.iter().all(|handler| handler["handlerName"] == *name));
+    }
+
+    #[test]
+    fn what_is_many_and_small_is_given_up_too() {
+        let substatuses: Vec<Value> = (0..6_000).map(|_| json!({"a": 0, "b": 0})).collect();
+        let handlers = pushed((0..3).map(|_| part("Many", "", "", substatuses.clone().into())));
+        let left =
+            handlers.iter().filter(|handler| handler.pointer(STATUS).unwrap().get("substatus").is_some());
+        assert_eq!(left.count(), 1);
+    }
+}

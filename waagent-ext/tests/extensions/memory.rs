@@ -168,3 +168,42 @@ fn a_third_goal_state_of_many_handlers_is_worked_on_after_two_that_were_not_fini
     assert_eq!(stage.handler("Test.Good")["status"], "Ready");
     assert_eq!(stage.document::<ExtensionState>().handlers.len(), 1);
 }
+
+#[test]
+fn more_left_over_folders_than_can_be_named_stop_nothing() {
+    let stage = Stage::new();
+    let good = Handler::new("Test.Good", GOOD);
+    for tree in 0..60 {
+        let deep = stage.place.lib(format!(".Test.Old-1.0.trash-{tree}")).join("d/".repeat(257));
+        for leaf in 0..20 {
+            fs::create_dir_all(deep.join(leaf.to_string())).unwrap();
+        }
+    }
+    stage.offer(&good);
+    stage.goal(1, vec![good.extension()]);
+    settle(&stage);
+    assert_eq!(stage.handler("Test.Good")["status"], "Ready");
+    assert_eq!(stage.status().left_over.len(), 256);
+}
+
+#[test]
+fn five_long_messages_do_not_keep_the_error_of_another_from_being_told() {
+    let stage = Stage::new();
+    let kinds = ["A", "B", "C", "D", "E", "New"];
+    let handlers: Vec<Handler> = kinds.map(|kind| Handler::new(&format!("Test.{kind}"), GOOD)).into();
+    handlers.iter().for_each(|handler| stage.offer(handler));
+    stage.goal(1, handlers.iter().map(Handler::extension).collect());
+    settle(&stage);
+    let status = |word: &str, text: &str| {
+        format!(
+            r#"[{{"status": {{"status": "{word}", "code": 5, "formattedMessage": {{"lang": "x", "message": "{text}"}}}}}}]"#
+        )
+    };
+    for handler in &handlers[..5] {
+        let file = stage.base(handler).join("status/0.status");
+        fs::write(file, status("success", &"\\n".repeat(65_000))).unwrap();
+    }
+    fs::write(stage.base(&handlers[5]).join("status/0.status"), status("error", "it broke")).unwrap();
+    settle(&stage);
+    assert_eq!(stage.own("Test.New")["formattedMessage"]["message"], "it broke");
+}
