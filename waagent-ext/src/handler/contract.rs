@@ -78,7 +78,9 @@ pub fn runtime_settings(settings: &ExtensionSettings, thumbprint: Option<&str>) 
     for (name, value) in
         [("protectedSettings", sealed), ("protectedSettingsCertThumbprint", readable.and(thumbprint))]
     {
-        out.push_str(&format!(r#", "{name}": "#));
+        out.push_str(", ");
+        string(&mut out, name);
+        out.push_str(": ");
         match value {
             Some(text) => string(&mut out, text),
             None => out.push_str("null"),

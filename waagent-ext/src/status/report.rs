@@ -59,8 +59,8 @@ impl Reporter {
                     let Some((part, key)) = self.entry(place, logs, state, extension, &mut again) else {
                         continue;
                     };
-                    good.extend(key.map(|key| (parts.len(), key)));
-                    parts.push(part);
+                    let index = parts.push(part);
+                    good.extend(key.map(|key| (index, key)));
                 }
                 let known = |(index, key)| Some((key, parts.status(index)?.to_string()));
                 self.last = good.into_iter().filter_map(known).collect();

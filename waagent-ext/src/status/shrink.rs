@@ -37,9 +37,9 @@ const STEPS: [fn(&mut Value); 4] = [
 ];
 
 impl Parts {
-    /// Adds an extension's part. What is too much is shortened in the largest first: messages of substatuses, then the
+    /// Adds an extension's part, and gives its number. What is too much is shortened in the largest first: messages of substatuses, then the
     /// lists of substatuses, then all texts.
-    pub fn push(&mut self, handler: Value) {
+    pub fn push(&mut self, handler: Value) -> usize {
         let size = size(&handler);
         self.size += size;
         self.parts.push(Part { handler, size, given: 0 });
@@ -50,11 +50,7 @@ impl Parts {
                 self.size -= largest.shrink(number, *step);
             }
         }
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.parts.len()
+        self.parts.len() - 1
     }
 
     /// The `status` of an extension, as it is now.

@@ -119,7 +119,9 @@ fn settings_of_many_values_reach_their_handler_as_they_are() {
         extension.settings[0].public_settings = JsonText::try_from(public.clone()).ok();
         extension
     });
-    handlers.iter().for_each(|handler| stage.offer(handler));
+    for handler in &handlers {
+        stage.offer(handler);
+    }
     stage.goal(1, extensions.collect());
     settle(&stage);
     for handler in &handlers {
@@ -191,7 +193,9 @@ fn five_long_messages_do_not_keep_the_error_of_another_from_being_told() {
     let stage = Stage::new();
     let kinds = ["A", "B", "C", "D", "E", "New"];
     let handlers: Vec<Handler> = kinds.map(|kind| Handler::new(&format!("Test.{kind}"), GOOD)).into();
-    handlers.iter().for_each(|handler| stage.offer(handler));
+    for handler in &handlers {
+        stage.offer(handler);
+    }
     stage.goal(1, handlers.iter().map(Handler::extension).collect());
     settle(&stage);
     let status = |word: &str, text: &str| {
