@@ -74,7 +74,7 @@ pub fn read_with_owner(path: &Path, max: u64) -> Result<(Vec<u8>, Owner), Fault>
     if meta.len() > max {
         return Err(refuse(Exit::Data, &format!("{} bytes, more than the {max} allowed", meta.len())));
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
     file.take(max + 1).read_to_end(&mut bytes).map_err(|e| refuse(Exit::Io, &e.to_string()))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > max) {
         return Err(refuse(Exit::Data, &format!("grew over the {max} bytes allowed")));

@@ -8,6 +8,7 @@ pub mod documents;
 pub mod durable;
 pub mod fault;
 pub mod instance;
+pub mod json;
 pub mod lock;
 pub mod log;
 pub mod marker;

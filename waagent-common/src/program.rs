@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigError, Severity, Sources, SwitchKey};
 use crate::fault::{Exit, Fault, Outcome, exit_of};
 use crate::log;
 use crate::sandbox::{Policy, Sandbox};
+use crate::sys::heap;
 
 /// Runs a program: parses its arguments, answers `--policy`, and reports what `run` came to.
 ///
@@ -20,6 +21,7 @@ pub fn main<A>(policy: &Policy, run: impl FnOnce(&A) -> Result<Outcome>) -> Exit
 where
     A: Parser + AsRef<Common>,
 {
+    heap::return_big_blocks();
     log::start(policy.program, policy.log_thread);
     let args = match A::try_parse() {
         Ok(args) => args,

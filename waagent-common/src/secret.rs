@@ -36,31 +36,35 @@ impl<T> fmt::Display for Secret<T> {
 /// are called.
 pub fn redact_uris(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((start, end)) = next_query(rest) {
-        clean.push_str(rest.get(..start).unwrap_or_default());
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || "\"'<>`".contains(c)) {
+        let end = word.trim_end_matches(|c: char| c.is_whitespace() || "\"'<>`".contains(c));
+        let Some(query) = query_of(end) else {
+            clean.push_str(word);
+            continue;
+        };
+        clean.push_str(end.get(..query).unwrap_or_default());
         clean.push_str("?<redacted>");
-        rest = rest.get(end..).unwrap_or_default();
+        clean.push_str(word.get(end.len()..).unwrap_or_default());
     }
-    clean.push_str(rest);
     clean
 }
 
-/// The range of the next `?query` that belongs to an `http(s)` URI.
-fn next_query(text: &str) -> Option<(usize, usize)> {
-    let mut from = 0;
-    while let Some(scheme) = text.get(from..)?.find("://").map(|at| at + from) {
-        let after = text.get(scheme..)?;
-        let length = after.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(after.len());
-        let uri = after.get(..length)?;
-        let web = text.get(..scheme).is_some_and(|before| before.to_ascii_lowercase().ends_with("http"))
-            || text.get(..scheme).is_some_and(|before| before.to_ascii_lowercase().ends_with("https"));
-        match uri.find('?') {
-            Some(query) if web && query + 1 < length => return Some((scheme + query, scheme + length)),
-            _ => from = scheme + 3,
-        }
-    }
-    None
+/// Where the query of the first `http(s)` URI in a word begins, if it isn't empty.
+fn query_of(word: &str) -> Option<usize> {
+    let is_web = |at: &usize| {
+        let before = word.as_bytes().get(..*at).unwrap_or_default();
+        let ends = |scheme: &[u8]| {
+            before
+                .len()
+                .checked_sub(scheme.len())
+                .and_then(|from| before.get(from..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(scheme))
+        };
+        ends(b"http") || ends(b"https")
+    };
+    let scheme = word.match_indices("://").map(|(at, _)| at).find(is_web)?;
+    let query = scheme + word.get(scheme..)?.find('?')?;
+    (query + 1 < word.len()).then_some(query)
 }
 
 #[cfg(test)]
@@ -80,6 +84,8 @@ mod tests {
             redact_uris("get https://a.b/c?sig=x%2F&se=1 failed, then HTTP://d/e?comp=f."),
             "get https://a.b/c?<redacted> failed, then HTTP://d/e?<redacted>"
         );
+        let long = "://http://a?".repeat(1 << 17);
+        assert_eq!(redact_uris(&long), "://http://a?<redacted>");
         assert_eq!(redact_uris("'http://a/b' and ftp://c?d=e what?"), "'http://a/b' and ftp://c?d=e what?");
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use waagent_common::config::{Config, SwitchKey, TextKey};
 use waagent_common::durable::read_with_owner;
 use waagent_common::fault::Exit;
+use waagent_common::json;
 use waagent_common::place::Place;
 use waagent_common::text::shown;
 
@@ -102,9 +103,8 @@ impl Allow {
 }
 
 fn parse(bytes: &[u8], path: &str) -> Result<Allow, String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|e| {
-        format!("policy file does not conform to valid json syntax. {}", shown(&e.to_string()))
-    })?;
+    let value: Value = json::read(bytes, json::MAX_DEPTH)
+        .map_err(|error| format!("policy file does not conform to valid json syntax. {error}"))?;
     let Value::Object(policy) = value else {
         return Err("expected an object describing a Policy".to_owned());
     };

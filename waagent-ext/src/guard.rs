@@ -139,13 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn remembers_the_newest_ends_and_always_fits_its_document() {
+    fn remembers_the_newest_ends() {
         let mut ends = Vec::new();
         for number in 0..200 {
             count(&mut ends, &input(number));
             count(&mut ends, &input(number));
         }
         assert_eq!((ends.len(), ends.last().map(|end| end.times)), (Begun::MAX_ENDS, Some(2)));
-        assert_eq!(Begun { input: Some(input(1)), ends }.check(), Ok(()));
     }
 }

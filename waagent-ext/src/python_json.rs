@@ -10,40 +10,41 @@ use serde_json::Value;
 /// A value as Python writes it. Member order and number texts are kept.
 pub fn dumps(value: &Value) -> String {
     let mut out = String::new();
-    write(&mut out, value);
+    respell(&mut out, &value.to_string());
     out
 }
 
-/// Depth is bounded by the parser that made the value (128 levels, `serde_json`).
-fn write(out: &mut String, value: &Value) {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => out.push_str(&number.to_string()),
-        Value::String(text) => string(out, text),
-        Value::Array(items) => {
-            out.push('[');
-            for (index, item) in items.iter().enumerate() {
-                out.push_str(if index == 0 { "" } else { ", " });
-                write(out, item);
-            }
-            out.push(']');
+/// Adds a text that is JSON, token by token: nothing is made of it but its other spelling.
+pub fn respell(out: &mut String, json: &str) {
+    let mut rest = json;
+    while let Some(token) = rest.chars().next() {
+        let length = if token == '"' { length_of_string(rest) } else { token.len_utf8() };
+        let (this, next) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        match token {
+            // What is JSON has no string that can't be read.
+            '"' => string(out, &serde_json::from_str::<String>(this).unwrap_or_default()),
+            ',' => out.push_str(", "),
+            ':' => out.push_str(": "),
+            ' ' | '\t' | '\n' | '\r' => {}
+            other => out.push(other),
         }
-        Value::Object(members) => {
-            out.push('{');
-            for (index, (name, member)) in members.iter().enumerate() {
-                out.push_str(if index == 0 { "" } else { ", " });
-                string(out, name);
-                out.push_str(": ");
-                write(out, member);
-            }
-            out.push('}');
-        }
+        rest = next;
     }
 }
 
-fn string(out: &mut String, text: &str) {
+/// With its quotes.
+fn length_of_string(json: &str) -> usize {
+    let mut escaped = false;
+    let end = json.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(json.len(), |end| end + 2)
+}
+
+/// Adds a text as a JSON string.
+pub fn string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -75,6 +76,9 @@ mod tests {
         let text =
             r#"{"b":[1,1.50,18446744073709551616,true,null,{}],"a":"\u00e9\ud83d\ude00\"\\/\b\u007f"}"#;
         let value: Value = serde_json::from_str(text).unwrap();
+        let mut out = String::new();
+        respell(&mut out, &text.replace(',', " ,\n"));
+        assert_eq!(out, dumps(&value));
         assert_eq!(
             dumps(&value),
             r#"{"b": [1, 1.50, 18446744073709551616, true, null, {}], "a": "\u00e9\ud83d\ude00\"\\/\b\u007f"}"#

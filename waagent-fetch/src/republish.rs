@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use waagent_common::documents::{
     Body, Certificates, Endpoint, EndpointProblem, ExtensionStatus, Glance, GoalState, SealedCertificates,
     Transport, TransportProblem, sha256,
@@ -91,8 +92,8 @@ impl Pair {
             return Ok(());
         };
         let digest = sha256(&bytes);
-        let made_from =
-            Glance::read(&place.path(self.theirs)).ok().and_then(|it| it.inputs.get(self.name).cloned());
+        let made_from = Glance::<IgnoredAny>::read(&place.path(self.theirs)).ok();
+        let made_from = made_from.and_then(|it| it.inputs.get(self.name).cloned());
         if made_from.as_ref() == Some(&digest) {
             self.late = None;
             return Ok(());

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// Foreign bytes that waagent-ext works on, recorded before it begins: what ended it twice isn't begun a third time.
 ///
@@ -85,11 +85,11 @@ impl Body for Begun {
     const WRITER: &'static str = "root";
     const MODE: u32 = 0o600;
 
-    fn check(&self) -> Result<(), String> {
-        bound("ends", self.ends.len(), Self::MAX_ENDS)?;
-        self.ends.iter().map(|end| &end.input).chain(&self.input).try_for_each(|input| {
-            bound("of", input.of.len(), 256)?;
-            bound("stamp", input.stamp.len(), 256)
-        })
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.list("ends", &mut self.ends, Self::MAX_ENDS);
+        for input in self.ends.iter_mut().map(|end| &mut end.input).chain(&mut self.input) {
+            bounds.text("of", &mut input.of, 256);
+            bounds.text("stamp", &mut input.stamp, 256);
+        }
     }
 }

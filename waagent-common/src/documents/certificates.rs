@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 use crate::types::Thumbprint;
 
 /// The platform's answer to a certificates request, still sealed.
@@ -28,14 +28,16 @@ impl Body for SealedCertificates {
     const PATH: &'static str = "/var/lib/waagent/fetch/certificates.json";
     const PROGRAM: &'static str = "waagent-fetch";
     const WRITER: &'static str = "waagent-fetch";
-    const MAX_BYTES: u64 = 6 << 20;
+    // The envelope is besides the answer of 6 MiB.
+    const MAX_BYTES: u64 = (6 << 20) + (64 << 10);
 
-    fn check(&self) -> Result<(), String> {
-        bound("uri_incarnation", self.uri_incarnation.len(), 64)?;
-        bound("container_id", self.container_id.len(), 128)?;
-        bound("cipher_requested", self.cipher_requested.len(), 32)?;
-        bound("format", self.format.as_ref().map_or(0, String::len), 64)?;
-        bound("data_base64", self.data_base64.as_ref().map_or(0, String::len), 6 << 20)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("uri_incarnation", &mut self.uri_incarnation, 64);
+        bounds.text("container_id", &mut self.container_id, 128);
+        bounds.text("cipher_requested", &mut self.cipher_requested, 32);
+        bounds.texts("format", &mut self.format, 64);
+        let sealed = self.data_base64.as_ref().map_or(0, String::len);
+        bounds.whole("data_base64", sealed, 6 << 20);
     }
 }
 
@@ -108,19 +110,17 @@ impl Body for Certificates {
     const WRITER: &'static str = "waagent-certs";
     const MAX_BYTES: u64 = 1 << 20;
 
-    fn check(&self) -> Result<(), String> {
-        bound("certificates", self.certificates.len(), 64)?;
-        for row in &self.certificates {
-            bound("certificates.subject", row.subject.len(), 1024)?;
-            bound("certificates.issuer", row.issuer.len(), 1024)?;
-            bound("certificates.not_after", row.not_after.len(), 40)?;
-            bound("certificates.friendly_name", row.friendly_name.as_ref().map_or(0, String::len), 1024)?;
-            bound("certificates.key_type", row.key_type.len(), 64)?;
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.list("certificates", &mut self.certificates, 64);
+        for row in &mut self.certificates {
+            bounds.text("certificates[].subject", &mut row.subject, 1024);
+            bounds.text("certificates[].issuer", &mut row.issuer, 1024);
+            bounds.text("certificates[].not_after", &mut row.not_after, 40);
+            bounds.texts("certificates[].friendly_name", &mut row.friendly_name, 1024);
+            bounds.text("certificates[].key_type", &mut row.key_type, 64);
         }
-        for error in &self.errors {
-            bound("errors", error.len(), 2048)?;
-        }
-        bound("errors", self.errors.len(), 128)?;
-        bound("needs", self.needs.as_ref().map_or(0, String::len), 32)
+        bounds.list("errors", &mut self.errors, 128);
+        bounds.texts("errors[]", &mut self.errors, 2048);
+        bounds.texts("needs", &mut self.needs, 32);
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 use crate::types::{ExtensionName, HandlerName, HandlerVersion};
 
 /// One command of a handler: `ext/commands/<id>.json`.
@@ -73,13 +73,19 @@ impl Body for Command {
     const MAX_BYTES: u64 = 256 << 10;
     const MODE: u32 = 0o600;
 
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.whole("command", self.command.len(), 64 << 10);
+        bounds.whole("directory", self.directory.len(), 4096);
+        bounds.whole("environment", self.environment.len(), 64);
+        bounds.whole("slice", self.slice.as_ref().map_or(0, String::len), 256);
+    }
+
     fn check(&self) -> Result<(), String> {
         check_id(&self.id)?;
-        bound("command", self.command.len(), 64 << 10)?;
-        bound("directory", self.directory.len(), 4096)?;
-        bound("environment", self.environment.len(), 64)?;
-        bound("slice", self.slice.as_ref().map_or(0, String::len), 256)?;
-        bound("timeout_s", usize::try_from(self.timeout_s).unwrap_or(usize::MAX), 24 * 3600)
+        if self.timeout_s > 24 * 3600 {
+            return Err(format!("body.timeout_s: {}, more than a day", self.timeout_s));
+        }
+        Ok(())
     }
 }
 
@@ -132,9 +138,12 @@ impl Body for CommandResult {
     const WRITER: &'static str = "root";
     const MODE: u32 = 0o600;
 
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.texts("error", &mut self.error, 4096);
+    }
+
     fn check(&self) -> Result<(), String> {
-        check_id(&self.id)?;
-        bound("error", self.error.as_ref().map_or(0, String::len), 4096)
+        check_id(&self.id)
     }
 }
 

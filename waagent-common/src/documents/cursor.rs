@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// What the fetcher remembers between its runs and nobody else needs.
 ///
@@ -22,8 +22,8 @@ impl Body for Cursor {
     const WRITER: &'static str = "waagent-fetch";
     const MODE: u32 = 0o600;
 
-    fn check(&self) -> Result<(), String> {
-        bound("fast_track_created_on", self.fast_track_created_on.as_ref().map_or(0, String::len), 40)?;
-        bound("download_channel", self.download_channel.as_ref().map_or(0, String::len), 32)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.texts("fast_track_created_on", &mut self.fast_track_created_on, 40);
+        bounds.texts("download_channel", &mut self.download_channel, 32);
     }
 }

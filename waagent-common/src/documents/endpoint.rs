@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// Where the WireServer is.
 ///
@@ -57,8 +57,8 @@ impl Body for Endpoint {
     const PROGRAM: &'static str = "waagent-net";
     const WRITER: &'static str = "waagent-net";
 
-    fn check(&self) -> Result<(), String> {
+    fn bounds(&mut self, bounds: &mut Bounds) {
         // IFNAMSIZ of linux/if.h.
-        bound("interface", self.interface.as_ref().map_or(0, String::len), 15)
+        bounds.whole("interface", self.interface.as_ref().map_or(0, String::len), 15);
     }
 }

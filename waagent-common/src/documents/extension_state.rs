@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Body, CommandKind, bound};
+use super::{Body, Bounds, CommandKind};
 use crate::types::{HandlerName, HandlerVersion, Sha256};
 
 /// What the planner knows to be done: its memory across restarts.
@@ -231,6 +231,42 @@ pub struct ExtensionFailure {
     pub since_ms: Option<u64>,
 }
 
+impl ExtensionState {
+    /// Most handlers that are remembered: those of a goal state, and as many that aren't in it.
+    pub const MAX_HANDLERS: usize = 512;
+}
+
+impl Round {
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("round.goal_state_id", &mut self.goal_state_id, 256);
+        bounds.text("round.created_on", &mut self.created_on, 256);
+        bounds.text("round.started_at", &mut self.started_at, 40);
+        bounds.whole("round.items", self.items.len(), 256);
+        for item in &mut self.items {
+            bounds.texts("round.items[].disable_exit_code", &mut item.disable_exit_code, 64);
+            bounds.texts("round.items[].uninstall_exit_code", &mut item.uninstall_exit_code, 64);
+            bounds.texts("round.items[].note", &mut item.note, 4096);
+        }
+    }
+}
+
+impl HandlerRecord {
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("handlers[].status.message", &mut self.status.message, 16 << 10);
+        if let Some(failure) = &mut self.failure {
+            bounds.text("handlers[].failure.message", &mut failure.message, 16 << 10);
+            bounds.text("handlers[].failure.operation", &mut failure.operation, 64);
+        }
+        let previous = self.previous.as_mut().and_then(|previous| previous.signature.as_mut());
+        for signature in self.signature.iter_mut().chain(previous) {
+            bounds.texts("handlers[].signature.signer", &mut signature.signer, 1024);
+            bounds.texts("handlers[].signature.root", &mut signature.root, 1024);
+            bounds.texts("handlers[].signature.time", &mut signature.time, 64);
+            bounds.texts("handlers[].signature.why", &mut signature.why, 16 << 10);
+        }
+    }
+}
+
 impl Body for ExtensionState {
     const NAME: &'static str = "extension-state";
     const PATH: &'static str = "/var/lib/waagent/ext/state.json";
@@ -239,18 +275,17 @@ impl Body for ExtensionState {
     const MAX_BYTES: u64 = 4 << 20;
     const MODE: u32 = 0o600;
 
-    fn check(&self) -> Result<(), String> {
-        bound("boot_id", self.boot_id.len(), 64)?;
-        bound("chain_id", self.chain_id.len(), 64)?;
-        bound("handlers", self.handlers.len(), 512)?;
-        bound("left_over", self.left_over.len(), 1024)?;
-        bound("round.items", self.round.as_ref().map_or(0, |round| round.items.len()), 256)?;
-        self.handlers.iter().try_for_each(|record| {
-            bound("handlers[].status.message", record.status.message.len(), 16 << 10)?;
-            let why = record.signature.as_ref().and_then(|signature| signature.why.as_ref());
-            bound("handlers[].signature.why", why.map_or(0, String::len), 16 << 10)?;
-            let failure = record.failure.as_ref().map_or(0, |failure| failure.message.len());
-            bound("handlers[].failure.message", failure, 16 << 10)
-        })
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("boot_id", &mut self.boot_id, 64);
+        bounds.text("chain_id", &mut self.chain_id, 64);
+        bounds.list("handlers", &mut self.handlers, Self::MAX_HANDLERS);
+        bounds.list("left_over", &mut self.left_over, 1024);
+        bounds.texts("left_over[]", &mut self.left_over, 1024);
+        if let Some(round) = &mut self.round {
+            round.bounds(bounds);
+        }
+        for record in &mut self.handlers {
+            record.bounds(bounds);
+        }
     }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// What the extensions came to, ready to be embedded in the platform's status blob.
 ///
@@ -28,9 +28,10 @@ impl Body for ExtensionStatus {
     const WRITER: &'static str = "root";
     const MAX_BYTES: u64 = 960 << 10;
 
-    fn check(&self) -> Result<(), String> {
-        bound("goal_state_id", self.goal_state_id.as_ref().map_or(0, String::len), 256)?;
-        bound("handlers", self.handlers.len(), 4096)?;
-        bound("left_over", self.left_over.len(), 4096)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.texts("goal_state_id", &mut self.goal_state_id, 256);
+        bounds.list("handlers", &mut self.handlers, 4096);
+        bounds.list("left_over", &mut self.left_over, 4096);
+        bounds.texts("left_over[]", &mut self.left_over, 1024);
     }
 }

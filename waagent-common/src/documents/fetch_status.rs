@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// How the fetcher gets on with the platform. Written when that changes, not at each round.
 ///
@@ -31,10 +31,12 @@ impl Body for FetchStatus {
     const WRITER: &'static str = "waagent-fetch";
     const MAX_BYTES: u64 = 1 << 20;
 
-    fn check(&self) -> Result<(), String> {
-        bound("state", self.state.len(), 512)?;
-        bound("error", self.error.as_ref().map_or(0, String::len), 4096)?;
-        bound("notes", self.notes.len(), 256)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("state", &mut self.state, 512);
+        bounds.texts("goal_state_id", &mut self.goal_state_id, 256);
+        bounds.texts("error", &mut self.error, 4096);
+        bounds.list("notes", &mut self.notes, 256);
+        bounds.texts("notes[]", &mut self.notes, 1024);
     }
 }
 
@@ -58,8 +60,8 @@ impl Body for EndpointProblem {
     const PROGRAM: &'static str = "waagent-fetch";
     const WRITER: &'static str = "waagent-fetch";
 
-    fn check(&self) -> Result<(), String> {
-        bound("since", self.since.len(), 40)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("since", &mut self.since, 40);
     }
 }
 
@@ -79,8 +81,8 @@ impl Body for TransportProblem {
     const PROGRAM: &'static str = "waagent-fetch";
     const WRITER: &'static str = "waagent-fetch";
 
-    fn check(&self) -> Result<(), String> {
-        bound("reason", self.reason.len(), 4096)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("reason", &mut self.reason, 4096);
     }
 }
 
@@ -106,10 +108,10 @@ impl Body for Failed {
     const PROGRAM: &'static str = "waagent-fetch failed";
     const WRITER: &'static str = "waagent-fetch";
 
-    fn check(&self) -> Result<(), String> {
-        bound("unit", self.unit.len(), 128)?;
-        bound("result", self.result.len(), 64)?;
-        bound("exit_code", self.exit_code.len(), 64)?;
-        bound("exit_status", self.exit_status.len(), 64)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("unit", &mut self.unit, 128);
+        bounds.text("result", &mut self.result, 64);
+        bounds.text("exit_code", &mut self.exit_code, 64);
+        bounds.text("exit_status", &mut self.exit_status, 64);
     }
 }

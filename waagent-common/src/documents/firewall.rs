@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// How the WireServer is protected from users other than root.
 ///
@@ -63,12 +63,11 @@ impl Body for Firewall {
     const PROGRAM: &'static str = "waagent-net";
     const WRITER: &'static str = "waagent-net";
 
-    fn check(&self) -> Result<(), String> {
-        bound("rules", self.rules.len(), 16)?;
-        bound("foreign", self.foreign.len(), 64)?;
-        for text in self.rules.iter().chain(&self.foreign).chain(&self.problem) {
-            bound("rules, foreign or problem: a text", text.len(), 512)?;
-        }
-        Ok(())
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.list("rules", &mut self.rules, 16);
+        bounds.list("foreign", &mut self.foreign, 64);
+        bounds.texts("rules[]", &mut self.rules, 512);
+        bounds.texts("foreign[]", &mut self.foreign, 512);
+        bounds.texts("problem", &mut self.problem, 512);
     }
 }

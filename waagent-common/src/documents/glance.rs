@@ -2,19 +2,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::durable;
 use crate::fault::Fault;
+use crate::json;
 use crate::sandbox::SandboxReport;
-use crate::text::shown;
 
-/// Any document, for showing to a person: the envelope, and the body as it is.
+/// Any document, for showing to a person: the envelope, and the body as it is, or passed over (`serde::de::IgnoredAny`).
 ///
 /// No program acts on what it reads this way.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Glance {
+pub struct Glance<B = Value> {
     /// `waagent/<name>/<major>`.
     pub schema: String,
     /// The program that wrote it.
@@ -26,14 +27,14 @@ pub struct Glance {
     /// The sandbox that its writer was in.
     pub sandbox: SandboxReport,
     /// What it says.
-    pub body: Value,
+    pub body: B,
 }
 
-impl Glance {
-    /// Reads any document of at most 16 MiB.
+impl<B: DeserializeOwned> Glance<B> {
+    /// Reads any document of at most 12 MiB.
     pub fn read(path: &Path) -> Result<Self, Fault> {
-        let bytes = durable::read_bounded(path, 16 << 20)?;
-        serde_json::from_slice(&bytes)
-            .map_err(|e| Fault::data(format!("cannot use '{}': {}", path.display(), shown(&e.to_string()))))
+        let bytes = durable::read_bounded(path, 12 << 20)?;
+        json::read(&bytes, json::MAX_DEPTH)
+            .map_err(|error| Fault::data(format!("cannot use '{}': {error}", path.display())))
     }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Body, bound};
+use super::{Body, Bounds};
+use crate::json::JsonText;
 use crate::types::{ExtensionName, HandlerName, HandlerVersion, Sha256, Thumbprint};
 
 /// What the platform wants this machine to be: no URI, no shared access signature.
@@ -131,8 +131,8 @@ pub struct ExtensionSettings {
     pub dependency_level: i32,
     /// What it depends on, for people.
     pub depends_on: Vec<DependsOn>,
-    /// Public settings as received (member order and number texts kept); absent is `null`.
-    pub public_settings: Option<Value>,
+    /// Public settings, the JSON as received; absent is `null`.
+    pub public_settings: Option<JsonText>,
     /// CMS EnvelopedData in base64, as received.
     pub protected_settings: Option<String>,
     /// Thumbprint of the certificate that opens it, as received.
@@ -153,12 +153,13 @@ pub struct DependsOn {
 
 impl Body for GoalState {
     const NAME: &'static str = "goal-state";
+    const MAJOR: u32 = 2;
     const PATH: &'static str = "/var/lib/waagent/fetch/goal-state.json";
     const PROGRAM: &'static str = "waagent-fetch";
     const WRITER: &'static str = "waagent-fetch";
-    const MAX_BYTES: u64 = 16 << 20;
+    const MAX_BYTES: u64 = 12 << 20;
 
-    fn check(&self) -> Result<(), String> {
+    fn bounds(&mut self, bounds: &mut Bounds) {
         for (field, text) in [
             ("id", &self.id),
             ("created_on", &self.created_on),
@@ -169,27 +170,33 @@ impl Body for GoalState {
             ("activity_id", &self.activity_id),
             ("correlation_id", &self.correlation_id),
         ] {
-            bound(field, text.len(), 256)?;
+            bounds.whole(field, text.len(), 256);
         }
-        bound("required_features", self.required_features.len(), 64)?;
-        bound("agent_families", self.agent_families.len(), 64)?;
-        bound("extensions", self.extensions.len(), 256)?;
-        self.extensions.iter().try_for_each(Extension::check)
+        bounds.texts("vm_name", &mut self.vm_name, 256);
+        bounds.whole("required_features", self.required_features.len(), 64);
+        bounds.texts("required_features[]", &mut self.required_features, 256);
+        bounds.list("agent_families", &mut self.agent_families, 64);
+        bounds.whole("extensions", self.extensions.len(), 256);
+        for extension in &mut self.extensions {
+            extension.bounds(bounds);
+        }
     }
 }
 
 impl Extension {
-    fn check(&self) -> Result<(), String> {
-        bound("extensions[].state", self.state.len(), 64)?;
-        bound("extensions[].error", self.error.as_ref().map_or(0, String::len), 4096)?;
-        bound("extensions[].settings", self.settings.len(), 64)?;
-        self.settings.iter().try_for_each(|settings| {
-            bound("settings[].state", settings.state.len(), 64)?;
-            bound("settings[].depends_on", settings.depends_on.len(), 256)?;
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("extensions[].state", &mut self.state, 64);
+        bounds.texts("extensions[].error", &mut self.error, 4096);
+        bounds.whole("extensions[].settings", self.settings.len(), 64);
+        for settings in &mut self.settings {
+            bounds.text("settings[].state", &mut settings.state, 64);
+            bounds.list("settings[].depends_on", &mut settings.depends_on, 256);
+            let public = settings.public_settings.as_ref().map_or(0, |text| text.as_str().len());
+            bounds.whole("settings[].public_settings", public, 4 << 20);
             let sealed = settings.protected_settings.as_ref().map_or(0, String::len);
-            bound("settings[].protected_settings", sealed, 4 << 20)?;
+            bounds.whole("settings[].protected_settings", sealed, 4 << 20);
             let thumbprint = settings.protected_settings_thumbprint.as_ref().map_or(0, String::len);
-            bound("settings[].protected_settings_thumbprint", thumbprint, 128)
-        })
+            bounds.whole("settings[].protected_settings_thumbprint", thumbprint, 128);
+        }
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// What the platform was told about this machine's provisioning, and what it answered.
 ///
@@ -40,10 +40,15 @@ impl Body for Health {
     const PROGRAM: &'static str = "waagent-fetch";
     const WRITER: &'static str = "waagent-fetch";
 
-    fn check(&self) -> Result<(), String> {
-        bound("state", self.state.len(), 32)?;
-        bound("description", self.description.len(), 4096)?;
-        bound("vm_id", self.vm_id.len(), 64)?;
-        bound("unsent", self.unsent.as_ref().map_or(0, String::len), 1024)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("state", &mut self.state, 32);
+        bounds.text("description", &mut self.description, 4096);
+        bounds.text("vm_id", &mut self.vm_id, 64);
+        bounds.text("at", &mut self.at, 40);
+        bounds.texts("unsent", &mut self.unsent, 1024);
+        if let Some(told) = &mut self.role_properties {
+            bounds.text("role_properties.fingerprint", &mut told.fingerprint, 256);
+            bounds.text("role_properties.result", &mut told.result, 1024);
+        }
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 use crate::types::Sha256;
 
 /// What was found on the provisioning medium; `ovf-env.xml` itself lies beside it.
@@ -69,10 +69,14 @@ impl Body for Media {
     const PROGRAM: &'static str = "waagent-media";
     const WRITER: &'static str = "waagent-media";
 
-    fn check(&self) -> Result<(), String> {
-        bound("reason", self.reason.as_ref().map_or(0, String::len), 1024)?;
-        bound("device", self.device.as_ref().map_or(0, String::len), 256)?;
-        bound("label", self.label.as_ref().map_or(0, String::len), 256)?;
-        bound("files", self.files.len(), 16)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.texts("reason", &mut self.reason, 1024);
+        bounds.texts("device", &mut self.device, 256);
+        bounds.texts("file_system", &mut self.file_system, 32);
+        bounds.texts("label", &mut self.label, 256);
+        bounds.list("files", &mut self.files, 16);
+        for file in &mut self.files {
+            bounds.text("files[].name", &mut file.name, 256);
+        }
     }
 }

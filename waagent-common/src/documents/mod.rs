@@ -4,6 +4,7 @@
 //! its writer was in, and a typed body. A reader refuses a document that is damaged, too big, of another version,
 //! of another owner, a link, or writable by others; it says which and leaves it in place.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::durable;
 use crate::fault::{Exit, Fault};
+use crate::json;
 use crate::place::Place;
 use crate::sandbox::{Sandbox, SandboxReport};
 use crate::text::shown;
@@ -20,6 +22,7 @@ use crate::time;
 use crate::users::uid_of;
 
 mod begun;
+mod bounds;
 pub mod catalogue;
 mod certificates;
 mod command;
@@ -42,6 +45,7 @@ mod transport;
 mod uris;
 
 pub use begun::*;
+pub use bounds::Bounds;
 pub use certificates::*;
 pub use command::*;
 pub use cursor::*;
@@ -63,7 +67,7 @@ pub use transport::*;
 pub use uris::*;
 
 /// What a document holds, and the facts by which a reader knows it.
-pub trait Body: Serialize + DeserializeOwned + PartialEq {
+pub trait Body: Serialize + DeserializeOwned + PartialEq + Clone {
     /// Schema name, without `waagent/` and the version.
     const NAME: &'static str;
     /// Schema version: another one is refused.
@@ -79,7 +83,10 @@ pub trait Body: Serialize + DeserializeOwned + PartialEq {
     /// Permission bits; the group comes from the folder.
     const MODE: u32 = 0o640;
 
-    /// Bounds that the types alone don't hold.
+    /// Bounds on lists and texts that the types alone don't hold.
+    fn bounds(&mut self, _: &mut Bounds) {}
+
+    /// Rules other than bounds.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
@@ -171,12 +178,15 @@ fn parse<T: Body>(path: &Path, bytes: &[u8]) -> Result<Document<T>, Fault> {
             format!("cannot use '{}': {why}; remove it, {} writes it again", path.display(), T::PROGRAM);
         Fault::data(text)
     };
-    let schema = serde_json::from_slice::<Schema>(bytes).map_err(|e| refuse(&shown(&e.to_string())))?;
+    let schema = json::read::<Schema>(bytes, json::MAX_DEPTH).map_err(|e| refuse(&e.to_string()))?;
     if schema.schema != schema_of::<T>() {
         return Err(refuse(&format!("schema '{}' isn't '{}'", shown(&schema.schema), schema_of::<T>())));
     }
-    let envelope: Envelope<T> = serde_json::from_slice(bytes).map_err(|e| refuse(&shown(&e.to_string())))?;
-    envelope.body.check().map_err(|why| refuse(&why))?;
+    let mut envelope: Envelope<T> =
+        json::read(bytes, json::MAX_DEPTH).map_err(|error| refuse(&error.to_string()))?;
+    let mut bounds = Bounds::looking();
+    envelope.body.bounds(&mut bounds);
+    bounds.verdict().and_then(|()| envelope.body.check()).map_err(|why| refuse(&why))?;
     Ok(Document {
         body: envelope.body,
         inputs: envelope.inputs,
@@ -248,6 +258,7 @@ pub fn write_at<T: Body>(
     inputs: &Inputs,
     sandbox: &Sandbox,
 ) -> Result<Written, Fault> {
+    let body = within_bounds(body, 1);
     // A damaged predecessor is replaced: its writer is the one program that may.
     if let Ok(Some(old)) = Document::<T>::read_at_if_there(place, path)
         && old.body == *body
@@ -255,17 +266,37 @@ pub fn write_at<T: Body>(
     {
         return Ok(Written::Unchanged);
     }
-    durable::write(path, &render(path, body, inputs, sandbox)?, T::MODE).map(|()| Written::Changed)
+    durable::write(path, &render(path, &*body, inputs, sandbox)?, T::MODE).map(|()| Written::Changed)
 }
 
 /// Writes a document without a look at the one before: for a writer that knows that it says something new.
 pub fn replace_at<T: Body>(path: &Path, body: &T, inputs: &Inputs, sandbox: &Sandbox) -> Result<(), Fault> {
-    durable::write(path, &render(path, body, inputs, sandbox)?, T::MODE)
+    durable::write(path, &render(path, &*within_bounds(body, 1), inputs, sandbox)?, T::MODE)
 }
 
+/// The body with its lists cut to their bounds, and its texts to this part of theirs; as it is where it keeps them.
+fn within_bounds<T: Body>(body: &T, divisor: usize) -> Cow<'_, T> {
+    let mut cut = body.clone();
+    cut.bounds(&mut Bounds::cutting(divisor));
+    if cut == *body { Cow::Borrowed(body) } else { Cow::Owned(cut) }
+}
+
+/// Texts that each keep their bound can be too much together: then all are shortened until it fits.
 fn render<T: Body>(path: &Path, body: &T, inputs: &Inputs, sandbox: &Sandbox) -> Result<Vec<u8>, Fault> {
     let refuse = |why: &str| Fault::new(Exit::Software, format!("cannot write '{}': {why}", path.display()));
     body.check().map_err(|why| refuse(&why))?;
+    for divisor in DIVISORS {
+        let body = within_bounds(body, divisor);
+        let rendered = rendered(&*body, inputs, sandbox).map_err(|error| refuse(&error.to_string()))?;
+        if let Some(rendered) = rendered {
+            return Ok(rendered);
+        }
+    }
+    Err(refuse(&format!("more than the {} bytes allowed", T::MAX_BYTES)))
+}
+
+/// None where it is too much.
+fn rendered<T: Body>(body: &T, inputs: &Inputs, sandbox: &Sandbox) -> serde_json::Result<Option<Vec<u8>>> {
     let envelope = Envelope {
         schema: schema_of::<T>(),
         written_by: T::PROGRAM.to_owned(),
@@ -277,13 +308,14 @@ fn render<T: Body>(path: &Path, body: &T, inputs: &Inputs, sandbox: &Sandbox) ->
     // Indentation multiplies what foreign settings nest deeply: where it is too much, it is left out.
     let rendered = bounded::<T>(|room| serde_json::to_writer_pretty(room, &envelope))
         .or_else(|_| bounded::<T>(|room| serde_json::to_writer(room, &envelope)));
-    rendered.map_err(|error| {
-        if error.is_io() {
-            return refuse(&format!("more than the {} bytes allowed", T::MAX_BYTES));
-        }
-        refuse(&error.to_string())
-    })
+    match rendered {
+        Err(error) if error.is_io() => Ok(None),
+        rendered => rendered.map(Some),
+    }
 }
+
+/// Parts of the bounds to which texts are cut, one after the other.
+const DIVISORS: [usize; 4] = [1, 8, 64, 512];
 
 fn bounded<T: Body>(render: impl FnOnce(&mut Room) -> serde_json::Result<()>) -> serde_json::Result<Vec<u8>> {
     let left = usize::try_from(T::MAX_BYTES).unwrap_or(usize::MAX);
@@ -326,10 +358,7 @@ pub fn path_of<T: Body>(place: &Place) -> PathBuf {
     place.path(T::PATH)
 }
 
-/// A bound on a list or text in a body, as an error text.
-pub fn bound(field: &str, length: usize, max: usize) -> Result<(), String> {
-    if length <= max { Ok(()) } else { Err(format!("body.{field}: {length}, more than the {max} allowed")) }
-}
-
+#[cfg(test)]
+mod overfull;
 #[cfg(test)]
 mod tests;

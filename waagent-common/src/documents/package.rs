@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 use crate::types::{HandlerName, HandlerVersion, Sha256};
 
 /// The packages that are to be fetched.
@@ -35,9 +35,9 @@ impl Body for Wanted {
     const WRITER: &'static str = "root";
     const MAX_BYTES: u64 = 256 << 10;
 
-    fn check(&self) -> Result<(), String> {
-        bound("goal_state_id", self.goal_state_id.len(), 256)?;
-        bound("packages", self.packages.len(), 256)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("goal_state_id", &mut self.goal_state_id, 256);
+        bounds.whole("packages", self.packages.len(), 256);
     }
 }
 
@@ -96,10 +96,11 @@ impl Body for Package {
     const PROGRAM: &'static str = "waagent-fetch";
     const WRITER: &'static str = "waagent-fetch";
 
-    fn check(&self) -> Result<(), String> {
-        bound("uri", self.uri.as_ref().map_or(0, String::len), 4096)?;
-        bound("channel", self.channel.as_ref().map_or(0, String::len), 32)?;
-        bound("signature", self.signature.as_ref().map_or(0, String::len), 32 << 10)?;
-        bound("error", self.error.as_ref().map_or(0, String::len), 4096)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.texts("uri", &mut self.uri, 4096);
+        bounds.texts("channel", &mut self.channel, 32);
+        let signature = self.signature.as_ref().map_or(0, String::len);
+        bounds.whole("signature", signature, 32 << 10);
+        bounds.texts("error", &mut self.error, 4096);
     }
 }

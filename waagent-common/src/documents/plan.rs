@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 use crate::types::{HandlerName, HandlerVersion};
 
 /// What is to be done for a goal state, and why: decided before the first step.
@@ -44,8 +44,14 @@ impl Body for Plan {
     const WRITER: &'static str = "root";
     const MAX_BYTES: u64 = 4 << 20;
 
-    fn check(&self) -> Result<(), String> {
-        bound("goal_state_id", self.goal_state_id.len(), 256)?;
-        bound("steps", self.steps.len(), 256)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("goal_state_id", &mut self.goal_state_id, 256);
+        bounds.text("reason", &mut self.reason, 256);
+        bounds.list("steps", &mut self.steps, 256);
+        for step in &mut self.steps {
+            bounds.text("steps[].wanted", &mut step.wanted, 256);
+            bounds.text("steps[].next", &mut step.next, 256);
+            bounds.text("steps[].rule", &mut step.rule, 8 << 10);
+        }
     }
 }

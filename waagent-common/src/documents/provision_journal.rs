@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// How far the steps of provisioning are; a killed pass goes on by it.
 ///
@@ -62,12 +62,12 @@ impl Body for ProvisionJournal {
     const MAX_BYTES: u64 = 256 << 10;
     const MODE: u32 = 0o600;
 
-    fn check(&self) -> Result<(), String> {
-        bound("instance_id", self.instance_id.len(), 256)?;
-        bound("steps", self.steps.len(), 64)?;
-        for step in &self.steps {
-            bound("steps.detail", step.detail.len(), 4096)?;
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("instance_id", &mut self.instance_id, 256);
+        bounds.list("steps", &mut self.steps, 64);
+        for step in &mut self.steps {
+            bounds.text("steps[].name", &mut step.name, 64);
+            bounds.text("steps[].detail", &mut step.detail, 4096);
         }
-        Ok(())
     }
 }

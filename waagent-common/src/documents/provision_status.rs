@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// How far provisioning is.
 ///
@@ -127,12 +127,33 @@ impl Body for ProvisionStatus {
     const WRITER: &'static str = "root";
     const MAX_BYTES: u64 = 256 << 10;
 
-    fn check(&self) -> Result<(), String> {
-        bound("description", self.description.len(), 4096)?;
-        bound("vm_id", self.vm_id.len(), 64)?;
-        bound("errors", self.errors.len(), 64)?;
-        bound("steps", self.steps.len(), 64)?;
-        bound("warnings", self.warnings.len(), 256)?;
-        bound("waits_for", self.waits_for.len(), 128)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("description", &mut self.description, 4096);
+        bounds.text("vm_id", &mut self.vm_id, 64);
+        bounds.texts("ssh_host_key_fingerprint", &mut self.ssh_host_key_fingerprint, 256);
+        bounds.text("agent", &mut self.agent, 64);
+        bounds.text("instance_id", &mut self.instance_id, 256);
+        bounds.texts("reason", &mut self.reason, 4096);
+        bounds.texts("hostname", &mut self.hostname, 256);
+        bounds.list("errors", &mut self.errors, 64);
+        for error in &mut self.errors {
+            bounds.text("errors[].step", &mut error.step, 64);
+            bounds.text("errors[].reason", &mut error.reason, 256);
+            bounds.text("errors[].text", &mut error.text, 4096);
+        }
+        bounds.list("steps", &mut self.steps, 64);
+        for step in &mut self.steps {
+            bounds.text("steps[].name", &mut step.name, 64);
+            bounds.text("steps[].state", &mut step.state, 64);
+        }
+        bounds.list("host_keys", &mut self.host_keys, 16);
+        for key in &mut self.host_keys {
+            bounds.text("host_keys[].key_type", &mut key.key_type, 64);
+            bounds.text("host_keys[].fingerprint", &mut key.fingerprint, 256);
+        }
+        bounds.list("warnings", &mut self.warnings, 256);
+        bounds.texts("warnings[]", &mut self.warnings, 1024);
+        bounds.list("waits_for", &mut self.waits_for, 128);
+        bounds.texts("waits_for[]", &mut self.waits_for, 256);
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 
 /// What was found and done about the temporary disk.
 ///
@@ -176,17 +176,39 @@ impl Body for ResourceDisk {
     const WRITER: &'static str = "root";
     const MAX_BYTES: u64 = 256 << 10;
 
-    fn check(&self) -> Result<(), String> {
-        let text = |field: &str, value: Option<&String>, max| bound(field, value.map_or(0, String::len), max);
-        bound("reason", self.reason.len(), 2048)?;
-        bound("evidence", self.evidence.len(), 64)?;
-        text("partition.node", self.partition.as_ref().map(|partition| &partition.node), 256)?;
-        text("filesystem", self.filesystem.as_ref(), 16)?;
-        text("mount_point", self.mount_point.as_ref(), 4096)?;
-        text("mount_options", self.mount_options.as_ref(), 4096)?;
-        text("swap.path", self.swap.as_ref().map(|swap| &swap.path), 4096)?;
-        bound("nvme_local", self.nvme_local.len(), 64)?;
-        bound("scsi_timeout.disks", self.scsi_timeout.as_ref().map_or(0, |scsi| scsi.disks.len()), 256)?;
-        bound("warnings", self.warnings.len(), 64)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.text("reason", &mut self.reason, 2048);
+        bounds.list("evidence", &mut self.evidence, 64);
+        bounds.texts("evidence[]", &mut self.evidence, 512);
+        if let Some(partition) = &mut self.partition {
+            bounds.text("partition.node", &mut partition.node, 256);
+        }
+        bounds.texts("filesystem", &mut self.filesystem, 16);
+        bounds.texts("uuid", &mut self.uuid, 64);
+        bounds.texts("mount_point", &mut self.mount_point, 4096);
+        bounds.texts("mount_options", &mut self.mount_options, 4096);
+        bounds.texts("managed_by", &mut self.managed_by, 256);
+        if let Some(swap) = &mut self.swap {
+            bounds.text("swap.state", &mut swap.state, 64);
+            bounds.text("swap.path", &mut swap.path, 4096);
+        }
+        bounds.list("nvme_local", &mut self.nvme_local, 64);
+        for disk in &mut self.nvme_local {
+            bounds.text("nvme_local[].name", &mut disk.name, 64);
+            bounds.text("nvme_local[].model", &mut disk.model, 256);
+            bounds.text("nvme_local[].serial", &mut disk.serial, 256);
+        }
+        if let Some(scsi) = &mut self.scsi_timeout {
+            bounds.list("scsi_timeout.disks", &mut scsi.disks, 256);
+            for disk in &mut scsi.disks {
+                bounds.text("scsi_timeout.disks[].name", &mut disk.name, 64);
+            }
+        }
+        bounds.list("warnings", &mut self.warnings, 64);
+        for warning in &mut self.warnings {
+            bounds.text("warnings[].code", &mut warning.code, 64);
+            bounds.text("warnings[].text", &mut warning.text, 2048);
+            bounds.text("warnings[].what_to_do", &mut warning.what_to_do, 1024);
+        }
     }
 }

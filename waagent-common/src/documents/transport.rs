@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 use crate::types::Thumbprint;
 
 /// The public half of the pair by which the platform seals certificates for this machine.
@@ -25,8 +25,8 @@ impl Body for Transport {
     const PROGRAM: &'static str = "waagent-certs";
     const WRITER: &'static str = "waagent-certs";
 
-    fn check(&self) -> Result<(), String> {
-        bound("certificate_der_base64", self.certificate_der_base64.len(), 16 << 10)?;
-        bound("not_after", self.not_after.len(), 40)
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.whole("certificate_der_base64", self.certificate_der_base64.len(), 16 << 10);
+        bounds.text("not_after", &mut self.not_after, 40);
     }
 }

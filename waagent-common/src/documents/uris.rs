@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, bound};
+use super::{Body, Bounds};
 use crate::types::{HandlerName, HandlerVersion};
 
 /// The URIs of the goal state that `fetch/goal-state.json` tells: the part that nobody but the fetcher may see.
@@ -79,14 +79,17 @@ impl Body for Uris {
     const MAX_BYTES: u64 = 4 << 20;
     const MODE: u32 = 0o600;
 
-    fn check(&self) -> Result<(), String> {
-        bound("goal_state_id", self.goal_state_id.len(), 256)?;
-        bound("status_blob.uri", self.status_blob.as_ref().map_or(0, |blob| blob.uri.len()), 4096)?;
-        bound("profile", self.profile.as_ref().map_or(0, String::len), 4096)?;
-        bound("extensions", self.extensions.len(), 256)?;
-        self.extensions.iter().try_for_each(|extension| {
-            bound("extensions[].manifests", extension.manifests.len(), 16)?;
-            extension.manifests.iter().try_for_each(|uri| bound("extensions[].manifests[]", uri.len(), 4096))
-        })
+    fn bounds(&mut self, bounds: &mut Bounds) {
+        bounds.whole("goal_state_id", self.goal_state_id.len(), 256);
+        let uri = |uri: Option<&String>| uri.map_or(0, String::len);
+        bounds.whole("status_blob.uri", uri(self.status_blob.as_ref().map(|blob| &blob.uri)), 4096);
+        bounds.whole("profile", uri(self.profile.as_ref()), 4096);
+        bounds.whole("extensions", self.extensions.len(), 256);
+        for extension in &self.extensions {
+            bounds.whole("extensions[].manifests", extension.manifests.len(), 16);
+            for manifest in &extension.manifests {
+                bounds.whole("extensions[].manifests[]", manifest.len(), 4096);
+            }
+        }
     }
 }

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use waagent_common::documents::{
-    self, Extension, GoalState, HandlerReadiness, HandlerRecord, HandlerState, ItemState, Plan,
-    PlannedHandler, ProvisionState, Round, RoundItem, Wanted, WantedPackage,
+    self, Extension, ExtensionState, GoalState, HandlerReadiness, HandlerRecord, HandlerState, ItemState,
+    Plan, PlannedHandler, ProvisionState, Round, RoundItem, Wanted, WantedPackage,
 };
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
-use waagent_common::text::shown;
+use waagent_common::text::{cut, shown};
 use waagent_common::time;
 
 use super::{Engine, Rest, is};
@@ -21,6 +21,8 @@ use crate::plan::order;
 use crate::plan::step::{Step, Wish, next};
 use crate::verdict::Verdict;
 
+/// Longest rule in the plan, in bytes.
+const RULE: usize = 1024;
 /// Features that a goal state may require. Handlers with several extensions are refused one by one, not with all others.
 const FEATURES: &[&str] = &["MultipleExtensionsPerHandler", "VersioningGovernance"];
 
@@ -119,6 +121,7 @@ impl Engine<'_> {
     /// A record for each handler, and no old failure or success in the platform's eyes while the new round is at work.
     fn prepare_records(&mut self, goal: &GoalState) {
         self.note_vanished();
+        self.make_room(goal);
         for extension in &goal.extensions {
             let wish = Wish::of(extension);
             if let Some(record) = self.record_mut(&extension.name) {
@@ -138,6 +141,21 @@ impl Engine<'_> {
                 self.state.handlers.push(fresh(extension, found));
             }
         }
+    }
+
+    /// Forgets the oldest handlers that aren't in the goal state, of many: goal states that were never finished leave
+    /// them behind. Their folders say what there was, and go when a goal state is finished.
+    fn make_room(&mut self, goal: &GoalState) {
+        let named =
+            |record: &HandlerRecord| goal.extensions.iter().any(|known| is(&known.name, &record.name));
+        let room = ExtensionState::MAX_HANDLERS.saturating_sub(goal.extensions.len());
+        let mut surplus =
+            self.state.handlers.iter().filter(|record| !named(record)).count().saturating_sub(room);
+        self.state.handlers.retain(|record| {
+            let goes = surplus > 0 && !named(record);
+            surplus -= usize::from(goes);
+            !goes
+        });
     }
 
     /// A handler whose folder is gone (it, or an administrator, deleted it) isn't installed any more.
@@ -205,7 +223,7 @@ impl Engine<'_> {
             rule: match verdict {
                 Ok(rule) if signed => format!("{rule}, package must be signed"),
                 Ok(rule) => rule.to_owned(),
-                Err(trouble) => trouble.text,
+                Err(trouble) => cut(&trouble.text, RULE).to_owned(),
             },
         }
     }

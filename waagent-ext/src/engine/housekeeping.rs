@@ -17,6 +17,8 @@ use crate::run::output;
 
 /// Commands and results that are kept.
 const KEPT: usize = 50;
+/// Left-over files and folders that are named.
+const LEFT_OVER: usize = 256;
 
 impl Engine<'_> {
     /// Throws away what a killed run left behind: half-unpacked folders, folders that were to be removed.
@@ -29,7 +31,8 @@ impl Engine<'_> {
                 left.extend(remove::tree(&entry.path()));
             }
         }
-        self.state.left_over = left;
+        self.state.left_over.clear();
+        self.note_left(left);
     }
 
     /// Removes a handler's folder: first its name, so that it is free, then what is in it as far as that goes.
@@ -52,15 +55,20 @@ impl Engine<'_> {
                         home.base().display()
                     ));
                 }
-                self.state.left_over.extend(left);
-                self.state.left_over.truncate(1024);
+                self.note_left(left);
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
                 log::warning(&format!("cannot remove '{}': {error}, ignoring", home.base().display()));
-                self.state.left_over.push(home.base().display().to_string());
+                self.note_left(vec![home.base().display().to_string()]);
             }
         }
+    }
+
+    /// Names what couldn't be removed, as far as there is room.
+    fn note_left(&mut self, left: Vec<String>) {
+        self.state.left_over.extend(left);
+        self.state.left_over.truncate(LEFT_OVER);
     }
 
     /// Removes every version's folder of a handler.

@@ -1,12 +1,13 @@
 //! The files by which the agent speaks to a handler: environment, settings, state, status.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use waagent_common::documents::{ExtensionSettings, HandlerRecord, HandlerState};
 use waagent_common::fault::Fault;
+use waagent_common::json::JsonText;
 
 use super::folder::Folder;
 use super::home::Home;
-use crate::python_json::dumps;
+use crate::python_json::{dumps, respell, string};
 
 /// Settings and status files of older sequence numbers that are kept, of each kind.
 const KEPT: usize = 10;
@@ -69,18 +70,24 @@ pub fn write_settings(
 
 /// The bytes of a settings file. `thumbprint` is the spelling that there is a file for.
 pub fn runtime_settings(settings: &ExtensionSettings, thumbprint: Option<&str>) -> String {
-    let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::String(text.to_owned()));
-    let mut members = Map::new();
-    if settings.unreadable {
-        for name in ["publicSettings", "protectedSettings", "protectedSettingsCertThumbprint"] {
-            members.insert(name.to_owned(), Value::Null);
+    let readable = Some(settings).filter(|settings| !settings.unreadable);
+    let public = readable.and_then(|settings| settings.public_settings.as_ref());
+    let sealed = readable.and_then(|settings| settings.protected_settings.as_deref());
+    let mut out = String::from(r#"{"runtimeSettings": [{"handlerSettings": {"publicSettings": "#);
+    respell(&mut out, public.map_or("null", JsonText::as_str));
+    for (name, value) in
+        [("protectedSettings", sealed), ("protectedSettingsCertThumbprint", readable.and(thumbprint))]
+    {
+        out.push_str(", ");
+        string(&mut out, name);
+        out.push_str(": ");
+        match value {
+            Some(text) => string(&mut out, text),
+            None => out.push_str("null"),
         }
-    } else {
-        members.insert("publicSettings".to_owned(), settings.public_settings.clone().unwrap_or(Value::Null));
-        members.insert("protectedSettings".to_owned(), text(settings.protected_settings.as_deref()));
-        members.insert("protectedSettingsCertThumbprint".to_owned(), text(thumbprint));
     }
-    dumps(&json!({"runtimeSettings": [{"handlerSettings": members}]}))
+    out.push_str("}}]}");
+    out
 }
 
 /// Writes `HandlerState` and `HandlerStatus`, for extensions, support tools and agents to come. We never trust them.
@@ -143,7 +150,7 @@ mod tests {
             dependency_level: 0,
             depends_on: Vec::new(),
             public_settings: Some(
-                serde_json::from_str(r#"{"z":1.0,"a":"é","n":18446744073709551617.10}"#).unwrap(),
+                JsonText::try_from(r#"{"z":1.0,"a":"é","n":18446744073709551617.10}"#.to_owned()).unwrap(),
             ),
             protected_settings: Some("MIIB".to_owned()),
             protected_settings_thumbprint: Some("AB".to_owned()),

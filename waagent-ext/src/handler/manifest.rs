@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use waagent_common::documents::{CommandKind, Extension, ForeignKind};
+use waagent_common::json;
 use waagent_common::text::shown;
 
 use super::home::Home;
@@ -40,16 +41,12 @@ impl Manifest {
 
     /// Takes the first element of the array, as all agents do.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let value: Value = serde_json::from_slice(bytes).map_err(|e| shown(&e.to_string()))?;
-        if depth(&value) > MAX_DEPTH {
-            return Err(format!("nested deeper than {MAX_DEPTH}"));
-        }
+        let value: Value = json::read(bytes, MAX_DEPTH).map_err(|error| error.to_string())?;
         let Value::Array(elements) = value else { return Err("not an array".to_owned()) };
-        let first = elements.into_iter().next().ok_or("an empty array")?;
-        let manifest = first.get("handlerManifest").ok_or("[0].handlerManifest: missing")?;
+        let mut first = elements.into_iter().next().ok_or("an empty array")?;
+        let manifest = first.get_mut("handlerManifest").ok_or("[0].handlerManifest: missing")?;
         if manifest.is_object() {
-            Ok(Self(manifest.clone()))
+            Ok(Self(manifest.take()))
         } else {
             Err("[0].handlerManifest: not an object".to_owned())
         }
@@ -108,9 +105,7 @@ impl Manifest {
 
 /// Do these bytes of a signed package say that it is this handler in this version? The case of letters is none.
 pub fn is_signed_for(bytes: &[u8], extension: &Extension) -> Result<(), String> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|e| format!("{FILE}: {}", shown(&e.to_string())))?;
+    let value: Value = json::read(bytes, MAX_DEPTH).map_err(|error| format!("{FILE}: {error}"))?;
     let info = value.get(0).and_then(|first| first.get("signingInfo"));
     let (publisher, kind) = extension.name.as_str().rsplit_once('.').unwrap_or(("", extension.name.as_str()));
     for (key, expected) in [("type", kind), ("publisher", publisher), ("version", extension.version.as_str())]
@@ -122,15 +117,6 @@ pub fn is_signed_for(bytes: &[u8], extension: &Extension) -> Result<(), String> 
         }
     }
     Ok(())
-}
-
-/// Depth of a value; the parser stops at 128 levels.
-pub fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

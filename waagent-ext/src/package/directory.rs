@@ -1,7 +1,11 @@
-//! The end of a zip archive and its central directory, looked at before a library does: how much is there?
+//! The central directory of a zip archive: what is in it, where, and by which name.
+//!
+//! Only its bytes are kept and where each record begins: a hundred thousand entries, each taken apart into names, would
+//! be many times as big.
 //!
 //! Layout: APPNOTE.TXT 6.3.10 of PKWARE, 4.3.12 to 4.3.16.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -15,18 +19,16 @@ const LOCATOR64_SIGNATURE: &[u8] = b"PK\x06\x07";
 const HEADER_SIGNATURE: &[u8] = b"PK\x01\x02";
 /// Size of a central header without name, extra field and comment.
 const HEADER: usize = 46;
-/// Largest central directory, in bytes.
-const MAX_DIRECTORY: u64 = 64 << 20;
+/// Largest central directory, in bytes: names of 160 bytes for each of 100 000 entries. It is held in memory.
+const MAX_DIRECTORY: u64 = 20 << 20;
 /// What may follow the end record.
 const MAX_TRAILING: usize = 64 << 10;
 
-/// What the central directory holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The records of an archive.
+#[derive(Debug)]
 pub struct Directory {
-    /// Entries, counted.
-    pub entries: usize,
-    /// Where it begins.
-    pub start: u64,
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
 }
 
 /// Finds and walks the central directory: its entries are as many as it says, and it is as long as it says.
@@ -43,11 +45,121 @@ pub fn look(archive: &File, limits: &Limits) -> Result<Directory, String> {
         return Err("its central directory lies outside the file".to_owned());
     }
     let bytes = read(archive, start, usize::try_from(size).map_err(|e| e.to_string())?)?;
-    let entries = walk(&bytes)?;
-    if u64::try_from(entries).ok() != Some(count) {
-        return Err(format!("{entries} entries, not the {count} it says"));
+    let starts = walk(&bytes)?;
+    if u64::try_from(starts.len()).ok() != Some(count) {
+        return Err(format!("{} entries, not the {count} it says", starts.len()));
     }
-    Ok(Directory { entries, start })
+    Ok(Directory { bytes, starts })
+}
+
+impl Directory {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// The record of this number.
+    pub fn record(&self, index: usize) -> Result<Record<'_>, String> {
+        let start = self.starts.get(index).copied().ok_or("no such entry")?;
+        Record::parse(self.bytes.get(start..).unwrap_or_default())
+    }
+}
+
+/// What the directory says about an entry.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// Bits: encrypted, name in UTF-8 ...
+    pub flags: u16,
+    /// How it is packed.
+    pub method: u16,
+    /// CRC-32 of its content.
+    pub checksum: u32,
+    /// Size as packed, in bytes.
+    pub packed: u64,
+    /// Size of its content, in bytes.
+    pub size: u64,
+    /// File type and permissions as of inode(7); 0 where the system that packed it has none.
+    pub mode: u32,
+    /// Where its local header is.
+    pub header: u64,
+    /// Its name's bytes.
+    pub raw_name: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+        let name_end = HEADER + usize::from(u16_at(bytes, 28)?);
+        let extra_end = name_end + usize::from(u16_at(bytes, 30)?);
+        let mut long = Longer::of(bytes.get(name_end..extra_end).ok_or("truncated")?);
+        Ok(Self {
+            flags: u16_at(bytes, 8)?,
+            method: u16_at(bytes, 10)?,
+            checksum: u32_at(bytes, 16)?,
+            // In this order in the extra field.
+            size: long.instead_of(u32_at(bytes, 24)?)?,
+            packed: long.instead_of(u32_at(bytes, 20)?)?,
+            header: long.instead_of(u32_at(bytes, 42)?)?,
+            mode: mode(u16_at(bytes, 4)?, u32_at(bytes, 38)?),
+            raw_name: bytes.get(HEADER..name_end).ok_or("truncated")?,
+        })
+    }
+
+    /// Its name: UTF-8 where it says so, else the IBM PC's, as Python's zipfile takes it.
+    pub fn name(&self) -> Cow<'a, str> {
+        if self.flags & UTF_8 != 0 || self.raw_name.is_ascii() {
+            return String::from_utf8_lossy(self.raw_name);
+        }
+        let of = |byte: &u8| match byte.checked_sub(0x80) {
+            None => char::from(*byte),
+            Some(upper) => CODE_PAGE_437.chars().nth(usize::from(upper)).unwrap_or('\u{fffd}'),
+        };
+        self.raw_name.iter().map(of).collect()
+    }
+
+    /// Is it a folder, by its mode or its name?
+    pub fn is_folder(&self) -> bool {
+        self.mode & TYPE == FOLDER || self.raw_name.ends_with(b"/")
+    }
+}
+
+/// Numbers of eight bytes, where those of four don't do (4.5.3).
+struct Longer<'a>(&'a [u8]);
+
+impl<'a> Longer<'a> {
+    fn of(extra: &'a [u8]) -> Self {
+        let mut rest = extra;
+        while let (Ok(id), Ok(length)) = (u16_at(rest, 0), u16_at(rest, 2)) {
+            let field = rest.get(4..4 + usize::from(length)).unwrap_or_default();
+            if id == 1 {
+                return Self(field);
+            }
+            rest = rest.get(4 + usize::from(length)..).unwrap_or_default();
+        }
+        Self(&[])
+    }
+
+    fn instead_of(&mut self, short: u32) -> Result<u64, String> {
+        if short != u32::MAX {
+            return Ok(u64::from(short));
+        }
+        let long = u64_at(self.0, 0)?;
+        self.0 = self.0.get(8..).unwrap_or_default();
+        Ok(long)
+    }
+}
+
+/// By the system that packed it (4.4.2): 3 is Unix, 0 MS-DOS, whose bit 4 is a folder's.
+fn mode(made_by: u16, attributes: u32) -> u32 {
+    match made_by >> 8 {
+        3 => attributes >> 16,
+        0 if attributes & 0x10 != 0 => FOLDER,
+        _ => 0,
+    }
 }
 
 /// Number of entries, size and start of the directory.
@@ -96,29 +208,43 @@ fn end_record64(archive: &File, end: u64) -> Result<(u64, u64, u64), String> {
     Ok((u64_at(&record, 32)?, u64_at(&record, 40)?, u64_at(&record, 48)?))
 }
 
-fn walk(bytes: &[u8]) -> Result<usize, String> {
-    let (mut rest, mut entries) = (bytes, 0);
-    while !rest.is_empty() {
+/// Where each record begins.
+fn walk(bytes: &[u8]) -> Result<Vec<usize>, String> {
+    let (mut at, mut starts) = (0, Vec::new());
+    while at < bytes.len() {
+        let rest = bytes.get(at..).unwrap_or_default();
         if !rest.starts_with(HEADER_SIGNATURE) {
-            return Err(format!("damaged central directory after {entries} entries"));
+            return Err(format!("damaged central directory after {} entries", starts.len()));
         }
         let variable = [28, 30, 32]
             .iter()
             .try_fold(0_usize, |sum, at| Ok::<_, String>(sum + usize::from(u16_at(rest, *at)?)))?;
-        rest = rest.get(HEADER + variable..).ok_or("truncated central directory")?;
-        entries += 1;
+        starts.push(at);
+        at += HEADER + variable;
     }
-    Ok(entries)
+    if at == bytes.len() { Ok(starts) } else { Err("truncated central directory".to_owned()) }
 }
 
-/// Reads the local header of an entry: flags, and its name's bytes.
-pub fn local_header(archive: &File, at: u64) -> Result<(u16, Vec<u8>), String> {
+/// What stands in front of an entry's content.
+#[derive(Debug)]
+pub struct LocalHeader {
+    /// Bits, as in the directory.
+    pub flags: u16,
+    /// The name's bytes.
+    pub name: Vec<u8>,
+    /// Where the content begins.
+    pub data: u64,
+}
+
+/// Reads the local header of an entry.
+pub fn local_header(archive: &File, at: u64) -> Result<LocalHeader, String> {
     let header = read(archive, at, 30)?;
     if !header.starts_with(b"PK\x03\x04") {
         return Err("no local header".to_owned());
     }
-    let name = read(archive, at + 30, usize::from(u16_at(&header, 26)?))?;
-    Ok((u16_at(&header, 6)?, name))
+    let (name, extra) = (u16_at(&header, 26)?, u16_at(&header, 28)?);
+    let data = at.checked_add(30 + u64::from(name) + u64::from(extra)).ok_or("truncated")?;
+    Ok(LocalHeader { flags: u16_at(&header, 6)?, name: read(archive, at + 30, usize::from(name))?, data })
 }
 
 fn read(archive: &File, at: u64, length: usize) -> Result<Vec<u8>, String> {
@@ -142,3 +268,13 @@ fn u64_at(bytes: &[u8], at: usize) -> Result<u64, String> {
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], String> {
     bytes.get(at..at + N).and_then(|part| part.try_into().ok()).ok_or_else(|| "truncated".to_owned())
 }
+
+/// Flag of a name in UTF-8.
+const UTF_8: u16 = 1 << 11;
+/// File type bits of a mode, see inode(7), and a folder's.
+pub const TYPE: u32 = 0o170_000;
+/// See [`TYPE`].
+pub const FOLDER: u32 = 0o040_000;
+/// What bytes from 0x80 are in names that aren't UTF-8 (appendix D).
+const CODE_PAGE_437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀\
+                             αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";

@@ -1,31 +1,28 @@
 //! What an archive says is in it: every entry is looked at before the first byte is written.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 
+use flate2::CrcReader;
+use flate2::read::DeflateDecoder;
 use waagent_common::log;
 use waagent_common::text::shown;
-use zip::{CompressionMethod, ZipArchive};
 
-use super::directory::{self, Directory};
+use super::directory::{self, Directory, FOLDER, Record, TYPE};
 use super::{Limits, names};
 
-/// An entry that is to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its number in the archive.
-    pub index: usize,
-    /// Its path below the handler's folder.
-    pub parts: Vec<String>,
-    /// A folder, or a file?
-    pub is_folder: bool,
+/// An archive that was looked through, and what of it is to be written.
+#[derive(Debug)]
+pub struct Listing<'a> {
+    archive: &'a File,
+    directory: Directory,
+    /// Numbers of records, in the order of their paths: what is below a folder follows it.
+    entries: Vec<usize>,
 }
 
-/// File type bits of the external attributes, see inode(7).
-const TYPE: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
-const FOLDER: u32 = 0o040_000;
 const LINK: u32 = 0o120_000;
 /// Files over this size are held to the ratio, in bytes.
 const RATIO_FROM: u64 = 10 << 20;
@@ -35,67 +32,139 @@ const TOTAL_RATIO_FROM: u64 = 1 << 30;
 const MAX_TOTAL_RATIO: u64 = 100;
 /// Longest target of a symbolic link.
 const MAX_TARGET: u64 = 4096;
-/// Flag of an entry whose sizes follow its data; and of an encrypted one.
+/// Flag of an encrypted entry.
 const ENCRYPTED: u16 = 1;
+const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
 
 /// Opens the archive and lists what is to be written, or says what is wrong with it.
-pub fn list(archive: &File, limits: &Limits) -> Result<(ZipArchive<File>, Vec<Entry>), String> {
+pub fn list<'a>(archive: &'a File, limits: &Limits) -> Result<Listing<'a>, String> {
     let directory = directory::look(archive, limits)?;
-    let handle = archive.try_clone().map_err(|e| e.to_string())?;
-    let mut zip =
-        ZipArchive::new(handle).map_err(|e| format!("no zip archive: {}", shown(&e.to_string())))?;
-    agree(&zip, directory)?;
     let mut survey = Survey::default();
-    for index in 0..zip.len() {
-        survey.look(archive, &mut zip, index, limits)?;
+    let mut entries = Vec::new();
+    for index in 0..directory.len() {
+        let record = directory.record(index)?;
+        let name = record.name();
+        survey.look(archive, &record, limits).map_err(|why| format!("entry '{}': {why}", shown(&name)))?;
+        let parts = names::parts(&name)?;
+        if names::is_ours(&parts) {
+            survey.ours.get_or_insert_with(|| shown(&name));
+        } else if !parts.is_empty() {
+            entries.push(index);
+        }
     }
-    survey.conclude(archive, limits).map(|entries| (zip, entries))
+    if let Some(name) = &survey.ours {
+        log::warning(&format!("package entry '{name}' is the agent's own, ignoring it and others like it"));
+    }
+    survey.conclude(archive, limits)?;
+    let mut listing = Listing { archive, directory, entries };
+    listing.arrange(limits)?;
+    Ok(listing)
 }
 
-/// The library has found the same directory, and no two entries of one name (it keeps the last).
-fn agree(zip: &ZipArchive<File>, directory: Directory) -> Result<(), String> {
-    if zip.offset() != 0 || zip.central_directory_start() != directory.start {
-        return Err("two central directories".to_owned());
+impl Listing<'_> {
+    /// The numbers of the entries, in the order of their paths.
+    pub fn entries(&self) -> impl Iterator<Item = usize> {
+        self.entries.iter().copied()
     }
-    if zip.len() == directory.entries { Ok(()) } else { Err("two entries of one name".to_owned()) }
+
+    /// What is known of an entry.
+    pub fn record(&self, index: usize) -> Result<Record<'_>, String> {
+        self.directory.record(index)
+    }
+
+    /// An entry's content.
+    pub fn open(&self, index: usize) -> Result<Content<'_>, String> {
+        let record = self.directory.record(index)?;
+        let data = directory::local_header(self.archive, record.header)?.data;
+        Ok(Content::new(self.archive, data, &record))
+    }
+
+    /// Puts the entries in order. Two of one path are then neighbours, and so are a file and what is said to be below
+    /// it; folders that no entry names count as entries.
+    fn arrange(&mut self, limits: &Limits) -> Result<(), String> {
+        let Self { directory, entries, .. } = self;
+        entries.sort_unstable_by(|one, other| compare(directory, *one, *other));
+        let (mut count, mut before) = (0_usize, None);
+        for index in entries.iter().copied() {
+            let record = directory.record(index)?;
+            let name = record.name();
+            let parts = names::parts(&name)?;
+            let mut common = 0;
+            if let Some(before) = before.replace(index) {
+                let earlier = directory.record(before)?;
+                let above = earlier.name();
+                let above = names::parts(&above)?;
+                common = above.iter().zip(&parts).take_while(|(one, other)| one == other).count();
+                let is_below = common == above.len() && !earlier.is_folder();
+                if common == parts.len()
+                    && common == above.len()
+                    && !(record.is_folder() && earlier.is_folder())
+                {
+                    return Err(format!("two entries of one name '{}'", shown(&name)));
+                }
+                if is_below {
+                    return Err(in_the_way(&earlier, &record, before < index));
+                }
+            }
+            let implied = parts.len().saturating_sub(common.saturating_add(1));
+            count = count.saturating_add(1).saturating_add(implied);
+        }
+        if count > limits.entries {
+            let most = limits.entries;
+            return Err(format!(
+                "{count} entries, folders that none names included, more than the {most} allowed"
+            ));
+        }
+        // A folder that is named twice is made once.
+        entries.dedup_by(|one, other| compare(directory, *one, *other).is_eq());
+        Ok(())
+    }
+}
+
+/// By their paths, folder by folder; of one path in the order of the archive.
+fn compare(directory: &Directory, one: usize, other: usize) -> Ordering {
+    let (Ok(one), Ok(other)) = (directory.record(one), directory.record(other)) else {
+        return Ordering::Equal;
+    };
+    let (one, other) = (one.name(), other.name());
+    names::split(&one).cmp(names::split(&other))
+}
+
+fn in_the_way(file: &Record<'_>, below: &Record<'_>, file_first: bool) -> String {
+    if file_first {
+        format!("entry '{}': a folder where a file is", shown(&below.name()))
+    } else {
+        format!("entry '{}': a file where a folder is", shown(&file.name()))
+    }
 }
 
 #[derive(Debug, Default)]
 struct Survey {
-    entries: Vec<Entry>,
-    kinds: HashMap<Vec<String>, bool>,
-    implied: HashSet<Vec<String>>,
     total: u64,
+    /// Where contents begin, and how long they are as packed.
     packed: Vec<(u64, u64)>,
+    /// The first entry that is the agent's own.
+    ours: Option<String>,
 }
 
 impl Survey {
-    fn look(
-        &mut self,
-        archive: &File,
-        zip: &mut ZipArchive<File>,
-        index: usize,
-        limits: &Limits,
-    ) -> Result<(), String> {
-        let file = zip.by_index_raw(index).map_err(|e| shown(&e.to_string()))?;
-        let name = file.name().to_owned();
-        let refuse = |why: &str| Err(format!("entry '{}': {why}", shown(&name)));
-        let (flags, local) = directory::local_header(archive, file.header_start())
-            .map_err(|why| format!("entry '{}': {why}", shown(&name)))?;
-        if local != file.name_raw() {
+    fn look(&mut self, archive: &File, record: &Record<'_>, limits: &Limits) -> Result<(), String> {
+        let refuse = |why: &str| Err(why.to_owned());
+        let local = directory::local_header(archive, record.header)?;
+        if local.name != record.raw_name {
             return refuse("its local header has another name");
         }
-        if file.encrypted() || flags & ENCRYPTED != 0 {
+        if (record.flags | local.flags) & ENCRYPTED != 0 {
             return refuse("encrypted");
         }
-        if !matches!(file.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
+        if !matches!(record.method, STORED | DEFLATED) {
             return refuse("packed by another method than stored or deflate");
         }
-        let mode = file.unix_mode().unwrap_or(0) & TYPE;
-        if !matches!(mode, 0 | REGULAR | FOLDER | LINK) {
+        if !matches!(record.mode & TYPE, 0 | REGULAR | FOLDER | LINK) {
             return refuse("a device, pipe or socket");
         }
-        let (size, packed) = (file.size(), file.compressed_size());
+        let (size, packed) = (record.size, record.packed);
         if size > limits.file {
             return refuse(&format!("{size} bytes, more than the {} allowed", limits.file));
         }
@@ -104,47 +173,15 @@ impl Survey {
         }
         self.total = self.total.saturating_add(size);
         if packed > 0 {
-            self.packed.push((file.data_start(), packed));
+            self.packed.push((local.data, packed));
         }
-        let is_folder = mode == FOLDER || file.is_dir();
-        drop(file);
-        if mode == LINK {
-            check_link(zip, index, &name)?;
+        if record.mode & TYPE == LINK {
+            check_link(archive, local.data, record)?;
         }
-        self.place(index, &name, is_folder)
-    }
-
-    /// Notes the entry's place; a file where a folder is, or the reverse, is refused.
-    fn place(&mut self, index: usize, name: &str, is_folder: bool) -> Result<(), String> {
-        let parts = names::parts(name)?;
-        if parts.is_empty() {
-            return Ok(());
-        }
-        if names::is_ours(&parts) {
-            log::warning(&format!("package entry '{}' is the agent's own, ignoring", shown(name)));
-            return Ok(());
-        }
-        let parts: Vec<String> = parts.into_iter().map(str::to_owned).collect();
-        if !is_folder && self.implied.contains(&parts) {
-            return Err(format!("entry '{}': a file where a folder is", shown(name)));
-        }
-        match self.kinds.insert(parts.clone(), is_folder) {
-            Some(true) if is_folder => return Ok(()),
-            Some(_) => return Err(format!("two entries of one name '{}'", shown(name))),
-            None => {}
-        }
-        for length in 1..parts.len() {
-            let above = parts.get(..length).unwrap_or_default().to_vec();
-            if self.kinds.get(&above) == Some(&false) {
-                return Err(format!("entry '{}': a folder where a file is", shown(name)));
-            }
-            self.implied.insert(above);
-        }
-        self.entries.push(Entry { index, parts, is_folder });
         Ok(())
     }
 
-    fn conclude(mut self, archive: &File, limits: &Limits) -> Result<Vec<Entry>, String> {
+    fn conclude(&mut self, archive: &File, limits: &Limits) -> Result<(), String> {
         if self.total > limits.unpacked {
             return Err(format!("{} bytes unpacked, more than the {} allowed", self.total, limits.unpacked));
         }
@@ -157,18 +194,59 @@ impl Survey {
             .packed
             .windows(2)
             .any(|pair| matches!(pair, [(start, size), (next, _)] if start.saturating_add(*size) > *next));
-        if overlap { Err("entries that overlap".to_owned()) } else { Ok(self.entries) }
+        if overlap { Err("entries that overlap".to_owned()) } else { Ok(()) }
     }
 }
 
 /// A link's text must lead down; a bigger one is no link.
-fn check_link(zip: &mut ZipArchive<File>, index: usize, name: &str) -> Result<(), String> {
+fn check_link(archive: &File, data: u64, record: &Record<'_>) -> Result<(), String> {
     let mut target = Vec::new();
-    let file = zip.by_index(index).map_err(|e| shown(&e.to_string()))?;
-    file.take(MAX_TARGET).read_to_end(&mut target).map_err(|e| shown(&e.to_string()))?;
+    let content = Content::new(archive, data, record);
+    content.take(MAX_TARGET).read_to_end(&mut target).map_err(|e| shown(&e.to_string()))?;
     if names::is_harmless_target(&target) {
         Ok(())
     } else {
-        Err(format!("entry '{}': a symbolic link that leads out of the folder", shown(name)))
+        Err("a symbolic link that leads out of the folder".to_owned())
+    }
+}
+
+/// An entry's content, inflated as it is read; one that isn't what its checksum says ends in an error.
+pub struct Content<'a> {
+    plain: CrcReader<Box<dyn Read + 'a>>,
+    checksum: u32,
+}
+
+impl<'a> Content<'a> {
+    fn new(file: &'a File, data: u64, record: &Record<'_>) -> Self {
+        let packed = Slice { file, at: data }.take(record.packed);
+        let plain: Box<dyn Read + 'a> = match record.method {
+            DEFLATED => Box::new(DeflateDecoder::new(packed)),
+            _ => Box::new(packed),
+        };
+        Self { plain: CrcReader::new(plain), checksum: record.checksum }
+    }
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.plain.read(buffer)?;
+        if read == 0 && !buffer.is_empty() && self.plain.crc().sum() != self.checksum {
+            return Err(io::Error::other("its content has another checksum than the archive says"));
+        }
+        Ok(read)
+    }
+}
+
+/// A file from this position on.
+struct Slice<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for Slice<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(0));
+        Ok(read)
     }
 }

@@ -25,7 +25,7 @@ pub fn parts(name: &str) -> Result<Vec<&str>, String> {
     if name.chars().any(char::is_control) {
         return refuse("holds a control character");
     }
-    let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> = split(name).collect();
     if parts.contains(&"..") {
         return refuse("leads out of the folder");
     }
@@ -36,6 +36,11 @@ pub fn parts(name: &str) -> Result<Vec<&str>, String> {
         return refuse("a part longer than 255 bytes");
     }
     Ok(parts)
+}
+
+/// The parts of a name, whatever they are.
+pub fn split(name: &str) -> impl Iterator<Item = &str> {
+    name.split('/').filter(|part| !part.is_empty() && *part != ".")
 }
 
 /// Names that are the agent's: from a package they would forge its state.

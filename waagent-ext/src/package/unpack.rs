@@ -11,10 +11,9 @@ use nix::sys::stat::{Mode, fchmod, mkdirat};
 use nix::sys::statvfs::fstatvfs;
 use waagent_common::documents::Extension;
 use waagent_common::text::shown;
-use zip::ZipArchive;
 
-use super::Limits;
-use super::entries::{Entry, list};
+use super::entries::{Content, Listing, list};
+use super::{Limits, names};
 use crate::handler::folder::Folder;
 use crate::handler::home::Home;
 use crate::handler::{carry, manifest};
@@ -31,13 +30,12 @@ pub fn unpack(archive: &File, home: &Home, limits: &Limits, keep: bool) -> Resul
         );
         Trouble::new(code::PACKAGE_EXTRACTION, "Download", text)
     };
-    let (mut zip, entries) = list(archive, limits).map_err(refuse)?;
+    let listing = list(archive, limits).map_err(refuse)?;
     let staging = beside(home, "unpack");
     remove::tree(&staging);
     let folder = make(&staging).map_err(refuse)?;
-    let filled = fill(&mut zip, &entries, &folder, limits)
-        .map_err(refuse)
-        .and_then(|()| place_manifest(&entries, &folder));
+    let filled =
+        fill(&listing, &folder, limits).map_err(refuse).and_then(|()| place_manifest(&listing, &folder));
     let placed = filled.and_then(|()| take_place(home, &folder, &staging, keep).map_err(refuse));
     if placed.is_err() {
         remove::tree(&staging);
@@ -54,11 +52,11 @@ pub fn manifest(archive: &File, extension: &Extension, limits: &Limits) -> Resul
         );
         Trouble::new(code::PACKAGE_EXTRACTION, "Download", text)
     };
-    let (mut zip, entries) = list(archive, limits).map_err(refuse)?;
-    let entry = least_deep(&entries).ok_or_else(|| no_manifest("not found in the package"))?;
-    let packed = zip.by_index(entry.index).map_err(|error| refuse(shown(&error.to_string())))?;
+    let listing = list(archive, limits).map_err(refuse)?;
+    let index = least_deep(&listing).ok_or_else(|| no_manifest("not found in the package"))?;
+    let content = listing.open(index).map_err(refuse)?;
     let mut bytes = Vec::new();
-    packed
+    content
         .take(manifest::MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| refuse(shown(&error.to_string())))?;
@@ -76,37 +74,55 @@ fn make(path: &Path) -> Result<Folder, String> {
     Folder::open(path).map_err(|fault| fault.text)
 }
 
-fn fill(zip: &mut ZipArchive<File>, entries: &[Entry], into: &Folder, limits: &Limits) -> Result<(), String> {
+fn fill(listing: &Listing<'_>, into: &Folder, limits: &Limits) -> Result<(), String> {
     let space = fstatvfs(into).map_err(|e| format!("cannot ask for free space: {e}"))?;
     let free = space.blocks_available().saturating_mul(space.fragment_size());
     let mut left = limits.unpacked.min(free.saturating_sub(limits.free));
     if left == 0 {
         return Err(format!("no space on the file system of '{}': {free} bytes free", into.path().display()));
     }
-    for entry in entries {
-        let parts: Vec<&str> = entry.parts.iter().map(String::as_str).collect();
-        let named = |why: String| format!("entry '{}': {why}", shown(&entry.parts.join("/")));
+    let mut folders = Folders::below(into).map_err(|e| e.to_string())?;
+    for index in listing.entries() {
+        let record = listing.record(index)?;
+        let path = record.name();
+        let named = |why: String| format!("entry '{}': {why}", shown(&path));
+        let parts = names::parts(&path)?;
         let Some((name, above)) = parts.split_last() else { continue };
-        let mut folder = step(into, above).map_err(|e| named(e.to_string()))?;
-        if entry.is_folder {
-            folder = enter(&folder, name).map_err(|e| named(e.to_string()))?;
-            drop(folder);
+        if record.is_folder() {
+            folders.enter(&parts).map_err(|e| named(e.to_string()))?;
             continue;
         }
-        let written = write(zip, entry.index, &folder, name, left.min(limits.file)).map_err(named)?;
+        let folder = folders.enter(above).map_err(|e| named(e.to_string()))?;
+        let content = listing.open(index).map_err(named)?;
+        let written = write(content, folder, name, left.min(limits.file)).map_err(named)?;
         left = left.saturating_sub(written);
     }
     // One for all: a power cut must not leave a folder of empty files that counts as unpacked.
     nix::unistd::syncfs(into).map_err(|e| format!("cannot write '{}': {e}", into.path().display()))
 }
 
-/// Opens a folder below, part by part, and makes what is missing.
-fn step(from: &Folder, parts: &[&str]) -> nix::Result<OwnedFd> {
-    let mut folder = openat(from, ".", FOLDER, Mode::empty())?;
-    for part in parts {
-        folder = enter(&folder, part)?;
+/// The folders down to where the last entry is: the next one is mostly near.
+struct Folders {
+    root: OwnedFd,
+    open: Vec<(String, OwnedFd)>,
+}
+
+impl Folders {
+    fn below(root: &Folder) -> nix::Result<Self> {
+        Ok(Self { root: openat(root, ".", FOLDER, Mode::empty())?, open: Vec::new() })
     }
-    Ok(folder)
+
+    /// Opens a folder, part by part, and makes what is missing.
+    fn enter(&mut self, parts: &[&str]) -> nix::Result<&OwnedFd> {
+        let common = self.open.iter().zip(parts).take_while(|((open, _), part)| open == *part).count();
+        self.open.truncate(common);
+        for part in parts.iter().skip(common) {
+            let above = self.open.last().map_or(&self.root, |(_, folder)| folder);
+            let below = enter(above, part)?;
+            self.open.push(((*part).to_owned(), below));
+        }
+        Ok(self.open.last().map_or(&self.root, |(_, folder)| folder))
+    }
 }
 
 fn enter(folder: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
@@ -120,24 +136,17 @@ fn enter(folder: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
     Ok(below)
 }
 
-/// Inflates one file: the header's size isn't believed, the checksum is the library's affair.
-fn write(
-    zip: &mut ZipArchive<File>,
-    index: usize,
-    folder: &OwnedFd,
-    name: &str,
-    most: u64,
-) -> Result<u64, String> {
-    let packed = zip.by_index(index).map_err(|e| shown(&e.to_string()))?;
+/// Inflates one file: the header's size isn't believed.
+fn write(content: Content<'_>, folder: &OwnedFd, name: &str, most: u64) -> Result<u64, String> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_truncate(0o744);
     let mut file = File::from(openat(folder, name, flags, mode).map_err(|e| e.to_string())?);
     fchmod(&file, mode).map_err(|e| e.to_string())?;
-    let mut packed = packed.take(most.saturating_add(1));
+    let mut content = content.take(most.saturating_add(1));
     let mut buffer = vec![0; 32 << 10];
     let mut written = 0_u64;
     loop {
-        let read = match packed.read(&mut buffer) {
+        let read = match content.read(&mut buffer) {
             Ok(0) => return Ok(written),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -152,28 +161,32 @@ fn write(
 }
 
 /// Puts the manifest that is least deep into the folder itself, without a byte order mark.
-fn place_manifest(entries: &[Entry], folder: &Folder) -> Result<(), Trouble> {
-    let parts = least_deep(entries).map(|entry| &entry.parts);
-    let parts = parts.ok_or_else(|| no_manifest("not found in the package"))?;
-    let read = || -> io::Result<Vec<u8>> {
-        let names: Vec<&str> = parts.iter().map(String::as_str).collect();
-        let (name, above) = names.split_last().ok_or(io::ErrorKind::NotFound)?;
-        let fd = step(folder, above)?;
-        let file = openat(&fd, *name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
-        let mut bytes = Vec::new();
-        File::from(file).take(manifest::MAX + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = bounded(read().map_err(|error| no_manifest(&error.to_string()))?)?;
+fn place_manifest(listing: &Listing<'_>, folder: &Folder) -> Result<(), Trouble> {
+    let index = least_deep(listing).ok_or_else(|| no_manifest("not found in the package"))?;
+    let content = listing.open(index).map_err(|why| no_manifest(&why))?;
+    let mut bytes = Vec::new();
+    content
+        .take(manifest::MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| no_manifest(&shown(&error.to_string())))?;
+    let bytes = bounded(bytes)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     folder.write(manifest::FILE, bytes, 0o644, true).map_err(|fault| no_manifest(&fault.text))
 }
 
-fn least_deep(entries: &[Entry]) -> Option<&Entry> {
-    entries
-        .iter()
-        .filter(|entry| !entry.is_folder && entry.parts.last().is_some_and(|name| name == manifest::FILE))
-        .min_by_key(|entry| (entry.parts.len(), entry.parts.join("/")))
+fn least_deep(listing: &Listing<'_>) -> Option<usize> {
+    let deep = |index: &usize| {
+        let record = listing.record(*index).ok().filter(|record| !record.is_folder())?;
+        let name = record.name();
+        let parts: Vec<&str> = names::split(&name).collect();
+        (parts.last() == Some(&manifest::FILE)).then_some(parts.len())
+    };
+    // Of several the first in the order of paths.
+    listing
+        .entries()
+        .filter_map(|index| Some((deep(&index)?, index)))
+        .min_by_key(|(deep, _)| *deep)
+        .map(|(_, index)| index)
 }
 
 fn no_manifest(why: &str) -> Trouble {

@@ -1,9 +1,11 @@
 //! A status file's text: JSON that a handler wrote, checked member by member.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
+use waagent_common::json::{self, Refused};
 use waagent_common::text::cut;
 
-use crate::handler::manifest::depth;
 use crate::trouble::fit;
 
 /// A file over this is shortened, in bytes.
@@ -32,11 +34,11 @@ pub enum Bad {
 pub fn parse(bytes: &[u8], name: &str) -> Result<Value, Bad> {
     let text = std::str::from_utf8(bytes).map_err(|error| Bad::Text(format!("not UTF-8: {error}")))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let value: Value = serde_json::from_str(&lone_surrogates_replaced(text))
-        .map_err(|error| Bad::Text(error.to_string()))?;
-    if depth(&value) > MAX_DEPTH {
-        return Err(Bad::Shape(format!("nested deeper than {MAX_DEPTH}")));
-    }
+    let value: Value =
+        json::read(lone_surrogates_replaced(text).as_bytes(), MAX_DEPTH).map_err(|error| match error {
+            Refused::Syntax(_) => Bad::Text(error.to_string()),
+            _ => Bad::Shape(error.to_string()),
+        })?;
     let mut status = status(&value, name)?;
     if bytes.len() > SHORTEN_FROM {
         shorten(&mut status);
@@ -45,7 +47,10 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<Value, Bad> {
 }
 
 /// Escapes of half a character can't be text; Python, which handlers are tested with, takes them.
-fn lone_surrogates_replaced(text: &str) -> String {
+fn lone_surrogates_replaced(text: &str) -> Cow<'_, str> {
+    if !text.contains("\\u") {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -66,7 +71,7 @@ fn lone_surrogates_replaced(text: &str) -> String {
         rest = escape.get(taken..).unwrap_or_default();
     }
     out.push_str(rest);
-    out
+    Cow::Owned(out)
 }
 
 fn unit(escape: &str) -> Option<u32> {

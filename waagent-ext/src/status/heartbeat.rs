@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use waagent_common::documents::{ForeignKind, HandlerReadiness, HandlerStatus};
+use waagent_common::json;
 use waagent_common::time::unix_seconds;
 
 use crate::guard::{Guard, bytes_of, stamp};
@@ -53,7 +54,7 @@ pub fn look(
 }
 
 fn parse(bytes: &[u8]) -> Result<(HandlerReadiness, Option<String>), String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let value: Value = json::read(bytes, json::MAX_DEPTH).map_err(|error| error.to_string())?;
     let heartbeat = value.get(0).and_then(|first| first.get("heartbeat")).ok_or("no [0].heartbeat")?;
     let word = heartbeat.get("status").and_then(Value::as_str).ok_or("no status")?;
     let text = match heartbeat.get("formattedMessage") {

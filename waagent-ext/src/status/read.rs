@@ -131,7 +131,8 @@ fn impatient(home: &Home, asked: Question<'_>, written: SystemTime, text: &str) 
         let last = asked.last.filter(|last| asked.since_ms.is_some_and(|since| since <= last.written_ms));
         let status = last
             .map_or_else(|| missing(home, &format!("{}.status", asked.number)), |last| last.status.clone());
-        return Reading { again: Some(PATIENCE.saturating_sub(age)), ..settled(status) };
+        let written_ms = last.map(|last| last.written_ms);
+        return Reading { status, again: Some(PATIENCE.saturating_sub(age)), written_ms };
     }
     settled(file::own(home.name.as_str(), None, "error", code::STATUS_INVALID, text))
 }

@@ -11,16 +11,17 @@ use waagent_common::documents::{
 use waagent_common::place::Place;
 use waagent_common::types::HandlerName;
 
+use super::heartbeat;
 use super::read::{self, Good, Question};
-use super::{heartbeat, shrink};
+use super::shrink::Parts;
 use crate::guard::Guard;
 use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 
-/// Puts reports together, and remembers the last good status of each extension.
+/// Puts reports together, and remembers the last good status of each extension as far as it was reported.
 #[derive(Debug, Default)]
 pub struct Reporter {
-    last: HashMap<(HandlerName, u32), Good>,
+    last: HashMap<Key, Known>,
 }
 
 /// Where a report's facts are.
@@ -32,6 +33,16 @@ pub struct Sources<'a> {
     pub logs: &'a str,
     /// Around work on handlers' files.
     pub guard: &'a Guard<'a>,
+}
+
+/// A handler and the sequence number of its settings.
+type Key = (HandlerName, u32);
+
+/// A good status as JSON, which takes the least memory, and when its file was written.
+#[derive(Debug)]
+struct Known {
+    json: String,
+    written_ms: u64,
 }
 
 /// A report, and when it may change by time alone.
@@ -58,22 +69,33 @@ impl Reporter {
         let newest = goal;
         let goal = goal.filter(|goal| goal.extensions.is_empty() || !refused(goal));
         let mut again = None;
-        let mut handlers = Vec::new();
+        let mut parts = Parts::default();
         match goal {
             Some(goal) => {
+                let mut good = Vec::new();
                 for extension in &goal.extensions {
                     let since_ms = counts_since(state, goal, &extension.name);
-                    handlers.extend(self.entry(sources, state, extension, since_ms, &mut again));
+                    let entry = self.entry(sources, state, extension, since_ms, &mut again);
+                    let Some((part, own)) = entry else { continue };
+                    let index = parts.push(part);
+                    good.extend(own.map(|(key, written_ms)| (index, key, written_ms)));
+                }
+                let known = |(index, key, written_ms)| {
+                    Some((key, Known { json: parts.status(index)?.to_string(), written_ms }))
+                };
+                self.last = good.into_iter().filter_map(known).collect();
+            }
+            None => {
+                for record in &state.handlers {
+                    parts.push(handler_part(record, &record.status));
                 }
             }
-            None => handlers.extend(state.handlers.iter().map(|record| handler_part(record, &record.status))),
         }
-        shrink::within_bound(&mut handlers);
         let body = ExtensionStatus {
             goal_state_id: newest.map(|goal| goal.id.clone()),
             complete: round
                 .is_some_and(|round| round.complete && newest.is_some_and(|g| g.id == round.goal_state_id)),
-            handlers,
+            handlers: parts.into_handlers(),
             goal_state_aggregate: state.aggregate.clone(),
             left_over: state.left_over.clone(),
         };
@@ -82,21 +104,27 @@ impl Reporter {
 
     /// The status word that an extension reports itself; a missing or half-written file is no last word.
     pub fn word(&self, guard: &Guard<'_>, home: &Home, number: u32) -> String {
-        let last = self.last.get(&(home.name.clone(), number));
-        let asked = Question { number, since_ms: Some(0), failure: None, last };
+        let last = self.last(&(home.name.clone(), number));
+        let asked = Question { number, since_ms: Some(0), failure: None, last: last.as_ref() };
         let reading = read::read(home, asked, guard);
         let word = reading.status.get("status").and_then(Value::as_str).unwrap_or("error");
         word.to_owned()
     }
 
+    fn last(&self, key: &Key) -> Option<Good> {
+        let known = self.last.get(key)?;
+        Some(Good { status: serde_json::from_str(&known.json).ok()?, written_ms: known.written_ms })
+    }
+
+    /// The part of an extension; with its key and the time of its file where its status is its own, of now or of before.
     fn entry(
-        &mut self,
+        &self,
         sources: &Sources<'_>,
         state: &ExtensionState,
         extension: &Extension,
         since_ms: Option<u64>,
         again: &mut Option<Duration>,
-    ) -> Option<Value> {
+    ) -> Option<(Value, Option<(Key, u64)>)> {
         let record = record_of(state, &extension.name)?;
         let home = Home::new(sources.place, sources.logs, &record.name, &record.version);
         let mut status = record.status.clone();
@@ -109,6 +137,7 @@ impl Reporter {
             sooner(again, later);
         }
         let mut entry = handler_part(record, &status);
+        let mut good = None;
         let wanted = extension.state.eq_ignore_ascii_case("enabled")
             || (record.failure.is_some() && !extension.state.eq_ignore_ascii_case("uninstall"));
         if let Some(settings) = extension.settings.first()
@@ -116,12 +145,13 @@ impl Reporter {
         {
             let number = settings.sequence_number;
             let key = (record.name.clone(), number);
+            let last = self.last(&key);
             let failure = record.failure.as_ref();
-            let asked = Question { number, since_ms, failure, last: self.last.get(&key) };
+            let asked = Question { number, since_ms, failure, last: last.as_ref() };
             let reading = read::read(&home, asked, sources.guard);
             sooner(again, reading.again);
             if let Some(written_ms) = reading.written_ms {
-                self.last.insert(key, Good { status: reading.status.clone(), written_ms });
+                good = Some((key, written_ms));
             }
             let part = json!({
                 "sequenceNumber": number,
@@ -129,7 +159,7 @@ impl Reporter {
             });
             put(&mut entry, "runtimeSettingsStatus", part);
         }
-        Some(entry)
+        Some((entry, good))
     }
 }
 

@@ -13,6 +13,7 @@ mod events;
 mod hostile_status;
 mod killed;
 mod manager;
+mod memory;
 mod packages;
 mod policy_file;
 mod raw_zip;

@@ -315,7 +315,7 @@ fn a_damaged_goal_state_is_named_and_nothing_is_lost() {
     let path = stage.place.lib("fetch/goal-state.json");
     let good = fs::read_to_string(&path).unwrap();
     for bad in
-        ["", "{", &good.replace("/goal-state/1", "/goal-state/2"), &good.replace("Test.Good", "../Good")]
+        ["", "{", &good.replace("/goal-state/2", "/goal-state/3"), &good.replace("Test.Good", "../Good")]
     {
         fs::write(&path, bad).unwrap();
         let output = stage.planner().output().unwrap();

@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 use waagent_common::documents::*;
+use waagent_common::json::JsonText;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion, Sha256};
@@ -108,7 +109,7 @@ pub fn settings(number: u32) -> ExtensionSettings {
         state: "enabled".to_owned(),
         dependency_level: 0,
         depends_on: Vec::new(),
-        public_settings: Some(serde_json::json!({"greeting": "grüß"})),
+        public_settings: JsonText::try_from(r#"{"greeting": "grüß"}"#.to_owned()).ok(),
         protected_settings: None,
         protected_settings_thumbprint: None,
         unreadable: false,

@@ -1,6 +1,7 @@
 //! The artifacts profile: a blob that can say "don't run extensions yet".
 
 use serde_json::Value;
+use waagent_common::json;
 
 use super::Fetcher;
 use crate::clock::Clock;
@@ -48,8 +49,7 @@ fn read(bytes: &[u8]) -> Result<bool, String> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(false);
     }
-    let json: Value =
-        serde_json::from_slice(bytes).map_err(|error| format!("no JSON: line {}", error.line()))?;
+    let json: Value = json::read(bytes, json::MAX_DEPTH).map_err(|error| format!("no JSON: {error}"))?;
     match json.get("onHold") {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(on_hold)) => Ok(*on_hold),
@@ -72,7 +72,7 @@ mod tests {
             ("{\"onHold\": \"True\"}", Ok(true)),
             ("{\"onHold\": \"false\"}", Ok(false)),
             ("{\"onHold\": 1}", Err("'onHold' is neither true nor false".to_owned())),
-            ("<xml/>", Err("no JSON: line 1".to_owned())),
+            ("<xml/>", Err("no JSON: expected value at line 1 column 1".to_owned())),
         ] {
             assert_eq!(read(text.as_bytes()), on_hold, "{text}");
         }

@@ -31,6 +31,7 @@ pub fn parse(bytes: &[u8], incarnation: &str) -> Result<ExtensionsState, String>
     state.required_features = required_features(&root)?;
     state.agent_families = agent_families(&root);
     handlers(&root, &mut state)?;
+    state.fit();
     Ok(state)
 }
 

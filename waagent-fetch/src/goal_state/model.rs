@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use waagent_common::documents::{AgentFamily, Extension, ExtensionUris, GoalStateSource, StatusBlob};
+use waagent_common::json;
 use waagent_common::text::cut;
 
 use crate::http::StorageUri;
@@ -41,6 +42,63 @@ pub struct ExtensionsState {
     pub notes: Vec<String>,
 }
 
+impl ExtensionsState {
+    /// Cuts what is too much for the documents that are made of it: the extension at which it is too much fails, and
+    /// what follows it, as far as it is too much.
+    pub fn fit(&mut self) {
+        let mut left = Left { settings: MAX_ALL_SETTINGS, dependencies: MAX_DEPENDENCIES, bytes: MAX_BYTES };
+        for extension in &mut self.extensions {
+            if let Some(text) = &mut extension.error {
+                *text = cut(text, 4096).to_owned();
+            }
+            if let Err(why) = left.take(extension) {
+                extension.encoded_signature = None;
+                extension.settings.clear();
+                extension.error = Some(why);
+            }
+        }
+        let mut left = MAX_URI_BYTES;
+        for uris in &mut self.uris {
+            uris.manifests.retain(|uri| match left.checked_sub(json::length(uri)) {
+                Some(rest) => {
+                    left = rest;
+                    true
+                }
+                None => false,
+            });
+        }
+        self.notes.truncate(MAX_NOTES);
+    }
+}
+
+/// What the documents still have room for.
+struct Left {
+    settings: usize,
+    dependencies: usize,
+    bytes: usize,
+}
+
+impl Left {
+    fn take(&mut self, extension: &Extension) -> Result<(), String> {
+        let dependencies = extension.settings.iter().map(|one| one.depends_on.len()).sum();
+        let refuse = |what: String| format!("the extensions of the goal state have {what} together");
+        let left = (
+            self.settings.checked_sub(extension.settings.len()),
+            self.dependencies.checked_sub(dependencies),
+            self.bytes.checked_sub(json::length(extension)),
+        );
+        match left {
+            (None, ..) => return Err(refuse(format!("more than {MAX_ALL_SETTINGS} settings"))),
+            (_, None, _) => return Err(refuse(format!("more than {MAX_DEPENDENCIES} dependencies"))),
+            (.., None) => return Err(refuse(format!("more than {MAX_BYTES} bytes"))),
+            (Some(settings), Some(dependencies), Some(bytes)) => {
+                *self = Self { settings, dependencies, bytes };
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The manifest URIs of a handler: at most 16, the odd ones left out with a note.
 pub fn manifests<'a>(
     name: &str,
@@ -48,7 +106,7 @@ pub fn manifests<'a>(
     notes: &mut Vec<String>,
 ) -> Vec<String> {
     let mut uris = Vec::new();
-    for uri in given.map(str::trim).filter(|uri| !uri.is_empty()) {
+    for uri in given.map(str::trim).filter(|uri| !uri.is_empty()).take(4 * MAX_MANIFESTS) {
         // Whether plain http is allowed is decided where it is followed.
         match StorageUri::parse(uri, true) {
             Err(error) => notes.push(format!("manifest of '{name}': {error}, ignoring")),
@@ -93,6 +151,15 @@ const MAX_MANIFESTS: usize = 16;
 pub const MAX_HANDLERS: usize = 256;
 /// Instances of one handler.
 pub const MAX_INSTANCES: usize = 64;
+/// Settings of all handlers, and what they depend on: the values of the document are counted too.
+const MAX_ALL_SETTINGS: usize = 512;
+const MAX_DEPENDENCIES: usize = 2048;
+/// All handlers as JSON, in bytes. Without indentation, and with room for the rest of the document.
+const MAX_BYTES: usize = 11 << 20;
+/// All manifest URIs together, in bytes.
+const MAX_URI_BYTES: usize = 3 << 20;
+/// What is odd is said so often.
+const MAX_NOTES: usize = 256;
 /// Settings of one instance, in bytes.
 pub const MAX_SETTINGS: usize = 4 << 20;
 /// Detached signature of a package, base64.

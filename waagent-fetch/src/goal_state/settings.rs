@@ -1,7 +1,7 @@
 //! The JSON text inside a settings element.
 
-use serde_json::{Map, Value};
 use waagent_common::documents::{DependsOn, ExtensionSettings};
+use waagent_common::json::{self, JsonText};
 use waagent_common::types::ExtensionName;
 
 use super::model::MAX_SETTINGS;
@@ -29,34 +29,42 @@ pub fn fill(settings: &mut ExtensionSettings, text: &str) -> Result<(), String> 
     if text.len() > MAX_SETTINGS {
         return Err(format!("settings of {} bytes, more than the {MAX_SETTINGS} allowed", text.len()));
     }
-    let Ok(Value::Object(mut json)) = serde_json::from_str::<Value>(text) else {
+    let list = json::check(text).and_then(|()| json::members(text, ["runtimeSettings"]));
+    let Ok([list]) = list else {
         settings.unreadable = true;
         return Ok(());
     };
-    let Some(Value::Array(mut list)) = json.remove("runtimeSettings") else {
-        return Err("settings without 'runtimeSettings'".to_owned());
-    };
-    if list.is_empty() {
-        return Err("settings with an empty 'runtimeSettings'".to_owned());
-    }
-    let handler = match list.swap_remove(0) {
-        Value::Object(mut first) => first.remove("handlerSettings"),
-        _ => None,
-    };
-    let Some(Value::Object(mut handler)) = handler else {
-        return Err("settings without 'handlerSettings'".to_owned());
-    };
-    settings.public_settings = handler.remove("publicSettings").filter(|public| !public.is_null());
-    settings.protected_settings = text_of(&mut handler, "protectedSettings")?;
-    settings.protected_settings_thumbprint = text_of(&mut handler, "protectedSettingsCertThumbprint")?;
+    let first = list
+        .ok_or_else(|| "settings without 'runtimeSettings'".to_owned())
+        .and_then(|list| json::first(list).map_err(|_| "settings without 'runtimeSettings'".to_owned()))?;
+    let first = first.ok_or("settings with an empty 'runtimeSettings'")?;
+    let members =
+        json::members(first, ["handlerSettings"]).ok().and_then(|[handler]| handler).and_then(|handler| {
+            let names = ["publicSettings", "protectedSettings", "protectedSettingsCertThumbprint"];
+            json::members(handler, names).ok()
+        });
+    let [public, sealed, thumbprint] = members.ok_or("settings without 'handlerSettings'")?;
+    settings.public_settings = public.map(kept).transpose()?.flatten();
+    settings.protected_settings = text_of(sealed, "protectedSettings")?;
+    settings.protected_settings_thumbprint = text_of(thumbprint, "protectedSettingsCertThumbprint")?;
     check_thumbprint(settings)
 }
 
-fn text_of(map: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
-    match map.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("settings with a '{name}' that is no text")),
+/// Public settings as they came; `null` is none.
+pub fn kept(text: &str) -> Result<Option<JsonText>, String> {
+    if text.trim() == "null" {
+        return Ok(None);
+    }
+    let kept = JsonText::try_from(text.to_owned());
+    kept.map(Some).map_err(|error| format!("'publicSettings' is no JSON: {error}"))
+}
+
+fn text_of(value: Option<&str>, name: &str) -> Result<Option<String>, String> {
+    match value {
+        None | Some("null") => Ok(None),
+        Some(text) => serde_json::from_str(text)
+            .map(Some)
+            .map_err(|_| format!("settings with a '{name}' that is no text")),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use waagent_common::documents::{
     AgentFamily, DependsOn, Extension, ExtensionSettings, ExtensionUris, GoalStateSource, StatusBlob,
 };
+use waagent_common::json;
 use waagent_common::text::{cut, shown};
 use waagent_common::types::{ExtensionName, HandlerName, HandlerVersion};
 
@@ -33,9 +34,7 @@ type Object = Map<String, Value>;
 
 /// Parses vmSettings that came with this ETag.
 pub fn parse(bytes: &[u8], etag: &str) -> Result<VmSettings, String> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let json: Value = serde_json::from_slice(bytes)
-        .map_err(|error| format!("vmSettings: {}", shown(&error.to_string())))?;
+    let json: Value = json::read(bytes, json::MAX_DEPTH).map_err(|error| format!("vmSettings: {error}"))?;
     let Value::Object(root) = json else { return Err("vmSettings: no JSON object".to_owned()) };
     read(&root, etag).map_err(|why| format!("vmSettings: {why}"))
 }
@@ -64,6 +63,7 @@ fn read(root: &Object, etag: &str) -> Result<VmSettings, String> {
     for entry in objects(root, "extensionGoalStates", MAX_HANDLERS)? {
         handler(entry, &mut state);
     }
+    state.fit();
     Ok(VmSettings { supported: is_supported(version), is_fast_track: source == "FastTrack", state })
 }
 
@@ -197,9 +197,7 @@ fn fill(one: &mut ExtensionSettings, settings: &Object) -> Result<(), String> {
         if public.len() > MAX_SETTINGS {
             return Err(format!("settings of {} bytes, more than the {MAX_SETTINGS} allowed", public.len()));
         }
-        let parsed: Value = serde_json::from_str(public)
-            .map_err(|error| format!("'publicSettings' is no JSON: line {}", error.line()))?;
-        one.public_settings = Some(parsed).filter(|public| !public.is_null());
+        one.public_settings = settings::kept(public)?;
     }
     one.protected_settings = text(settings, "protectedSettings")?.map(str::to_owned);
     if one.protected_settings.as_ref().is_some_and(|sealed| sealed.len() > MAX_SETTINGS) {

@@ -93,6 +93,7 @@ struct Tree {
     open: Vec<Element>,
     root: Option<Element>,
     elements: usize,
+    attributes: usize,
 }
 
 impl Tree {
@@ -140,8 +141,9 @@ impl Tree {
         let mut element = Element { name, ..Element::default() };
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| shown(&error.to_string()))?;
-            if element.attributes.len() >= MAX_ATTRIBUTES {
-                return Err(format!("more than {MAX_ATTRIBUTES} attributes"));
+            self.attributes += 1;
+            if element.attributes.len() >= MAX_ATTRIBUTES || self.attributes > MAX_ELEMENTS {
+                return Err(format!("more than {MAX_ATTRIBUTES} attributes, or {MAX_ELEMENTS} in all"));
             }
             let value = attribute.unescape_value().map_err(|error| shown(&error.to_string()))?;
             if value.contains(|c| !is_allowed(c)) {
@@ -149,13 +151,16 @@ impl Tree {
             }
             element.attributes.push((name_of(attribute.key.as_ref())?, value.into_owned()));
         }
+        element.attributes.shrink_to_fit();
         self.open.push(element);
         Ok(())
     }
 
     fn end(&mut self) {
         // The reader has checked that each end has its start.
-        let Some(element) = self.open.pop() else { return };
+        let Some(mut element) = self.open.pop() else { return };
+        // A list has room for four from its first entry on, and most elements have one child.
+        element.children.shrink_to_fit();
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
             None => self.root = Some(element),

@@ -97,6 +97,15 @@ impl Machine {
         said(&mut self.fetcher(&["--once"]))
     }
 
+    /// One round with 64 MiB of data (setrlimit(2), `RLIMIT_DATA`): more memory isn't to be had.
+    pub fn frugal_once(&self) -> (i32, String) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -d 65536 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_waagent-fetch")]);
+        command.args(["--once", "--root"]).arg(self.root.path()).env_clear();
+        as_user(&mut command, FETCHER);
+        said(&mut command)
+    }
+
     /// A transport certificate, as waagent-certs makes it.
     pub fn transport(&self) -> Identity {
         let spec = CertificateSpec { name: "LinuxTransport".to_owned(), ..toml_certificate() };

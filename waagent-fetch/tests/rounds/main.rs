@@ -2,5 +2,6 @@
 
 mod faults;
 mod machine;
+mod memory;
 mod once;
 mod resident;

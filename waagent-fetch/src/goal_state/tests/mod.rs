@@ -1,3 +1,4 @@
 mod extensions_config;
+mod fit;
 mod vm_settings;
 mod wire;

@@ -20,7 +20,7 @@ fn reads_a_full_document_whatever_the_case_of_its_names() {
     assert_eq!((&hello.error, hello.encoded_signature.as_deref()), (&None, Some("TUlJ")));
     let one = hello.settings.first().unwrap();
     assert_eq!((one.sequence_number, one.dependency_level, one.depends_on.len()), (7, 2, 1));
-    assert_eq!(serde_json::to_string(&one.public_settings).unwrap(), r#"{"z":1.50,"a":1}"#);
+    assert_eq!(one.public_settings.as_ref().unwrap().as_str(), r#"{"z": 1.50, "a": 1}"#);
     assert_eq!(state.uris.first().unwrap().manifests.len(), 3);
     let many = state.extensions.get(1).unwrap();
     let rows: Vec<_> =
@@ -91,7 +91,11 @@ fn refuses_the_whole_document_where_it_is_damaged() {
         assert!(!error.contains("SECRET"), "{error}");
     }
     let deep = format!("{{\"x\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-    assert!(parse(deep.as_bytes(), "1").unwrap_err().contains("recursion"));
+    assert!(parse(deep.as_bytes(), "1").unwrap_err().contains("more than 32768 values"));
+    let deep = format!("{{\"x\": {}{}}}", "[".repeat(200), "]".repeat(200));
+    assert!(parse(deep.as_bytes(), "1").unwrap_err().contains("nested deeper than 127"));
+    let wide = format!("{{\"extensionGoalStates\": [{}[0]]}}", "[0],".repeat(1 << 20));
+    assert!(parse(wide.as_bytes(), "1").unwrap_err().contains("more than 32768 values"));
 }
 
 #[test]

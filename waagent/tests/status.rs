@@ -1,0 +1,43 @@
+//! `waagent status` as root runs it, against documents that others wrote.
+#![expect(clippy::unwrap_used, reason = "a test says what it means")]
+
+use std::fs;
+use std::process::{Command, Output};
+
+use waagent_common::place::Place;
+
+/// With 64 MiB of data (setrlimit(2), `RLIMIT_DATA`): more memory isn't to be had.
+fn status(place: &Place) -> Output {
+    let script = "ulimit -d 65536 && exec \"$0\" status --root \"$1\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_waagent")]).arg(place.path("/")).output().unwrap()
+}
+
+/// A goal state whose body has this in it.
+fn goal_state(place: &Place, member: &str) {
+    let document = format!(
+        r#"{{"schema": "waagent/goal-state/2", "written_by": "waagent-fetch", "written_at": "2026-01-31T08:00:00Z",
+            "inputs": {{}}, "sandbox": {{"uid": 1, "capabilities": [], "bounding": [], "no_new_privs": true,
+            "landlock": "", "seccomp": "", "selinux": ""}},
+            "body": {{"id": "incarnation_7", "source": "fabric", "extensions": [{{"name": "a", {member}}}]}}}}"#
+    );
+    fs::create_dir_all(place.lib("fetch")).unwrap();
+    fs::create_dir_all(place.lib("net")).unwrap();
+    fs::write(place.lib("fetch/goal-state.json"), document).unwrap();
+}
+
+#[test]
+fn a_goal_state_of_many_values_is_named_as_damaged_and_one_of_long_settings_is_shown() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::new(root.path());
+    goal_state(&place, &format!("\"settings\": [{}[0]]", "[0],".repeat(2_800_000)));
+    let output = status(&place);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("goal-state.json': more than 32768 values"), "{text}{output:?}");
+    assert_eq!(output.status.code(), Some(1));
+    goal_state(&place, &format!("\"settings\": \"{}\"", "[0],".repeat(2_800_000)));
+    let output = status(&place);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("goal state incarnation_7 (fabric), 1 extensions"), "{text}{output:?}");
+    assert_eq!(output.status.code(), Some(0));
+}
