@@ -60,15 +60,6 @@ impl Allow {
         }
     }
 
-    /// Is the file there, but closed to us? The sandbox knows the file that was there when it was entered, and no
-    /// later one.
-    pub fn is_closed(place: &Place, config: &Config) -> bool {
-        let path = place.path(config.text(TextKey::PolicyPolicyFilePath));
-        config.switch(SwitchKey::DebugEnableExtensionPolicy)
-            && std::fs::File::open(path)
-                .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
-    }
-
     /// Is this extension allowed to be run (or uninstalled)?
     pub fn on(&self, name: &str, verb: &str) -> Result<(), String> {
         let (path, listed) = match self {

@@ -12,7 +12,7 @@
 //! `/run/waagent/ext/exec-mount`, the wish for a mount. Removes: the oldest of what handlers leave in `events/`.
 //!
 //! Exit codes: 0 done, unchanged, or ended by SIGTERM; 64 arguments; 65 the goal state is damaged; 73, 74 a document
-//! can't be written; 75 another run is at work, the policy file was replaced, or a mount was asked for; 77 the sandbox
+//! can't be written; 75 another run is at work, a file was replaced under `--once`, or a mount was asked for; 77 the sandbox
 //! can't be entered.
 //!
 //! Security: root without any capability, so it writes root's files and reads documents of its group, and nothing else.
@@ -44,5 +44,5 @@ fn run(args: &Args) -> Result<Outcome> {
     let _lock = Lock::take(&place, "ext")?;
     exec_mount::ask(&place, &config)?;
     let engine = Engine::new(&place, &config, &sandbox, args.force)?;
-    if args.once { once::work(engine) } else { service::serve(engine, &place, &sandbox) }
+    if args.once { once::work(engine, &sandbox) } else { service::serve(engine, &place, &sandbox) }
 }

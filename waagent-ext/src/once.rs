@@ -2,12 +2,17 @@
 
 use anyhow::Result;
 use waagent_common::documents::Written;
-use waagent_common::fault::Outcome;
+use waagent_common::fault::{Exit, Fault, Outcome};
+use waagent_common::sandbox::Sandbox;
 
 use crate::engine::{Engine, Rest};
 
 /// Works until something has to be waited for, and says what.
-pub fn work(mut engine: Engine<'_>) -> Result<Outcome> {
+pub fn work(mut engine: Engine<'_>, sandbox: &Sandbox) -> Result<Outcome> {
+    if let Some(path) = sandbox.moved() {
+        let text = format!("'{}' was replaced since this program began; run it again", path.display());
+        return Err(Fault::new(Exit::TryAgain, text).into());
+    }
     let rest = engine.advance()?;
     let (written, _) = engine.publish()?;
     let text = match rest {

@@ -13,7 +13,7 @@ use crate::trouble::{Trouble, code};
 /// Folders of the agent in `<lib>`, which no handler may be called.
 const RESERVED: &[&str] = &["events", "history", "net", "fetch", "certs", "disk", "provision", "ext", "logs"];
 
-/// What decides about extensions, read once for each goal state.
+/// What decides about extensions. Read once: where the policy file changes, the program is started anew.
 #[derive(Debug)]
 pub struct Verdict {
     enabled: bool,

@@ -13,9 +13,10 @@ use crate::{journal, media, steps};
 /// A line per step.
 pub fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>) -> String {
     let is_marked = run.is_marked();
-    let mut text = match is_marked {
-        true => format!("would look at all steps of VM {} again, which is provisioned:\n", run.id),
-        false => format!("would provision VM {}:\n", run.id),
+    let mut text = if is_marked {
+        format!("would look at all steps of VM {} again, which is provisioned:\n", run.id)
+    } else {
+        format!("would provision VM {}:\n", run.id)
     };
     if media::is_worth_a_look(run.sources.media.as_ref(), is_marked) {
         text.push_str("  first have waagent-media look at the drive; without a medium it would go on by its own copy:\n");

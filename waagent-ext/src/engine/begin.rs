@@ -5,13 +5,11 @@ use waagent_common::documents::{
     self, Extension, ExtensionState, GoalState, HandlerReadiness, HandlerRecord, HandlerState, ItemState,
     Plan, PlannedHandler, ProvisionState, Round, RoundItem, Wanted, WantedPackage,
 };
-use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
 use waagent_common::text::{cut, shown};
 use waagent_common::time;
 
 use super::{Engine, Rest, is};
-use crate::allow::Allow;
 use crate::boot;
 use crate::handler::adopt;
 use crate::handler::certificates;
@@ -19,7 +17,6 @@ use crate::handler::home::Home;
 use crate::plan::align::{align, fresh, status};
 use crate::plan::order;
 use crate::plan::step::{Step, Wish, next};
-use crate::verdict::Verdict;
 
 /// Longest rule in the plan, in bytes.
 const RULE: usize = 1024;
@@ -72,11 +69,6 @@ impl Engine<'_> {
     }
 
     fn start(&mut self, goal: &GoalState, reason: &str) -> Result<()> {
-        if self.policy_readable && Allow::is_closed(self.place, self.config) {
-            let text =
-                "the policy file was replaced after the sandbox was entered; started again, it is read";
-            return Err(Fault::new(Exit::TryAgain, text).into());
-        }
         if let Some(round) = &self.state.round
             && !round.complete
         {
@@ -98,7 +90,6 @@ impl Engine<'_> {
         self.force = false;
         self.prepared.clear();
         self.basic.clear();
-        self.verdict = Verdict::read(self.place, self.config);
         self.state.round = Some(new_round(goal, !missing.is_empty()));
         if missing.is_empty() {
             log::info(&format!(

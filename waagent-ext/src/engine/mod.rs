@@ -15,7 +15,6 @@ use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
-use crate::allow::Allow;
 use crate::boot;
 use crate::guard::Guard;
 use crate::handler::home::Home;
@@ -112,8 +111,6 @@ pub struct Engine<'a> {
     boot: String,
     /// What every command's environment begins with; of this round.
     basic: BTreeMap<String, String>,
-    /// Could the policy file be read, or was there none, when the sandbox was entered?
-    policy_readable: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -140,7 +137,6 @@ impl<'a> Engine<'a> {
             reported: None,
             boot: boot::id(),
             basic: BTreeMap::new(),
-            policy_readable: !Allow::is_closed(place, config),
         };
         engine.clear_left_overs();
         Ok(engine)

@@ -35,15 +35,15 @@ fn changes(world: &World) -> Vec<Change> {
 fn answer(world: &World) {
     let flag = world.place.run(MEDIA_FLAG);
     let deadline = Instant::now() + Duration::from_secs(10);
-    let word = loop {
+    let asked = loop {
         match fs::read_to_string(&flag) {
-            Ok(word) if word.starts_with(LOOK_AGAIN) => break word,
+            Ok(text) if text.starts_with(LOOK_AGAIN) => break text,
             _ => assert!(Instant::now() < deadline, "nobody asked"),
         }
         std::thread::yield_now();
     };
     world.attach(&file());
-    let inputs = Inputs::new().digest(REQUEST, &sha256(word.as_bytes()));
+    let inputs = Inputs::new().digest(REQUEST, &sha256(asked.as_bytes()));
     documents::write(&world.place, &medium(&file()), &inputs, &Sandbox::unconfined()).unwrap();
 }
 
