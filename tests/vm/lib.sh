@@ -6,6 +6,8 @@ vm=$repository/tests/vm
 work=${VM_WORK:-$repository/target/vm}
 base=${VM_BASE:-$work/base${SUITE:+-$SUITE}}
 binaries=${BINARIES:-$repository/target/release}
+# The agent in the guest, which may be of another architecture than the platform outside of it.
+agent=${AGENT:-$binaries}
 headers=$base/policy-dev/usr/share/selinux
 scenario=$repository/tests/fabric/scenarios/first-boot.toml
 state=$work/fabric
@@ -17,7 +19,7 @@ prepare() {
     "$vm/packages"
     mkdir -p "$work"
     "$vm/make-base" "$base"
-    make --no-print-directory -s -C "$repository" package BINARIES="$binaries" POLICY_HEADERS="$headers" \
+    make --no-print-directory -s -C "$repository" package BINARIES="$agent" MAN="$binaries/waagent-man" POLICY_HEADERS="$headers" \
         POLICY_NAME="$(policy_name)" PACKAGES="$work/packages" >/dev/null
     make_platform_keys
     rm -rf "$work/overlay"
@@ -33,7 +35,7 @@ policy_name() { sed -n 's/^SELINUXTYPE=//p' "$base/root/etc/selinux/config"; }
 
 # The digest of all that goes into an image. The packages hold times: what they are made of counts.
 ingredients() { # ARGUMENTS-OF-MAKE-IMAGE...
-    local argument parts=("$binaries"/waagent* "$repository"/{config,packaging/debian,selinux,systemd} "$vm/guest" "$vm/make-image")
+    local argument parts=("$agent"/waagent* "$repository"/{config,packaging/debian,selinux,systemd} "$vm/guest" "$vm/make-image")
     for argument in "$work/overlay" "$@"; do
         [ ! -e "$argument" ] || parts+=("$argument")
     done
