@@ -84,20 +84,9 @@ impl Fetcher {
     }
 
     fn seal_now(&mut self, wire: &WireGoalState) -> Result<Option<String>, String> {
-        let transport = match Document::<Transport>::read_if_there(&self.place) {
-            Ok(Some(transport)) => transport,
-            Ok(None) => {
-                self.want_transport("there is none").map_err(|fault| fault.text)?;
-                return Ok(Some("no certs/transport.json yet, so no certificates are asked for".to_owned()));
-            }
-            Err(fault) => {
-                if fault.exit == Exit::Data {
-                    self.want_transport(&fault.text).map_err(|fault| fault.text)?;
-                }
-                return Err(fault.text);
-            }
+        let Some(transport) = self.transport()? else {
+            return Ok(Some("no certs/transport.json yet, so no certificates are asked for".to_owned()));
         };
-        durable::remove(&path_of::<TransportProblem>(&self.place)).map_err(|fault| fault.text)?;
         let known = match Document::<SealedCertificates>::read_if_there(&self.place) {
             Ok(known) => known,
             // Ours to write: a damaged one is replaced.
@@ -150,6 +139,18 @@ impl Fetcher {
             ));
         }
         Ok(None)
+    }
+
+    /// Our certificate. Where there is none that can be used, it is asked for.
+    fn transport(&mut self) -> Result<Option<Document<Transport>>, String> {
+        let transport = Document::<Transport>::read_if_there(&self.place);
+        let asked = match &transport {
+            Ok(Some(_)) => durable::remove(&path_of::<TransportProblem>(&self.place)).map(|_| ()),
+            Ok(None) => self.want_transport("there is none"),
+            Err(fault) if fault.exit == Exit::Data => self.want_transport(&fault.text),
+            Err(_) => Ok(()),
+        };
+        asked.and(transport).map_err(|fault| fault.text)
     }
 
     /// Has waagent-certs started, which may have ended without a pair: it waits for our document, as we do for its.

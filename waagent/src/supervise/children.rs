@@ -1,7 +1,7 @@
 //! Started programs: their lines are passed on, their end and cost noted.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -159,6 +159,10 @@ impl Children {
         let mut finished = Vec::new();
         while let Some(ended) = ended_child() {
             let Some(mut child) = self.running.remove(&ended.pid.as_raw()) else { continue };
+            if child.program != Program::Runner {
+                // The runner's unit alone has KillMode=process.
+                end_session(ended.pid.as_raw());
+            }
             child.pass_on();
             let wall = child.started.elapsed();
             self.note(child.program, wall, &ended);
@@ -256,6 +260,20 @@ fn say_end(child: &Child, wall: Duration, ended: &Ended) {
     let detail = if child.detail.is_empty() { String::new() } else { format!(" ({})", child.detail) };
     let cost = format!("{}, CPU {}, peak {}", brief(wall), brief(ended.cpu), mib(ended.peak_memory));
     say(child.program.name(), &format!("  {how}{detail}: {cost}"));
+}
+
+/// Ends what a program left at work, its tools: they would meet those of its next run. Each program leads a session.
+fn end_session(leader: i32) {
+    let Ok(processes) = fs::read_dir("/proc") else { return };
+    for pid in processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok()) {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After the name in parentheses: state, parent, group, session (proc_pid_stat(5)).
+        let session = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(3));
+        if session.and_then(|session| session.parse().ok()) == Some(leader) {
+            // It may have ended a moment ago.
+            let _gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
 }
 
 /// The log, opened for the program as PID 1 does: the program needs no right to it.
