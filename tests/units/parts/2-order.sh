@@ -50,7 +50,7 @@ cycle_is_found() { # STUBS CHANGE UNIT
 knows() { # KEY SINCE
     local version
     version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
-    [ "$version" -ge "$2" ] && cat || grep -v "Unknown key.*'$1'"
+    if [ "$version" -ge "$2" ]; then cat; else grep -v "Unknown key.*'$1'"; fi
 }
 
 # Each unit alone, and all at once, with nothing but the systemd that is here.

@@ -67,8 +67,9 @@ check "a failure is noted when no restart has cured it" all_but RestartMode=dire
 # At a bounded rate; what no path starts is given up in the end.
 is_bounded() { # UNIT
     case $(values "$1" RestartSec) in 1s | 5s) ;; *) echo "RestartSec=$(values "$1" RestartSec)"; return 1 ;; esac
-    [ "$(values "$1" StartLimitIntervalSec)" = 0 ] && [ "$(values "$1" RestartSec)" = 5s ] ||
-        [ "$(values "$1" StartLimitIntervalSec) $(values "$1" StartLimitBurst)" = "1min 10" ]
+    local bound
+    bound="$(values "$1" StartLimitIntervalSec) $(values "$1" StartLimitBurst) $(values "$1" RestartSec)"
+    case $bound in "0 "*" 5s" | "1min 10 "*) ;; *) echo "$bound"; return 1 ;; esac
 }
 # Who waits for a job of a unit that is started again and again waits no longer than for one that hangs.
 waits_are_bounded() { # UNIT
