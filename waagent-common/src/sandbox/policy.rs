@@ -186,6 +186,7 @@ pub const fn syscall(calls: &'static [&'static str], why: &'static str) -> Sysca
 impl Syscalls {
     /// The group, if each of its names means something on this processor; in a constant, the compiler names the first
     /// that doesn't.
+    #[must_use]
     pub const fn checked(self) -> Self {
         let mut calls = self.calls;
         while let [call, rest @ ..] = calls {
