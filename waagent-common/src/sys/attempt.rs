@@ -30,9 +30,9 @@ pub fn open_by_handle() -> io::Result<()> {
 /// Makes a system call with `arguments`, of which each pointer must be one that the kernel refuses. Returns the number of
 /// the error, 0 where there is none.
 pub fn call(number: i64, arguments: [u64; 6]) -> i32 {
-    let [a, b, c, d, e, f] = arguments;
+    let [first, second, third, fourth, fifth, sixth] = arguments;
     // SAFETY: every pointer among the arguments is one that the kernel can't read or write; the process is one that a
     // test has made for this call.
-    let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+    let result = unsafe { libc::syscall(number, first, second, third, fourth, fifth, sixth) };
     if result == -1 { io::Error::last_os_error().raw_os_error().unwrap_or(0) } else { 0 }
 }
