@@ -14,7 +14,7 @@
 //! another run is at work, or `--mounted` before the mount; 77 sandbox; 78 configuration.
 //!
 //! **Security**: who owns this process can write raw disks, and so everything: it parses superblocks, partition tables
-//! and NTFS of the one disk, no network, no medium, and no document of another program.
+//! and NTFS of the one disk, in a child that can open no other and no partition of another, no network, no medium, and no document of another program.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -47,7 +47,7 @@ pub fn paths(policy: &Policy) {
     let written: Vec<&str> = policy.writes.iter().map(|grant| grant.what).collect();
     let place = Place::new(&root);
     // What is the kernel's own is the machine's below any root: looked at, not made.
-    let (real, made): (Vec<&str>, Vec<&str>) =
+    let (of_kernel, made): (Vec<&str>, Vec<&str>) =
         read.iter().chain(&written).partition(|path| !place.path(path).starts_with(&root));
     let at = |path: &str| place.path(path);
     let next = |path: &str| format!("{path}-neighbour");
@@ -66,7 +66,7 @@ pub fn paths(policy: &Policy) {
                 wrong.push(format!("{what} {path}: {}", if is_open { "open" } else { "closed" }));
             }
         };
-        for path in real.iter().filter(|path| Path::new(path).exists()) {
+        for path in of_kernel.iter().filter(|path| Path::new(path).exists()) {
             expect("look into", path, !is_refused(&File::open(path)), true);
         }
         for path in made {

@@ -24,6 +24,7 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "test tooling: it may say what it means"
 )]
 

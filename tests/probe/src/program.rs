@@ -41,5 +41,6 @@ pub fn main(policy: &Policy, tests: &[Test]) -> ExitCode {
 }
 
 fn say(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").unwrap();
 }

@@ -65,6 +65,12 @@ impl Machine {
         command
     }
 
+    /// The child in which a killed program did its work ends with it, but not in the same moment.
+    pub fn wait_for_the_lock(&self, folder: &str) {
+        let Ok(file) = fs::File::open(self.path(&format!("run/waagent/{folder}/lock"))) else { return };
+        nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusive).unwrap();
+    }
+
     /// A document's whole text as JSON.
     pub fn document(&self, below: &str) -> Value {
         let text = fs::read_to_string(self.path(below)).unwrap_or_else(|e| panic!("{below}: {e}"));

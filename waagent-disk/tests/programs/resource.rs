@@ -101,6 +101,7 @@ fn a_run_that_is_killed_anywhere_is_finished_by_the_next() {
             }
             child.kill().unwrap();
             child.wait().unwrap();
+            bench.machine.wait_for_the_lock("disk");
             // mkfs outlives its killer for a moment, and holds the disk.
             let deadline = Instant::now() + Duration::from_secs(20);
             while bench.resource(&[]).says("").err.contains("in use") || bench.state() == "busy" {
