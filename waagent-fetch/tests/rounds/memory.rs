@@ -1,5 +1,4 @@
 //! What is small as bytes and big once it is taken apart: a round needs less than 64 MiB whatever the platform says.
-#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use waagent_common::documents::GoalState;
 use waagent_fabric::fault::Act;
