@@ -1,7 +1,9 @@
 //! What the planner can't do, and which layer stops it.
+#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 
 use waagent_ext::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
@@ -11,16 +13,9 @@ fn probe_child() {
     waagent_probe::child(&POLICY);
 }
 
-#[test]
-fn the_planner_writes_its_own_folders_and_reads_no_key() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root");
-        return;
-    }
-    let root = tempfile::tempdir().unwrap();
-    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let lib = root.path().join("var/lib/waagent");
-    // Folders of other users, as tmpfiles makes them.
+/// Folders of other users, as tmpfiles makes them, and what is in them.
+fn folders(root: &Path) {
+    let lib = root.join("var/lib/waagent");
     for (folder, owner) in [
         ("ext", 0),
         ("disk", 0),
@@ -35,7 +30,7 @@ fn the_planner_writes_its_own_folders_and_reads_no_key() {
         chown(&path, Some(owner), Some(owner)).unwrap();
     }
     for folder in ["etc", "var/log/azure", "run/waagent/ext", "home"] {
-        fs::create_dir_all(root.path().join(folder)).unwrap();
+        fs::create_dir_all(root.join(folder)).unwrap();
     }
     for (file, mode, owner) in [
         ("certs/A.prv", 0o400, 65534),
@@ -47,7 +42,19 @@ fn the_planner_writes_its_own_folders_and_reads_no_key() {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         chown(&path, Some(owner), Some(owner)).unwrap();
     }
-    fs::write(root.path().join("etc/shadow"), "x").unwrap();
+    fs::write(root.join("etc/shadow"), "x").unwrap();
+}
+
+#[test]
+fn the_planner_writes_its_own_folders_and_reads_no_key() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: needs root");
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let lib = root.path().join("var/lib/waagent");
+    folders(root.path());
     let probe = Probe::new(&POLICY, root.path());
     let own: i32 = std::process::id().try_into().unwrap();
     let layers = [
