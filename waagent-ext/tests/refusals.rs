@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 
 use waagent_ext::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
@@ -17,14 +18,9 @@ fn main() -> std::process::ExitCode {
     )
 }
 
-fn the_planner_writes_its_own_folders_and_reads_no_key() {
-    if !waagent_untested::is_root("to drop capabilities") {
-        return;
-    }
-    let root = tempfile::tempdir().unwrap();
-    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let lib = root.path().join("var/lib/waagent");
-    // Folders of other users, as tmpfiles makes them.
+/// Folders of other users, as tmpfiles makes them, and what is in them.
+fn folders(root: &Path) {
+    let lib = root.join("var/lib/waagent");
     for (folder, owner) in [
         ("ext", 0),
         ("disk", 0),
@@ -39,7 +35,7 @@ fn the_planner_writes_its_own_folders_and_reads_no_key() {
         chown(&path, Some(owner), Some(owner)).unwrap();
     }
     for folder in ["etc", "var/log/azure", "run/waagent/ext", "home"] {
-        fs::create_dir_all(root.path().join(folder)).unwrap();
+        fs::create_dir_all(root.join(folder)).unwrap();
     }
     for (file, mode, owner) in [
         ("certs/A.prv", 0o400, 65534),
@@ -51,7 +47,17 @@ fn the_planner_writes_its_own_folders_and_reads_no_key() {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         chown(&path, Some(owner), Some(owner)).unwrap();
     }
-    fs::write(root.path().join("etc/shadow"), "x").unwrap();
+    fs::write(root.join("etc/shadow"), "x").unwrap();
+}
+
+fn the_planner_writes_its_own_folders_and_reads_no_key() {
+    if !waagent_untested::is_root("to drop capabilities") {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let lib = root.path().join("var/lib/waagent");
+    folders(root.path());
     let probe = Probe::new(&POLICY, root.path());
     let own: i32 = std::process::id().try_into().unwrap();
     let layers = [
