@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     /// `text` is everywhere but in the extension's own message.
-    fn part(name: &str, text: &str, message: &str, substatuses: Value) -> Value {
+    fn part(name: &str, text: &str, message: &str, substatuses: &Value) -> Value {
         json!({
             "handlerVersion": "1.0", "handlerName": name, "status": "NotReady", "code": -1, "useExactVersion": true,
             "formattedMessage": {"lang": "en-US", "message": text},
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn the_largest_gives_first_and_a_new_error_is_told_whole() {
         let long = "x".repeat(140_000);
-        let mut all: Vec<Value> = (0..5).map(|n| part(&format!("Big{n}"), "", &long, json!([]))).collect();
-        all.push(part("New", "it failed", "so", json!([{"status": "error"}])));
+        let mut all: Vec<Value> = (0..5).map(|n| part(&format!("Big{n}"), "", &long, &json!([]))).collect();
+        all.push(part("New", "it failed", "so", &json!([{"status": "error"}])));
         let handlers = pushed(all.clone());
         assert_eq!(handlers.last(), all.last());
         let message = format!("{STATUS}/formattedMessage/message");
@@ -152,7 +152,7 @@ mod tests {
         let long = "\"".repeat(10_000);
         let name = "n".repeat(180);
         let handlers = pushed(
-            (0..256).map(|_| part(&name, &long, &long, json!([{"status": "error", "message": "\\"}]))),
+            (0..256).map(|_| part(&name, &long, &long, &json!([{"status": "error", "message": "\\"}]))),
         );
         assert_eq!(handlers.len(), 256);
         assert!(handlers.iter().all(|handler| handler["handlerName"] == *name));
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn what_is_many_and_small_is_given_up_too() {
         let substatuses: Vec<Value> = (0..6_000).map(|_| json!({"a": 0, "b": 0})).collect();
-        let handlers = pushed((0..3).map(|_| part("Many", "", "", substatuses.clone().into())));
+        let handlers = pushed((0..3).map(|_| part("Many", "", "", &substatuses.clone().into())));
         let left =
             handlers.iter().filter(|handler| handler.pointer(STATUS).unwrap().get("substatus").is_some());
         assert_eq!(left.count(), 1);
