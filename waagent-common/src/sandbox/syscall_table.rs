@@ -54,13 +54,18 @@ const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
     true
 }
 
-/// Each stand-in has a number, and stands for what hasn't got one.
+/// Each stand-in has a number, and stands for what hasn't got one; each number is told once.
 const _: () = {
     let mut stand_ins = native::INSTEAD;
     while let [(absent, instead), rest @ ..] = stand_ins {
         assert!(number(instead).is_some(), "{}", *instead);
         assert!(find(EVERYWHERE, absent).is_none() && find(native::ONLY, absent).is_none(), "{}", *absent);
         stand_ins = rest;
+    }
+    let mut native = native::ONLY;
+    while let [(call, _), rest @ ..] = native {
+        assert!(find(EVERYWHERE, call).is_none(), "{}", *call);
+        native = rest;
     }
 };
 

@@ -1,9 +1,7 @@
 //! What is special about 64-bit ARM, which has none of the calls that newer ones took the place of.
 
-/// Calls that libc doesn't name for this processor. Numbers: include/uapi/asm-generic/unistd.h of Linux, where arm64 asks
-/// for `renameat` and the two limits (arch/arm64/include/uapi/asm/unistd.h).
-pub const ONLY: &[(&str, i64)] =
-    &[("fchmodat2", 452), ("getrlimit", 163), ("renameat", 38), ("setrlimit", 164), ("sync_file_range", 84)];
+/// Calls that libc doesn't name for this processor. Numbers: include/uapi/asm-generic/unistd.h of Linux.
+pub const ONLY: &[(&str, i64)] = &[("fchmodat2", 452)];
 
 /// Calls that don't exist here, and the one by which the C library does their work.
 #[rustfmt::skip]
