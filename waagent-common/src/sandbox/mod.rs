@@ -103,13 +103,17 @@ impl Policy {
         Ok(Sandbox { report, shortfalls, names, kept })
     }
 
-    /// What the rules for files stand on, but for the kernel's own file systems, where nobody renames.
+    /// What the rules for files stand on, but for the kernel's own file systems, where nobody renames. A rule for a folder
+    /// holds for all below it, whatever becomes of the names there: another program's user may move those of its own.
     fn names(&self, place: &Place) -> Names {
+        let granted: Vec<&Path> =
+            self.reads.iter().chain(self.writes).map(|grant| Path::new(grant.what)).collect();
+        let is_covered = |path: &Path| granted.iter().any(|other| *other != path && path.starts_with(other));
+        let is_the_kernels =
+            |path: &Path| ["/dev", "/proc", "/sys"].iter().any(|tree| path.starts_with(tree));
         let mut names = Names::default();
-        for path in self.reads.iter().chain(self.writes).map(|grant| Path::new(grant.what)) {
-            if !["/dev", "/proc", "/sys"].iter().any(|tree| path.starts_with(tree)) {
-                names.note(&place.path(path));
-            }
+        for path in granted.iter().filter(|path| !is_covered(path) && !is_the_kernels(path)) {
+            names.note(&place.path(path));
         }
         names
     }
