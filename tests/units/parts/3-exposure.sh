@@ -61,7 +61,8 @@ says_why_it_is_looser() { # UNIT
 # How it runs; blank line; confinement, sorted. [Unit] in the order of the list.
 is_in_order() { # UNIT
     local order="Description Documentation DefaultDependencies ConditionPathExists Conflicts RequiresMountsFor Requires \
-        Wants After Before PartOf OnFailure CollectMode StartLimitIntervalSec" key at=0 position
+        Wants After Before PartOf OnFailure CollectMode JobRunningTimeoutSec StartLimitBurst \
+        StartLimitIntervalSec" key at=0 position
     # shellcheck disable=SC2013 # keys are words
     for key in $(sed -n '/^\[Unit\]/,/^$/s/^\([A-Za-z]*\)=.*/\1/p' "$units/$1"); do
         # shellcheck disable=SC2086
