@@ -1,6 +1,6 @@
 //! The page of a program.
 
-use waagent_common::sandbox::{Connects, Grant, Policy};
+use waagent_common::sandbox::{Connects, Grant, Policy, READ_BEFORE};
 
 use crate::blocks::{Block, Page, heading, table, text};
 use crate::exposure::limit;
@@ -157,11 +157,13 @@ fn grants(policy: &Policy, sources: &Sources) -> Vec<Block> {
     rows.extend(policy.arguments.iter().map(|it| row("Arguments", it.what, it.why)));
     rows.extend(policy.ioctls.iter().map(|ioctl| row("ioctl", ioctl.what, ioctl.why)));
     blocks.push(table(&["Kind", "What", "Step: why"], rows));
-    blocks.push(text(
-        "Every confined program reads its configuration (`/etc/waagent.conf`, its drop-ins, `/usr/lib/waagent`) and the \
-         agent's own lines of `/etc/passwd` and `/etc/group` before it enters its sandbox, and understands them after. \
-         Inside it may besides read `/proc/self` and `/proc/cmdline`, and append to the log that PID 1 opened.",
-    ));
+    let before: Vec<String> = READ_BEFORE.iter().map(|path| format!("`{path}`")).collect();
+    blocks.push(text(&format!(
+        "Every confined program reads its configuration and the agent's own accounts before it enters its sandbox ({}), \
+         and understands them after. Inside it may besides read `/proc/self` and `/proc/cmdline`, and append to the log \
+         that PID 1 opened.",
+        before.join(", ")
+    )));
     blocks.extend(executes(policy, sources));
     blocks.extend(calls(policy));
     blocks

@@ -15,9 +15,10 @@ matches() { # KIND PROGRAM DOMAIN
     compare "$3" "$1" "$scratch/declared" "$scratch/granted"
 }
 
-# What all programs read, as the sandbox has it.
+# What all programs read, inside the sandbox and before.
 common_reads() {
-    sed -n '/^const COMMON_READS/,/^];/s/^ *"\(.*\)",/\1/p' "$repository/waagent-common/src/sandbox/landlock.rs"
+    awk '/const (COMMON_READS|READ_BEFORE)/ { inside = 1 } inside { print } /;$/ { inside = 0 }' \
+        "$repository/waagent-common/src/sandbox/"{landlock,mod}.rs | grep -o '"[^"]*"' | tr -d '"'
 }
 
 common_matches() {

@@ -18,7 +18,7 @@ const ASKED: ABI = ABI::V6;
 /// forgotten.
 pub(super) type Kept = Vec<Arc<PathFd>>;
 
-/// What every program reads, whatever its job. Configuration and accounts aren't in it: they are read before.
+/// What every program reads inside its sandbox, whatever its job.
 const COMMON_READS: &[&str] = &["/proc/self", "/proc/cmdline", "/dev/null"];
 
 /// What executing a dynamically linked program takes, besides the program.
