@@ -173,8 +173,9 @@ fn opened(process: &str) -> BTreeSet<PathBuf> {
     let folder = Path::new("/proc").join(process).join("fd");
     let numbers = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
     let others = numbers.filter(|number| !["0", "1", "2"].iter().any(|standard| number == standard));
-    // One that was closed meanwhile has no link any more.
-    others.filter_map(|number| fs::read_link(folder.join(number)).ok()).collect()
+    // One that was closed meanwhile has no link any more. Names of procfs are held open by the sandbox.
+    let opened = others.filter_map(|number| fs::read_link(folder.join(number)).ok());
+    opened.filter(|path| !path.starts_with("/proc")).collect()
 }
 
 impl Drop for Dialer {
