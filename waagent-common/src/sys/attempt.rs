@@ -27,12 +27,18 @@ pub fn open_by_handle() -> io::Result<()> {
     }
 }
 
-/// Makes a system call with `arguments`, of which each pointer must be one that the kernel refuses. Returns the number of
-/// the error, 0 where there is none.
-pub fn call(number: i64, arguments: [u64; 6]) -> i32 {
+/// Makes a system call with one argument, by its index, and in the place of all others what no pointer, descriptor or
+/// number of flags can be. Returns the number of the error, 0 where there is none.
+pub fn call(number: i64, one: Option<(u8, u32)>) -> i32 {
+    let mut arguments = [u64::MAX; 6];
+    if let Some((index, value)) = one
+        && let Some(argument) = arguments.get_mut(usize::from(index))
+    {
+        *argument = value.into();
+    }
     let [first, second, third, fourth, fifth, sixth] = arguments;
-    // SAFETY: every pointer among the arguments is one that the kernel can't read or write; the process is one that a
-    // test has made for this call.
+    // SAFETY: no argument is an address of this process: one is the last that there is, which the kernel refuses; a number
+    // of 32 bits is below all that a position-independent program of 64 bits maps.
     let result = unsafe { libc::syscall(number, first, second, third, fourth, fifth, sixth) };
     if result == -1 { io::Error::last_os_error().raw_os_error().unwrap_or(0) } else { 0 }
 }
