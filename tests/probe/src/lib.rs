@@ -24,7 +24,6 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::indexing_slicing,
     reason = "test tooling: it may say what it means"
 )]
 
