@@ -10,6 +10,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::Limits;
+use super::spelling::Spelling;
 
 /// Size of the end record without its comment; the comment has at most 65 535 bytes.
 const END: usize = 22;
@@ -109,16 +110,14 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// Its name: UTF-8 where it says so, else the IBM PC's, as Python's zipfile takes it.
+    /// Its name.
     pub fn name(&self) -> Cow<'a, str> {
-        if self.flags & UTF_8 != 0 || self.raw_name.is_ascii() {
-            return String::from_utf8_lossy(self.raw_name);
-        }
-        let of = |byte: &u8| match byte.checked_sub(0x80) {
-            None => char::from(*byte),
-            Some(upper) => CODE_PAGE_437.chars().nth(usize::from(upper)).unwrap_or('\u{fffd}'),
-        };
-        self.raw_name.iter().map(of).collect()
+        self.spelling().text()
+    }
+
+    /// Its name's bytes with what they mean.
+    pub fn spelling(&self) -> Spelling<'a> {
+        Spelling::new(self.raw_name, self.flags & UTF_8 != 0)
     }
 
     /// Is it a folder, by its mode or its name?
@@ -275,6 +274,3 @@ const UTF_8: u16 = 1 << 11;
 pub const TYPE: u32 = 0o170_000;
 /// See [`TYPE`].
 pub const FOLDER: u32 = 0o040_000;
-/// What bytes from 0x80 are in names that aren't UTF-8 (appendix D).
-const CODE_PAGE_437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀\
-                             αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";

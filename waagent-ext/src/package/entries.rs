@@ -127,8 +127,7 @@ fn compare(directory: &Directory, one: usize, other: usize) -> Ordering {
     let (Ok(one), Ok(other)) = (directory.record(one), directory.record(other)) else {
         return Ordering::Equal;
     };
-    let (one, other) = (one.name(), other.name());
-    names::split(&one).cmp(names::split(&other))
+    one.spelling().compare(other.spelling())
 }
 
 fn in_the_way(file: &Record<'_>, below: &Record<'_>, file_first: bool) -> String {

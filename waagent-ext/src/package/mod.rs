@@ -5,6 +5,7 @@ pub mod directory;
 pub mod entries;
 pub mod names;
 pub mod signature;
+pub mod spelling;
 pub mod unpack;
 
 /// Bounds on a package.
