@@ -32,14 +32,6 @@ pub fn unix_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Now as files are stamped, in milliseconds since 1970: by the clock of the last tick (`clock_gettime(2)`,
-/// `CLOCK_REALTIME_COARSE`). What is written after it never looks older.
-pub fn file_millis() -> u64 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME_COARSE);
-    let since = now.map_or(Duration::ZERO, Duration::from);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// Seconds since 1970 as `2026-01-31T08:00:00Z`; `unknown` where no calendar has them.
 pub fn of_unix(seconds: i64) -> String {
     let time = Timestamp::from_second(seconds);
