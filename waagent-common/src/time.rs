@@ -32,6 +32,14 @@ pub fn unix_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// How far from now this time is, either way.
+///
+/// Taken for an age, it ends: a time just ahead, from before the clock was set back, is as good as new, and one far
+/// ahead, which any file can be given, is old at once. Nothing need be remembered for that.
+pub fn distance(time: SystemTime) -> Duration {
+    SystemTime::now().duration_since(time).unwrap_or_else(|ahead| ahead.duration())
+}
+
 /// Seconds since 1970 as `2026-01-31T08:00:00Z`; `unknown` where no calendar has them.
 pub fn of_unix(seconds: i64) -> String {
     let time = Timestamp::from_second(seconds);

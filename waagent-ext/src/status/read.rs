@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use waagent_common::documents::{CommandKind, ExtensionFailure, ForeignKind};
 use waagent_common::text::cut;
+use waagent_common::time;
 
 use super::file::{self, Bad};
 use crate::guard::{Guard, bytes_of, stamp};
@@ -148,7 +149,7 @@ fn contradicts(status: &Value, failure: &ExtensionFailure) -> bool {
 
 /// A file that isn't JSON: the last good status for ten seconds, then the error.
 fn impatient(home: &Home, asked: Question<'_>, written: SystemTime, text: &str) -> Reading {
-    let age = SystemTime::now().duration_since(written).unwrap_or(Duration::ZERO);
+    let age = time::distance(written);
     if age < PATIENCE {
         let last = asked.last.filter(|last| [&last.counts, &Counts::Any].contains(&asked.counts));
         let status = last.map_or_else(|| missing(home, &name_of(asked.number)), |last| last.status.clone());
