@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize as Derive, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -214,6 +214,40 @@ impl<'de> Visitor<'de> for First {
     }
 }
 
+/// As many of an array's first elements as have [`MAX_VALUES`] together, none deeper than `depth`; the rest is passed over.
+pub fn beginning(array: &str, depth: usize) -> Result<Vec<Value>, Refused> {
+    let mut deserializer = serde_json::Deserializer::from_str(array);
+    let found = deserializer.deserialize_seq(Beginning(depth))?;
+    deserializer.end()?;
+    Ok(found)
+}
+
+struct Beginning(usize);
+
+impl<'de> Visitor<'de> for Beginning {
+    type Value = Vec<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let (mut found, mut left) = (Vec::new(), MAX_VALUES);
+        while let Some(element) = list.next_element::<&RawValue>()? {
+            let survey = survey(element.get().as_bytes());
+            if survey.depth > self.0 {
+                return Err(A::Error::custom(Refused::Depth(self.0)));
+            }
+            // From the first that doesn't fit on, none does: the beginning, without gaps.
+            left = left.saturating_sub(survey.values);
+            if left > 0 {
+                found.push(serde_json::from_str(element.get()).map_err(A::Error::custom)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// Any value, looked through and dropped: depth and escapes are checked, which [`IgnoredAny`] doesn't do.
 struct Sound;
 
@@ -306,6 +340,17 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for bad in ["", "{", "{} {}", "[1,]", r#""\ud800""#, r#""\x""#, "NaN", &deep] {
             assert!(JsonText::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn takes_the_beginning_of_a_long_array_and_looks_through_the_rest() {
+        let long = format!("[{}{{}}]", r#"{"a": [1]}, "#.repeat(MAX_VALUES));
+        let found = beginning(&long, 9).unwrap();
+        assert!(found.len() > MAX_VALUES / 4 && found.len() < MAX_VALUES, "{}", found.len());
+        assert_eq!(beginning("[1, {}]", 9).unwrap().len(), 2);
+        for bad in ["{}", "[1", "[[[1]]]", "[1] 2"] {
+            assert!(beginning(bad, 1).is_err(), "{bad}");
         }
     }
 

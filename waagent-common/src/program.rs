@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
@@ -13,6 +14,12 @@ use crate::fault::{Exit, Fault, Outcome, exit_of};
 use crate::log;
 use crate::sandbox::{Policy, Sandbox};
 use crate::sys::heap;
+
+/// How long a program that stays waits for a configuration that it can use: below the time that PID 1 gives a start, 90 s
+/// (`DefaultTimeoutStartSec=` of systemd-system.conf(5)).
+const PATIENCE: Duration = Duration::from_secs(60);
+/// So often it looks.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs a program: parses its arguments, answers `--policy`, and reports what `run` came to.
 ///
@@ -84,14 +91,37 @@ pub fn print(text: &str) -> io::Result<()> {
 /// The configuration's files are replaced by rename, by editors and by cloud-init at any moment: inside the sandbox a new
 /// one would be closed.
 pub fn enter(policy: &Policy, args: &Common) -> Result<(Sandbox, Config)> {
-    let read = Sources::read(&args.root, args.configuration_path.as_deref());
-    let sandbox = policy.enter(args)?;
-    let unusable = |error: ConfigError| Fault::new(Exit::Config, error.to_string());
-    let sources = read.map_err(unusable)?;
-    let sandbox = sandbox.and(sources.names());
-    let config = Config::of(&sources).map_err(unusable)?;
+    let (sandbox, config) = read_and_enter(policy, args)?;
+    let config = config.map_err(|error| Fault::new(Exit::Config, error.to_string()))?;
     satisfy(policy, &sandbox, &config)?;
     Ok((sandbox, config))
+}
+
+/// The same for a program that stays. With a configuration that can't be used it doesn't work, but waits for another one,
+/// a minute at most: then, or when there is one, it ends, to be started again. Who mends the file need do no more.
+pub fn enter_to_stay(policy: &Policy, args: &Common) -> Result<(Sandbox, Config)> {
+    let (sandbox, config) = read_and_enter(policy, args)?;
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            log::error(&format!("{error}; waiting for another configuration"));
+            let until = Instant::now() + PATIENCE;
+            while sandbox.moved().is_none() && Instant::now() < until {
+                std::thread::sleep(LOOK);
+            }
+            return Err(
+                Fault::new(Exit::TryAgain, "to be started again, with the configuration of then").into()
+            );
+        }
+    };
+    satisfy(policy, &sandbox, &config)?;
+    Ok((sandbox, config))
+}
+
+fn read_and_enter(policy: &Policy, args: &Common) -> Result<(Sandbox, Result<Config, ConfigError>)> {
+    let sources = Sources::read(&args.root, args.configuration_path.as_deref());
+    let sandbox = policy.enter(args)?.and(sources.names());
+    Ok((sandbox, Config::of(&sources)))
 }
 
 /// The word with which a program ends that has to be started anew, if there is a reason.

@@ -18,7 +18,7 @@ pub fn one_line(text: &str, max: usize) -> String {
             line.push('…');
             break;
         }
-        if c.is_control() {
+        if c.is_control() || turns_the_line(c) {
             // Writing into a string can't fail.
             let _infallible = write!(line, "{}", c.escape_default());
         } else {
@@ -26,6 +26,12 @@ pub fn one_line(text: &str, max: usize) -> String {
         }
     }
     line
+}
+
+/// Characters that show what follows them in another order (Unicode Standard Annex 9, explicit formatting): a terminal
+/// would let a text look like another.
+fn turns_the_line(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// At most `max` bytes of a text, cut between characters.

@@ -32,12 +32,12 @@ pub fn unix_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Now as files are stamped, in milliseconds since 1970: by the clock of the last tick (`clock_gettime(2)`,
-/// `CLOCK_REALTIME_COARSE`). What is written after it never looks older.
-pub fn file_millis() -> u64 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME_COARSE);
-    let since = now.map_or(Duration::ZERO, Duration::from);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+/// How far from now this time is, either way.
+///
+/// Taken for an age, it ends: a time just ahead, from before the clock was set back, is as good as new, and one far
+/// ahead, which any file can be given, is old at once. Nothing need be remembered for that.
+pub fn distance(time: SystemTime) -> Duration {
+    SystemTime::now().duration_since(time).unwrap_or_else(|ahead| ahead.duration())
 }
 
 /// Seconds since 1970 as `2026-01-31T08:00:00Z`; `unknown` where no calendar has them.

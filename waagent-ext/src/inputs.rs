@@ -1,6 +1,6 @@
 //! The documents that work depends on, as they are now.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use nix::sys::stat::lstat;
 use waagent_common::documents::{
@@ -83,8 +83,7 @@ impl Known {
             return None;
         }
         let written = time::parse(&goal.written_at)?;
-        let age = SystemTime::now().duration_since(written).unwrap_or(Duration::ZERO);
-        PATIENCE.checked_sub(age).filter(|left| !left.is_zero())
+        PATIENCE.checked_sub(time::distance(written)).filter(|left| !left.is_zero())
     }
 }
 

@@ -39,7 +39,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Outcome> {
-    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
+    let enter = if args.once { program::enter } else { program::enter_to_stay };
+    let (sandbox, config) = enter(&POLICY, &args.common)?;
     let place = args.common.place();
     let _lock = Lock::take(&place, "ext")?;
     exec_mount::ask(&place, &config)?;

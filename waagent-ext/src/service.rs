@@ -26,6 +26,8 @@ const GATHER: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(60);
 /// What others write on their own is bounded so often, however much changes meanwhile.
 const HOUSEKEEPING: Duration = Duration::from_secs(120);
+/// So often it looks whether its files and its configuration are the same, if nothing else wakes it.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// Works until SIGTERM.
 pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Outcome> {
@@ -103,8 +105,8 @@ impl Service<'_> {
             self.report_within(Duration::ZERO);
         }
         sooner(&mut pause, self.publish(&rest));
-        // The watchdog's wakeups are enough; without one there are some of its own.
-        sooner(&mut pause, self.watchdog.or(Some(HOUSEKEEPING)));
+        sooner(&mut pause, self.watchdog);
+        sooner(&mut pause, Some(LOOK));
         Ok(pause)
     }
 

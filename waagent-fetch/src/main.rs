@@ -44,7 +44,8 @@ fn run(args: &Args) -> Result<Outcome> {
     if let Some(Act::Failed { unit }) = &args.act {
         return Ok(failed::note(&place, &POLICY.enter(&args.common)?, unit)?);
     }
-    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
+    let enter = if args.once { program::enter } else { program::enter_to_stay };
+    let (sandbox, config) = enter(&POLICY, &args.common)?;
     let _lock = Lock::take(&place, "fetch")?;
     let settings = Settings::of(&config);
     let session = Session::new(&place, config, sandbox, settings)?;

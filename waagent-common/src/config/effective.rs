@@ -41,11 +41,14 @@ type Last = BTreeMap<Key, (Written, Place)>;
 impl Config {
     /// Reads the configuration below `root` (`/` but in tests), or from the file `override_path` alone.
     pub fn load(root: &Path, override_path: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::of(&Sources::read(root, override_path)?)
+        Self::of(&Sources::read(root, override_path))
     }
 
     /// Understands what was read.
     pub fn of(sources: &Sources) -> Result<Self, ConfigError> {
+        if let Some(error) = &sources.unusable {
+            return Err(error.clone());
+        }
         let mut warnings = Warnings::default();
         if sources.is_built_in {
             let text = "'/etc/waagent.conf' is missing or empty, using the built-in configuration".to_owned();

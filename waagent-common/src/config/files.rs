@@ -12,7 +12,7 @@ use super::lines;
 use crate::names::Names;
 
 /// Why no program may work with this configuration; they exit with 78, CONFIG.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ConfigError {
     /// A file that exists can't be used.
     #[error("{0}")]
@@ -35,18 +35,21 @@ pub(super) struct Source {
 pub struct Sources {
     pub(super) list: Vec<Source>,
     pub(super) is_built_in: bool,
+    /// Why they aren't all there.
+    pub(super) unusable: Option<ConfigError>,
     names: Names,
 }
 
 impl Sources {
     /// Reads the configuration's files below `root`, or `override_path` alone, and understands nothing of them yet.
-    pub fn read(root: &Path, override_path: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn read(root: &Path, override_path: Option<&Path>) -> Self {
         let mut sources = Self::default();
-        match override_path {
-            Some(path) => sources.alone(path)?,
-            None => sources.below(root)?,
-        }
-        Ok(sources)
+        let read = match override_path {
+            Some(path) => sources.alone(path),
+            None => sources.below(root),
+        };
+        sources.unusable = read.err();
+        sources
     }
 
     /// The names that were looked at; another file under one of them is another configuration.

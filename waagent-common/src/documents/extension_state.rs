@@ -94,6 +94,10 @@ pub struct RunningCommand {
     pub goal_state_id: String,
     /// When it was written, in milliseconds since 1970.
     pub written_ms: u64,
+    /// The handler's status file of this sequence number as it was then: see `ExtensionFailure::status_before`. Absent:
+    /// not known, as of a command of an older version.
+    #[serde(default)]
+    pub status_before: Option<String>,
     /// The boot it belongs to.
     pub boot_id: String,
 }
@@ -227,7 +231,12 @@ pub struct ExtensionFailure {
     pub message: String,
     /// `Install`, `Download` ...
     pub operation: String,
-    /// A status file that is younger than this speaks for itself; in milliseconds since 1970. Absent: none does.
+    /// Tells the status file that was there before (inode, size and times; empty: there was none) from what came later,
+    /// which speaks for itself. Absent: none does.
+    #[serde(default)]
+    pub status_before: Option<String>,
+    /// Read from states of older versions, which compared times; never used, never written.
+    #[serde(default, skip_serializing)]
     pub since_ms: Option<u64>,
 }
 
@@ -256,6 +265,7 @@ impl HandlerRecord {
         if let Some(failure) = &mut self.failure {
             bounds.text("handlers[].failure.message", &mut failure.message, 16 << 10);
             bounds.text("handlers[].failure.operation", &mut failure.operation, 64);
+            bounds.texts("handlers[].failure.status_before", &mut failure.status_before, 256);
         }
         let previous = self.previous.as_mut().and_then(|previous| previous.signature.as_mut());
         for signature in self.signature.iter_mut().chain(previous) {
@@ -278,6 +288,9 @@ impl Body for ExtensionState {
     fn bounds(&mut self, bounds: &mut Bounds) {
         bounds.text("boot_id", &mut self.boot_id, 64);
         bounds.text("chain_id", &mut self.chain_id, 64);
+        if let Some(command) = &mut self.command {
+            bounds.texts("command.status_before", &mut command.status_before, 256);
+        }
         bounds.list("handlers", &mut self.handlers, Self::MAX_HANDLERS);
         bounds.list("left_over", &mut self.left_over, 1024);
         bounds.texts("left_over[]", &mut self.left_over, 1024);

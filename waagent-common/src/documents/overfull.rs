@@ -59,6 +59,7 @@ fn state_of_extensions() {
             code: -1,
             message: long(),
             operation: long(),
+            status_before: Some(long()),
             since_ms: None,
         }),
         sequence_number: None,

@@ -63,7 +63,7 @@ pub fn nodes() -> Vec<PathBuf> {
 pub fn settled(changes: &Changes) -> Result<Vec<Candidate>, Missing> {
     let candidates = candidates(Path::new("/sys"), Path::new("/dev"));
     match candidates.iter().find(|candidate| !changes.is_settled(&candidate.number)) {
-        Some(fresh) => Err(Missing::Nothing(unreadable(&fresh.node, "udev isn't done with it"))),
+        Some(fresh) => Err(Missing::Silent(unreadable(&fresh.node, "udev isn't done with it"))),
         None => Ok(candidates),
     }
 }

@@ -6,7 +6,6 @@ use waagent_common::documents::{
     HandlerStatus, ItemState, Package, PackageSignature, PackageState, SignatureVerdict,
 };
 use waagent_common::log;
-use waagent_common::time;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
 use super::{Engine, Rest};
@@ -18,6 +17,7 @@ use crate::handler::manifest::Manifest;
 use crate::package::{copy, unpack};
 use crate::plan::align::{align, fresh, status};
 use crate::plan::step::{Step, Wish, next};
+use crate::status::read;
 use crate::trouble::{Trouble, code};
 
 impl Engine<'_> {
@@ -204,8 +204,9 @@ impl Engine<'_> {
         }
     }
 
-    /// The handler's round ends here. A status that the extension itself wrote after `since_ms` speaks for itself.
-    pub(super) fn fail(&mut self, name: &HandlerName, trouble: Trouble, since_ms: Option<u64>) {
+    /// The handler's round ends here. A status that the extension itself wrote since this mark of its file
+    /// (none: since now) speaks for itself.
+    pub(super) fn fail(&mut self, name: &HandlerName, trouble: Trouble, before: Option<String>) {
         let number =
             self.extension(name).and_then(|extension| extension.settings.first()).map(|s| s.sequence_number);
         let note = self.item_mut(name).and_then(|item| {
@@ -220,6 +221,10 @@ impl Engine<'_> {
             "[{name}] {}: {}, going on with other extensions",
             trouble.operation, trouble.text
         ));
+        let before = before.or_else(|| {
+            let record = self.record(name)?;
+            Some(read::mark(&self.home(&record.name, &record.version), number?))
+        });
         if let Some(record) = self.record_mut(name) {
             record.status = HandlerStatus {
                 status: HandlerReadiness::NotReady,
@@ -231,7 +236,8 @@ impl Engine<'_> {
                 code: trouble.code,
                 message: trouble.text,
                 operation: trouble.operation.to_owned(),
-                since_ms: (!trouble.overrides).then(|| since_ms.unwrap_or_else(time::unix_millis)),
+                status_before: before.filter(|_| !trouble.overrides),
+                since_ms: None,
             });
         }
         self.mark(name);

@@ -16,6 +16,7 @@ use crate::handler::command_log;
 use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 use crate::inputs;
+use crate::status::read;
 use crate::trouble::{Trouble, code_of, operation_of};
 
 /// Features of the agent that handlers ask for: none is done yet.
@@ -47,7 +48,9 @@ impl Engine<'_> {
         };
         let line = Manifest::read(&home, &self.guard)?.command(kind)?.to_owned();
         let command = self.document(extension, &record, kind, &home, &line);
-        self.hand_over(&command, &home, &record).map(Some)
+        let number = extension.settings.first().map_or(0, |settings| settings.sequence_number);
+        let status_before = Some(read::mark(&self.home(&record.name, &record.version), number));
+        self.hand_over(&command, &home, &record, status_before).map(Some)
     }
 
     fn document(
@@ -119,7 +122,13 @@ impl Engine<'_> {
     }
 
     /// Recorded first, then written, then started: a command that isn't recorded never runs.
-    fn hand_over(&mut self, command: &Command, home: &Home, record: &HandlerRecord) -> Result<Rest, Stop> {
+    fn hand_over(
+        &mut self,
+        command: &Command,
+        home: &Home,
+        record: &HandlerRecord,
+        status_before: Option<String>,
+    ) -> Result<Rest, Stop> {
         let goal_state_id =
             self.state.round.as_ref().map_or_else(String::new, |round| round.goal_state_id.clone());
         self.state.command = Some(RunningCommand {
@@ -128,7 +137,8 @@ impl Engine<'_> {
             name: record.name.clone(),
             version: home.version.clone(),
             goal_state_id,
-            written_ms: time::file_millis(),
+            written_ms: time::unix_millis(),
+            status_before,
             boot_id: command.boot_id.clone(),
         });
         self.save()?;

@@ -188,7 +188,7 @@ impl Engine<'_> {
         let trouble =
             if update { of_update(&trouble, old && running.kind != CommandKind::Update) } else { trouble };
         if of_round {
-            self.fail(&name, trouble, Some(running.written_ms));
+            self.fail(&name, trouble, running.status_before.clone());
         } else if let Some(record) = self.record_mut(&name) {
             record.status = HandlerStatus {
                 status: HandlerReadiness::NotReady,

@@ -19,6 +19,8 @@ const PLAIN: usize = 10_240;
 const MAX_DEPTH: usize = 64;
 /// Substatuses that are taken from one file.
 const MAX_SUBSTATUSES: usize = 10_000;
+/// Members of a status but for the list of substatuses.
+const MEMBERS: [&str; 5] = ["operation", "configurationAppliedTime", "status", "code", "formattedMessage"];
 const WORDS: [&str; 4] = ["transitioning", "warning", "error", "success"];
 
 /// Why a status file can't be used.
@@ -34,16 +36,38 @@ pub enum Bad {
 pub fn parse(bytes: &[u8], name: &str) -> Result<Value, Bad> {
     let text = std::str::from_utf8(bytes).map_err(|error| Bad::Text(format!("not UTF-8: {error}")))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let value: Value =
-        json::read(lone_surrogates_replaced(text).as_bytes(), MAX_DEPTH).map_err(|error| match error {
-            Refused::Syntax(_) => Bad::Text(error.to_string()),
-            _ => Bad::Shape(error.to_string()),
-        })?;
+    let text = lone_surrogates_replaced(text);
+    let value = match json::read(text.as_bytes(), MAX_DEPTH) {
+        Err(Refused::Values) => with_first_substatuses(&text),
+        read => read,
+    };
+    let value = value.map_err(|error| match error {
+        Refused::Syntax(_) => Bad::Text(error.to_string()),
+        _ => Bad::Shape(error.to_string()),
+    })?;
     let mut status = status(&value, name)?;
     if bytes.len() > SHORTEN_FROM {
         shorten(&mut status);
     }
     Ok(Value::Object(status))
+}
+
+/// The members that count, of a file with more values than are taken apart. Its substatuses are what there can be many of:
+/// the first ones are taken, as from any file that is too big.
+fn with_first_substatuses(text: &str) -> Result<Value, Refused> {
+    let Some(first) = json::first(text)? else { return Ok(json!([])) };
+    let [Some(status)] = json::members(first, ["status"])? else { return Ok(json!([{}])) };
+    let [list] = json::members(status, ["substatus"])?;
+    let mut members = Map::new();
+    for (name, member) in MEMBERS.into_iter().zip(json::members(status, MEMBERS)?) {
+        if let Some(member) = member {
+            members.insert(name.to_owned(), json::read(member.as_bytes(), MAX_DEPTH)?);
+        }
+    }
+    if let Some(list) = list {
+        members.insert("substatus".to_owned(), Value::Array(json::beginning(list, MAX_DEPTH)?));
+    }
+    Ok(json!([{"status": members}]))
 }
 
 /// Escapes of half a character can't be text; Python, which handlers are tested with, takes them.
@@ -234,4 +258,40 @@ pub fn own(name: &str, operation: Option<&str>, word: &str, code: i32, message: 
         "name": name, "operation": operation, "configurationAppliedTime": Value::Null, "status": word,
         "code": code, "formattedMessage": {"lang": "en-US", "message": fit(message)},
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(substatuses: usize, unused: usize) -> String {
+        let one = r#"{"name": "disk", "status": "success", "code": 0, "formattedMessage": {"lang": "en", "message": "x"}}"#;
+        let list = vec![one; substatuses].join(",");
+        let unused = vec!["0"; unused].join(",");
+        format!(
+            r#"[{{"version": "1.0", "x": [{unused}], "status": {{"name": "n", "operation": "Enable", "status": "success",
+                "code": 7, "formattedMessage": {{"lang": "en", "message": "all well"}}, "substatus": [{list}]}}}}]"#
+        )
+    }
+
+    #[test]
+    fn a_success_with_more_substatuses_than_are_taken_apart_is_a_success_with_fewer() {
+        let few = parse(file(6000, 0).as_bytes(), "Test.Many").unwrap();
+        assert_eq!((few["status"].as_str(), few["code"].as_i64()), (Some("success"), Some(7)));
+        assert_eq!(few["formattedMessage"]["message"], "all well");
+        let kept = few["substatus"].as_array().unwrap();
+        assert!(!kept.is_empty() && kept.len() < 6000, "{}", kept.len());
+        assert_eq!(kept[0]["name"], "disk");
+    }
+
+    #[test]
+    fn what_nobody_looks_at_may_have_as_many_values_as_it_likes() {
+        let status = parse(file(2, 40_000).as_bytes(), "Test.Many").unwrap();
+        assert_eq!(
+            (status["status"].as_str(), status["substatus"].as_array().unwrap().len()),
+            (Some("success"), 2)
+        );
+        let cut_off = file(6000, 0);
+        assert!(matches!(parse(&cut_off.as_bytes()[..cut_off.len() - 3], "x"), Err(Bad::Text(_))));
+    }
 }

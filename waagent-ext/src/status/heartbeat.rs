@@ -1,11 +1,11 @@
 //! A handler's heartbeat file: only for handlers whose manifest says that they write one.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use waagent_common::documents::{ForeignKind, HandlerReadiness, HandlerStatus};
 use waagent_common::json;
-use waagent_common::time::unix_seconds;
+use waagent_common::time::distance;
 
 use crate::guard::{Guard, bytes_of, stamp};
 use crate::handler::home::Home;
@@ -30,15 +30,17 @@ pub fn look(
     };
     let found = home.open().ok().and_then(|base| Some((base.look(FILE).ok()?, base)));
     let Some((meta, base)) = found else {
-        let since = unix_seconds().saturating_sub(enabled_at_s.unwrap_or(0));
+        let since = distance(at(enabled_at_s.unwrap_or(0))).as_secs();
         return match MAX_AGE_S.checked_sub(since) {
             Some(left) => (own.clone(), Some(Duration::from_secs(left + 1))),
             None => (failed("Failed to get heart beat file"), None),
         };
     };
-    let age = unix_seconds().saturating_sub(u64::try_from(meta.st_mtime).unwrap_or(0));
+    let written = at(u64::try_from(meta.st_mtime).unwrap_or(0));
+    let age = distance(written).as_secs();
     if age > MAX_AGE_S {
-        let message = format!("Extension heartbeat is not responsive (last {age} s ago)");
+        let when = if written > SystemTime::now() { "ahead of the clock" } else { "ago" };
+        let message = format!("Extension heartbeat is not responsive (last {age} s {when})");
         let status = HandlerStatus { status: HandlerReadiness::Unresponsive, code: code::UNKNOWN, message };
         return (status, None);
     }
@@ -51,6 +53,11 @@ pub fn look(
         }
         Err(why) => (failed(&format!("Malformed heartbeat file: {why}")), again),
     }
+}
+
+/// A time of whole seconds since 1970; one that the clock can't have is 1970.
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH)
 }
 
 fn parse(bytes: &[u8]) -> Result<(HandlerReadiness, Option<String>), String> {

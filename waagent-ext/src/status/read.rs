@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::sys::stat::FileStat;
 use serde_json::Value;
 use waagent_common::documents::{CommandKind, ExtensionFailure, ForeignKind};
 use waagent_common::text::cut;
+use waagent_common::time;
 
 use super::file::{self, Bad};
 use crate::guard::{Guard, bytes_of, stamp};
@@ -23,12 +23,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Question<'a> {
     /// Sequence number of its settings.
     pub number: u32,
-    /// A file that is older doesn't count, in milliseconds since 1970; absent: none does yet.
-    pub since_ms: Option<u64>,
+    /// Which file counts.
+    pub counts: &'a Counts,
     /// What failed, if something did.
     pub failure: Option<&'a ExtensionFailure>,
     /// The last good file.
     pub last: Option<&'a Good>,
+}
+
+/// Which status file says something about what is asked.
+///
+/// Times don't tell it: a handler gives its file any time it likes, and the clock may step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counts {
+    /// None does yet.
+    None,
+    /// Any.
+    Any,
+    /// Any but the one of this mark, which was there before.
+    AnyBut(String),
 }
 
 /// A good file of the extension itself.
@@ -36,8 +49,8 @@ pub struct Question<'a> {
 pub struct Good {
     /// The `status` object for the platform.
     pub status: Value,
-    /// When the file was written, in milliseconds since 1970.
-    pub written_ms: u64,
+    /// What was asked when it was read.
+    pub counts: Counts,
 }
 
 /// What a status file came to.
@@ -47,16 +60,28 @@ pub struct Reading {
     pub status: Value,
     /// It isn't to be believed before this: look again then.
     pub again: Option<Duration>,
-    /// The status is the extension's own, of a file that was written then.
-    pub written_ms: Option<u64>,
+    /// The status is the extension's own.
+    pub own: bool,
+}
+
+/// Tells the status file of this number from what may stand in its place later; empty where there is none.
+pub fn mark(home: &Home, number: u32) -> String {
+    let file = home.status().and_then(|folder| folder.look(&name_of(number)).ok());
+    file.map_or_else(String::new, |file| stamp(&file))
+}
+
+fn name_of(number: u32) -> String {
+    format!("{number}.status")
 }
 
 /// The status of this sequence number. The last good one holds while a file is being written.
 pub fn read(home: &Home, asked: Question<'_>, guard: &Guard<'_>) -> Reading {
     let number = asked.number;
-    let Some(since) = asked.since_ms else { return settled(waiting(home, number)) };
+    if *asked.counts == Counts::None {
+        return settled(waiting(home, number));
+    }
     let failure = asked.failure.filter(|failure| failure.sequence_number.is_none_or(|of| of == number));
-    let file = format!("{number}.status");
+    let file = name_of(number);
     let folder = home.status().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound));
     let found = folder.and_then(|folder| Ok((folder.look(&file)?, folder)));
     let (folder, meta) = match (found, failure) {
@@ -67,19 +92,17 @@ pub fn read(home: &Home, asked: Question<'_>, guard: &Guard<'_>) -> Reading {
         }
         (Err(error), None) => return settled(unreadable(home, number, &error.to_string())),
     };
-    let written = millis_of(&meta);
-    if let Some(failure) = failure.filter(|f| f.since_ms.is_none_or(|since| written < since)) {
+    let mark = stamp(&meta);
+    if let Some(failure) = failure.filter(|f| f.status_before.as_ref().is_none_or(|before| *before == mark)) {
         return by_failure(home, failure);
     }
-    if written < since {
+    if matches!(asked.counts, Counts::AnyBut(before) if *before == mark) {
         return settled(waiting(home, number));
     }
     let work = || taken(home, &folder, &file, asked, failure);
-    guard
-        .work(bytes_of(home, ForeignKind::Status, format!("{number}: {}", stamp(&meta))), work)
-        .unwrap_or_else(|why| {
-            settled(file::own(home.name.as_str(), None, "error", code::STATUS_INVALID, &why))
-        })
+    guard.work(bytes_of(home, ForeignKind::Status, format!("{number}: {mark}")), work).unwrap_or_else(|why| {
+        settled(file::own(home.name.as_str(), None, "error", code::STATUS_INVALID, &why))
+    })
 }
 
 /// What is in the file, which counts.
@@ -99,7 +122,7 @@ fn taken(
     match file::parse(&bytes, name) {
         Ok(status) => match failure.filter(|failure| contradicts(&status, failure)) {
             Some(failure) => by_failure(home, failure),
-            None => Reading { status, again: None, written_ms: Some(millis(written)) },
+            None => Reading { status, again: None, own: true },
         },
         Err(Bad::Text(why)) => impatient(home, asked, written, &bad_text(home, asked.number, &why, &bytes)),
         Err(Bad::Shape(why)) => {
@@ -109,7 +132,7 @@ fn taken(
 }
 
 fn settled(status: Value) -> Reading {
-    Reading { status, again: None, written_ms: None }
+    Reading { status, again: None, own: false }
 }
 
 fn by_failure(home: &Home, failure: &ExtensionFailure) -> Reading {
@@ -126,13 +149,11 @@ fn contradicts(status: &Value, failure: &ExtensionFailure) -> bool {
 
 /// A file that isn't JSON: the last good status for ten seconds, then the error.
 fn impatient(home: &Home, asked: Question<'_>, written: SystemTime, text: &str) -> Reading {
-    let age = SystemTime::now().duration_since(written).unwrap_or(Duration::ZERO);
+    let age = time::distance(written);
     if age < PATIENCE {
-        let last = asked.last.filter(|last| asked.since_ms.is_some_and(|since| since <= last.written_ms));
-        let status = last
-            .map_or_else(|| missing(home, &format!("{}.status", asked.number)), |last| last.status.clone());
-        let written_ms = last.map(|last| last.written_ms);
-        return Reading { status, again: Some(PATIENCE.saturating_sub(age)), written_ms };
+        let last = asked.last.filter(|last| [&last.counts, &Counts::Any].contains(&asked.counts));
+        let status = last.map_or_else(|| missing(home, &name_of(asked.number)), |last| last.status.clone());
+        return Reading { status, again: Some(PATIENCE.saturating_sub(age)), own: last.is_some() };
     }
     settled(file::own(home.name.as_str(), None, "error", code::STATUS_INVALID, text))
 }
@@ -184,17 +205,6 @@ fn bad_shape(home: &Home, why: &str) -> String {
     )
 }
 
-/// When the file was written, in milliseconds since 1970.
-fn millis_of(file: &FileStat) -> u64 {
-    let seconds = u64::try_from(file.st_mtime).unwrap_or(0);
-    let nanos = u64::try_from(file.st_mtime_nsec).unwrap_or(0);
-    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
-}
-
-fn millis(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -213,13 +223,16 @@ mod tests {
         let home = Home::new(&place, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
         fs::create_dir_all(home.base().join("status")).unwrap();
         fs::write(home.base().join("status/0.status"), "[{").unwrap();
-        let good = Good { status: file::own("Test.Good", None, "success", 0, ""), written_ms: 1000 };
-        let word = |since_ms| {
-            let asked = Question { number: 0, since_ms, failure: None, last: Some(&good) };
+        let round = |before: &str| Counts::AnyBut(before.to_owned());
+        let good = Good { status: file::own("Test.Good", None, "success", 0, ""), counts: round("this") };
+        let word = |counts| {
+            let asked = Question { number: 0, counts: &counts, failure: None, last: Some(&good) };
             read(&home, asked, &Guard::open(&place, &sandbox)).status["status"].clone()
         };
-        assert_eq!(word(Some(1000)), "success");
-        assert_eq!(word(Some(1001)), "transitioning");
-        assert_eq!(word(None), "transitioning");
+        assert_eq!(word(round("this")), "success");
+        assert_eq!(word(Counts::Any), "success");
+        assert_eq!(word(round("next")), "transitioning");
+        assert_eq!(word(round("")), "transitioning");
+        assert_eq!(word(Counts::None), "transitioning");
     }
 }

@@ -12,7 +12,7 @@ use waagent_common::place::Place;
 use waagent_common::types::HandlerName;
 
 use super::heartbeat;
-use super::read::{self, Good, Question};
+use super::read::{self, Counts, Good, Question};
 use super::shrink::Parts;
 use crate::guard::Guard;
 use crate::handler::home::Home;
@@ -38,11 +38,11 @@ pub struct Sources<'a> {
 /// A handler and the sequence number of its settings.
 type Key = (HandlerName, u32);
 
-/// A good status as JSON, which takes the least memory, and when its file was written.
+/// A good status as JSON, which takes the least memory, and which files counted then.
 #[derive(Debug)]
 struct Known {
     json: String,
-    written_ms: u64,
+    counts: Counts,
 }
 
 /// A report, and when it may change by time alone.
@@ -74,14 +74,14 @@ impl Reporter {
             Some(goal) => {
                 let mut good = Vec::new();
                 for extension in &goal.extensions {
-                    let since_ms = counts_since(state, goal, &extension.name);
-                    let entry = self.entry(sources, state, extension, since_ms, &mut again);
+                    let counts = counts(state, goal, &extension.name);
+                    let entry = self.entry(sources, state, extension, &counts, &mut again);
                     let Some((part, own)) = entry else { continue };
                     let index = parts.push(part);
-                    good.extend(own.map(|(key, written_ms)| (index, key, written_ms)));
+                    good.extend(own.map(|key| (index, key, counts)));
                 }
-                let known = |(index, key, written_ms)| {
-                    Some((key, Known { json: parts.status(index)?.to_string(), written_ms }))
+                let known = |(index, key, counts)| {
+                    Some((key, Known { json: parts.status(index)?.to_string(), counts }))
                 };
                 self.last = good.into_iter().filter_map(known).collect();
             }
@@ -105,7 +105,7 @@ impl Reporter {
     /// The status word that an extension reports itself; a missing or half-written file is no last word.
     pub fn word(&self, guard: &Guard<'_>, home: &Home, number: u32) -> String {
         let last = self.last(&(home.name.clone(), number));
-        let asked = Question { number, since_ms: Some(0), failure: None, last: last.as_ref() };
+        let asked = Question { number, counts: &Counts::Any, failure: None, last: last.as_ref() };
         let reading = read::read(home, asked, guard);
         let word = reading.status.get("status").and_then(Value::as_str).unwrap_or("error");
         word.to_owned()
@@ -113,18 +113,18 @@ impl Reporter {
 
     fn last(&self, key: &Key) -> Option<Good> {
         let known = self.last.get(key)?;
-        Some(Good { status: serde_json::from_str(&known.json).ok()?, written_ms: known.written_ms })
+        Some(Good { status: serde_json::from_str(&known.json).ok()?, counts: known.counts.clone() })
     }
 
-    /// The part of an extension; with its key and the time of its file where its status is its own, of now or of before.
+    /// The part of an extension; with its key where its status is its own, of now or of before.
     fn entry(
         &self,
         sources: &Sources<'_>,
         state: &ExtensionState,
         extension: &Extension,
-        since_ms: Option<u64>,
+        counts: &Counts,
         again: &mut Option<Duration>,
-    ) -> Option<(Value, Option<(Key, u64)>)> {
+    ) -> Option<(Value, Option<Key>)> {
         let record = record_of(state, &extension.name)?;
         let home = Home::new(sources.place, sources.logs, &record.name, &record.version);
         let mut status = record.status.clone();
@@ -147,12 +147,10 @@ impl Reporter {
             let key = (record.name.clone(), number);
             let last = self.last(&key);
             let failure = record.failure.as_ref();
-            let asked = Question { number, since_ms, failure, last: last.as_ref() };
+            let asked = Question { number, counts, failure, last: last.as_ref() };
             let reading = read::read(&home, asked, sources.guard);
             sooner(again, reading.again);
-            if let Some(written_ms) = reading.written_ms {
-                good = Some((key, written_ms));
-            }
+            good = reading.own.then_some(key);
             let part = json!({
                 "sequenceNumber": number,
                 "settingsStatus": {"version": 1.0, "status": reading.status},
@@ -163,25 +161,25 @@ impl Reporter {
     }
 }
 
-/// From when on an extension's own status says something about this goal state, in milliseconds since 1970; none: not yet.
+/// Which status file of an extension says something about this goal state.
 ///
-/// While its round is open, that is from the start of its enable command. One that isn't begun is open too, unless it
-/// never will be.
-fn counts_since(state: &ExtensionState, goal: &GoalState, name: &HandlerName) -> Option<u64> {
+/// While its round is open, that is what came after its enable command was handed over. One that isn't begun is open
+/// too, unless it never will be.
+fn counts(state: &ExtensionState, goal: &GoalState, name: &HandlerName) -> Counts {
     let is = |other: &HandlerName| other.as_str().eq_ignore_ascii_case(name.as_str());
     let round = state.round.as_ref();
     let Some(round) = round.filter(|r| r.goal_state_id == goal.id && r.created_on == goal.created_on) else {
-        return goal.outdated.then_some(0);
+        return if goal.outdated { Counts::Any } else { Counts::None };
     };
     if !round.items.iter().any(|item| is(&item.name) && item.state == ItemState::Open) {
-        return Some(0);
+        return Counts::Any;
     }
     let command = state.command.as_ref().filter(|command| {
         command.kind == CommandKind::Enable
             && is(&command.name)
             && command.goal_state_id == round.goal_state_id
     });
-    command.map(|command| command.written_ms)
+    command.and_then(|command| command.status_before.clone()).map_or(Counts::None, Counts::AnyBut)
 }
 
 /// The record of a handler, whatever the case of its name.

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use nix::sys::stat::{Mode, utimes};
 use nix::sys::time::TimeVal;
 use serde_json::Value;
+use waagent_common::documents::{ExtensionState, Inputs, write};
+use waagent_common::sandbox::Sandbox;
+use waagent_common::time::unix_seconds;
 
 use crate::stage::{GOOD, Handler, Stage};
 
@@ -222,4 +225,46 @@ fn a_heartbeat_speaks_for_the_handler_while_it_is_fresh() {
     assert_eq!(handler(&two).0, "Unresponsive");
     fs::write(&file, beat.replace("notready", "Great")).unwrap();
     assert!(handler(&two).1.contains("unknown heartbeat status 'Great'"));
+}
+
+/// 2099.
+const AHEAD: TimeVal = TimeVal::new(4_070_908_800, 0);
+
+#[test]
+fn a_time_far_ahead_makes_no_file_half_written() {
+    let two = Two::new();
+    fs::write(two.file(), "[{").unwrap();
+    utimes(&two.file(), &AHEAD, &AHEAD).unwrap();
+    assert_eq!(two.look()["code"], 1012);
+    // The twin: just written, as far as a clock that was set a little back can tell.
+    fs::write(two.file(), "[{").unwrap();
+    let soon = TimeVal::new(i64::try_from(unix_seconds()).unwrap() + 6, 0);
+    utimes(&two.file(), &soon, &soon).unwrap();
+    assert_eq!(two.look()["status"], "transitioning");
+}
+
+#[test]
+fn a_time_far_ahead_makes_no_heartbeat_fresh() {
+    let two =
+        Two::with(|handler| handler.manifest(r#""reportHeartbeat": false"#, r#""reportHeartbeat": true"#));
+    let file = two.0.place.lib("Test.Odd-1.0.0/heartbeat.log");
+    fs::write(&file, r#"[{"version": 1.0, "heartbeat": {"status": "ready"}}]"#).unwrap();
+    two.look();
+    assert_eq!(two.0.handler("Test.Odd")["status"], "Ready");
+    utimes(&file, &AHEAD, &AHEAD).unwrap();
+    two.look();
+    let entry = two.0.handler("Test.Odd");
+    assert_eq!(entry["status"], "Unresponsive", "{entry}");
+    assert!(message(&entry).contains("s ahead of the clock"), "{entry}");
+    // Nor does an enable that a clock of then put there stand in for a heartbeat for ever.
+    fs::remove_file(&file).unwrap();
+    two.look();
+    assert_eq!(two.0.handler("Test.Odd")["status"], "Ready");
+    let mut state = two.0.document::<ExtensionState>();
+    for record in &mut state.handlers {
+        record.enabled_at_s = u64::try_from(AHEAD.tv_sec()).ok();
+    }
+    write(&two.0.place, &state, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+    two.look();
+    assert_eq!(two.0.handler("Test.Odd")["status"], "NotReady");
 }

@@ -294,7 +294,7 @@ fn a_certificate_that_will_not_come_is_named_when_the_extension_fails() {
     let mut sealed = handler.extension();
     sealed.settings[0].protected_settings = Some("MIIB".to_owned());
     sealed.settings[0].protected_settings_thumbprint = Some(THUMBPRINT.to_owned());
-    stage.goal(1, vec![sealed]);
+    stage.goal(1, vec![sealed.clone()]);
     stage.settle();
     assert_eq!(stage.handler("Test.Sealed")["code"], 1009);
     let text = message(&stage, "Test.Sealed");
@@ -304,6 +304,13 @@ fn a_certificate_that_will_not_come_is_named_when_the_extension_fails() {
         "{text}"
     );
     assert!(stage.place.lib("Test.Sealed-1.0.0/config/0.settings").exists());
+    // Nor is it awaited for ever once a clock that was far ahead is set back.
+    stage.goal_with(2, vec![sealed], |goal| goal.certificates_sha256 = "ab".repeat(32).try_into().ok());
+    let path = stage.place.lib("fetch/goal-state.json");
+    let goal = fs::read_to_string(&path).unwrap();
+    fs::write(&path, goal.replace(r#""written_at": "20"#, r#""written_at": "90"#)).unwrap();
+    stage.settle();
+    assert_eq!(stage.handler("Test.Sealed")["code"], 1009);
 }
 
 #[test]

@@ -3,6 +3,11 @@
 
 use std::fs;
 
+use nix::sys::stat::utimes;
+use nix::sys::time::TimeVal;
+use serde_json::Value;
+use waagent_common::documents::{Body, ExtensionState};
+
 use crate::stage::{GOOD, Handler, Stage};
 
 const NAME: &str = "Test.Early";
@@ -166,4 +171,73 @@ fn a_failed_install_isnt_hidden_by_the_success_that_it_wrote() {
     );
     stage.settle();
     assert_eq!(stage.own(NAME)["code"], 77);
+}
+
+/// The clock may step, and a handler gives its files what times it likes.
+#[test]
+fn a_file_from_before_enable_says_nothing_whatever_its_time() {
+    let ahead = |enable| {
+        let script = EARLY.replace("ENABLE", enable);
+        Handler::new(NAME, &(script + "touch -d 2099-01-01 \"status/$ConfigSequenceNumber.status\"\n"))
+    };
+    let stage = Stage::new();
+    ask(&stage, 1, &ahead("exit 9"), 0);
+    let told_of_failure = told(&stage);
+    assert!(
+        told_of_failure.iter().all(|(_, status, own)| status != "Ready" && own != "success"),
+        "{told_of_failure:?}"
+    );
+    assert_eq!(stage.own(NAME)["code"], 1009);
+    stage.plan();
+    assert_eq!(stage.own(NAME)["code"], 1009);
+    // The twin: it counts once enable has succeeded.
+    let stage = Stage::new();
+    ask(&stage, 1, &ahead("exit 0"), 0);
+    let told = told(&stage);
+    let (last, before) = told.split_last().unwrap();
+    assert!(before.iter().all(|(_, status, own)| status != "Ready" && own == "transitioning"), "{told:?}");
+    assert_eq!((last.1.as_str(), last.2.as_str()), ("Ready", "success"));
+}
+
+#[test]
+fn a_file_that_enable_wrote_counts_whatever_its_time() {
+    let stage = Stage::new();
+    let enable = r#"echo "[{\"status\": {\"status\": \"error\", \"code\": 77}}]" > status/0.status
+    touch -d 2001-01-01 status/0.status; exit 9"#;
+    let handler = handler(enable, "1.0.0");
+    ask(&stage, 1, &handler, 0);
+    stage.plan();
+    assert!(stage.run_waiting());
+    stage.plan();
+    assert_eq!(stage.own(NAME)["status"], "transitioning");
+    let file = stage.base(&handler).join("status/0.status");
+    let success = fs::read_to_string(&file).unwrap();
+    fs::write(&file, success.replace("success", "warning")).unwrap();
+    let old = TimeVal::new(1_000_000_000, 0);
+    utimes(&file, &old, &old).unwrap();
+    stage.plan();
+    assert_eq!(stage.own(NAME)["status"], "warning", "at once, while enable is at work");
+    stage.settle();
+    assert_eq!(stage.own(NAME)["code"], 77, "of a failure, too");
+    fs::write(&file, success).unwrap();
+    utimes(&file, &old, &old).unwrap();
+    stage.plan();
+    assert_eq!(stage.own(NAME)["status"], "success", "what it says after the failure, too");
+}
+
+/// Of a failure that knows a time alone it can't be told what was written after it.
+#[test]
+fn a_state_of_an_older_version_is_read_and_its_failure_stands() {
+    let stage = Stage::new();
+    ask(&stage, 1, &handler("exit 9", "1.0.0"), 0);
+    stage.settle();
+    let path = stage.place.path(ExtensionState::PATH);
+    let mut document: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let failure = document["body"]["handlers"][0]["failure"].as_object_mut().unwrap();
+    failure.remove("status_before");
+    failure.insert("since_ms".to_owned(), 1_800_000_000_000_u64.into());
+    fs::write(&path, document.to_string()).unwrap();
+    stage.plan();
+    assert_eq!(stage.own(NAME)["code"], 1009);
+    assert_eq!(stage.operations().lines().count(), 2, "nothing was run again");
 }

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome> {
     let passed = passed_socket();
-    let (sandbox, config) = program::enter(&POLICY, &args.common)?;
+    let (sandbox, config) = program::enter_to_stay(&POLICY, &args.common)?;
     let place = args.common.place();
     let listener = socket::check(passed)?;
     let fetcher = uid_of(&place, "waagent-fetch");

@@ -13,7 +13,8 @@ pub use rows::{Row, rows};
 /// Prints the screen, or the same as JSON. Exit status 0 when nothing has failed, 1 otherwise, 4 where the documents
 /// may not be read.
 pub fn show(place: &Place, json: bool) -> Result<u8> {
-    if std::fs::read_dir(place.lib("net")).is_err() && place.lib("").exists() {
+    let closed = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    if std::fs::read_dir(place.lib("net")).is_err_and(|error| closed(&error)) {
         return not_permitted(place);
     }
     let rows = rows(place);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -13,7 +14,8 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use waagent_common::fault::Outcome;
-use waagent_common::place::RUN;
+use waagent_common::lock::Lock;
+use waagent_common::place::{Place, RUN};
 
 use super::args::Args;
 use super::children::{Children, Finished, Start};
@@ -61,6 +63,7 @@ struct Chain<'a> {
 
 /// Runs the chain until a signal says stop.
 pub fn run(args: &Args) -> Result<Outcome> {
+    let _only_one = only_one()?;
     accounts::make(&args.sysusers).context("cannot make the accounts")?;
     tmpfiles::make(&args.tmpfiles).context("cannot make the folders")?;
     new_run_of_the_chain()?;
@@ -69,6 +72,14 @@ pub fn run(args: &Args) -> Result<Outcome> {
     chain.stop()?;
     chain.tell_costs()?;
     Ok(Outcome::Said)
+}
+
+/// A second one would take the dialer's socket and the residents' reports from the first.
+fn only_one() -> Result<Lock> {
+    let place = Place::new(Path::new("/"));
+    let folder = place.run("supervise");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make '{}'", folder.display()))?;
+    Ok(Lock::take(&place, "supervise")?)
 }
 
 /// A new inode at `<run>/chain` tells waagent-ext that the chain was started anew, and not itself alone.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::fcntl::OFlag;
 use waagent_common::durable::read_bounded;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
@@ -44,7 +45,7 @@ fn make_line(line: &str) -> Result<()> {
         [first, ..] if first.starts_with('#') => Ok(()),
         ["d", path, mode, user, group] => {
             fs::create_dir_all(path).with_context(|| format!("cannot make '{path}'"))?;
-            dress(path, mode, user, group)
+            dress(path, mode, user, group, OFlag::O_DIRECTORY)
         }
         ["f", path, mode, user, group] => {
             OpenOptions::new()
@@ -54,11 +55,11 @@ fn make_line(line: &str) -> Result<()> {
                 .custom_flags(nix::libc::O_NOFOLLOW)
                 .open(path)
                 .with_context(|| format!("cannot make '{path}'"))?;
-            dress(path, mode, user, group)
+            dress(path, mode, user, group, OFlag::empty())
         }
         ["z", path, mode, user, group] => {
             // Sysfs of a machine without SMBIOS, or read-only in a container.
-            if let Err(error) = dress(path, mode, user, group) {
+            if let Err(error) = dress(path, mode, user, group, OFlag::empty()) {
                 log::verbose(&format!("{error:#}, ignoring"));
             }
             Ok(())
@@ -71,15 +72,23 @@ fn make_line(line: &str) -> Result<()> {
     }
 }
 
-fn dress(path: &str, mode: &str, user: &str, group: &str) -> Result<()> {
+/// Gives owner and mode to what is there. Its folder may be another program's, whose user can put a link in its place:
+/// none is followed.
+fn dress(path: &str, mode: &str, user: &str, group: &str, kind: OFlag) -> Result<()> {
     let place = Place::new(Path::new("/"));
     let missing = |what: &str, name: &str| format!("there is no {what} '{name}'");
     let uid = uid_of(&place, user).with_context(|| missing("user", user))?;
     let gid = gid_of(&place, group).with_context(|| missing("group", group))?;
     let mode = u32::from_str_radix(mode, 8).context("mode")?;
-    std::os::unix::fs::lchown(path, Some(uid), Some(gid)).with_context(|| format!("cannot give '{path}'"))?;
-    fs::set_permissions(path, Permissions::from_mode(mode))
-        .with_context(|| format!("cannot set mode of '{path}'"))
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | kind;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)
+        .with_context(|| format!("cannot open '{path}' itself; a link there isn't ours: remove it"))?;
+    std::os::unix::fs::fchown(&file, Some(uid), Some(gid))
+        .with_context(|| format!("cannot give '{path}'"))?;
+    file.set_permissions(Permissions::from_mode(mode)).with_context(|| format!("cannot set mode of '{path}'"))
 }
 
 #[cfg(test)]
@@ -102,6 +111,32 @@ mod tests {
         assert_eq!(fs::read_link(at("a/link")).unwrap(), Path::new("b/c"));
         make_line("# comment").unwrap();
         make_line(&format!("z {} 0444 root root", at("none"))).unwrap();
+    }
+
+    #[test]
+    fn follows_no_link_to_give_an_owner_or_a_mode() {
+        if !waagent_untested::is_root("to give files away") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("victim")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        for name in ["victim", "file"] {
+            fs::set_permissions(at(name), Permissions::from_mode(0o755)).unwrap();
+            symlink(at(name), at(&format!("to-{name}"))).unwrap();
+        }
+        for line in ["d {} 0700 root root", "f {} 0700 root root", "d {} 2750 root root"] {
+            for name in ["to-victim", "to-file"] {
+                let line = line.replace("{}", &at(name).display().to_string());
+                assert!(make_line(&line).is_err(), "{line}");
+            }
+        }
+        for name in ["victim", "file"] {
+            assert_eq!(fs::metadata(at(name)).unwrap().permissions().mode() & 0o7777, 0o755, "{name}");
+        }
+        make_line(&format!("d {} 0700 root root", at("victim").display())).unwrap();
+        assert_eq!(fs::metadata(at("victim")).unwrap().permissions().mode() & 0o7777, 0o700);
     }
 
     #[test]
