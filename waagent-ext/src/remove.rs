@@ -12,6 +12,8 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 /// Deepest tree that is deleted; a descriptor is open for each level.
 const MAX_DEPTH: usize = 256;
+/// How often a folder is looked through while something in it goes; a process that goes on filling it isn't outrun.
+const LOOKS: usize = 16;
 /// How many leftovers are named.
 const MAX_NAMED: usize = 20;
 
@@ -21,7 +23,7 @@ pub fn tree(path: &Path) -> Vec<String> {
     match openat(AT_FDCWD, path, FOLDER, Mode::empty()) {
         Ok(folder) => {
             let device = fstat(&folder).map(|stat| stat.st_dev).unwrap_or_default();
-            empty(folder, device, path, MAX_DEPTH, &mut left);
+            empty(&folder, device, path, MAX_DEPTH, &mut left);
             name(unlinkat(AT_FDCWD, path, UnlinkatFlags::RemoveDir), path, &mut left);
         }
         Err(Errno::ENOENT) => {}
@@ -37,23 +39,34 @@ pub fn tree(path: &Path) -> Vec<String> {
 const FOLDER: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
-/// Deletes what is in a folder, its own file system's part only.
-fn empty(folder: OwnedFd, device: u64, path: &Path, depth: usize, left: &mut Vec<String>) {
-    let mut folder = match Dir::from_fd(folder) {
-        Ok(folder) => folder,
+/// Deletes what is in a folder, its own file system's part only. One entry is held at a time, however many there are: what is
+/// deleted under a reader may cost it others (readdir(3)), so that it looks again.
+fn empty(folder: &OwnedFd, device: u64, path: &Path, depth: usize, left: &mut Vec<String>) {
+    let opened = openat(folder, c".", FOLDER, Mode::empty()).and_then(Dir::from_fd);
+    let mut entries = match opened {
+        Ok(entries) => entries,
         Err(error) => return name(Err(error), path, left),
     };
-    let names: Vec<_> =
-        folder.iter().filter_map(|entry| Some(entry.ok()?.file_name().to_owned())).filter(is_entry).collect();
-    for entry in names {
-        let below = path.join(entry.to_string_lossy().as_ref());
-        let removed = remove_entry(&folder, &entry, device, &below, depth, left);
-        name(removed, &below, left);
+    for _look in 0..LOOKS {
+        let (mut found, mut kept) = (false, Vec::new());
+        for entry in entries.iter().filter_map(Result::ok).filter(|entry| is_entry(entry.file_name())) {
+            let below = path.join(entry.file_name().to_string_lossy().as_ref());
+            match remove_entry(folder, entry.file_name(), device, &below, depth, &mut kept) {
+                Ok(()) | Err(Errno::ENOENT) => found = true,
+                failed => name(failed, &below, &mut kept),
+            }
+        }
+        if !found {
+            left.extend(kept);
+            left.truncate(MAX_NAMED);
+            return;
+        }
     }
+    name(Err(Errno::EBUSY), path, left);
 }
 
 fn remove_entry(
-    folder: &Dir,
+    folder: &OwnedFd,
     entry: &CStr,
     device: u64,
     path: &Path,
@@ -75,12 +88,12 @@ fn remove_entry(
     if fstat(&below)?.st_dev != device {
         return Err(Errno::EXDEV);
     }
-    empty(below, device, path, depth - 1, left);
+    empty(&below, device, path, depth - 1, left);
     unlinkat(folder, entry, UnlinkatFlags::RemoveDir)
 }
 
-fn is_entry(name: &std::ffi::CString) -> bool {
-    !matches!(name.as_bytes(), b"." | b"..")
+fn is_entry(name: &CStr) -> bool {
+    !matches!(name.to_bytes(), b"." | b"..")
 }
 
 fn is_folder(stat: &FileStat) -> bool {
@@ -125,6 +138,17 @@ mod tests {
         symlink(dir.path().join("real"), dir.path().join("h")).unwrap();
         assert!(tree(&dir.path().join("h")).is_empty());
         assert!(dir.path().join("real").exists() && !dir.path().join("h").exists());
+    }
+
+    #[test]
+    fn a_folder_of_many_files_is_deleted_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("h/queue")).unwrap();
+        for number in 0..5000 {
+            fs::write(dir.path().join(format!("h/queue/{}{number}", "n".repeat(200))), "").unwrap();
+        }
+        assert_eq!(tree(&dir.path().join("h")), Vec::<String>::new());
+        assert!(!dir.path().join("h").exists());
     }
 
     #[test]
