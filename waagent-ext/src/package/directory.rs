@@ -181,13 +181,21 @@ fn end_record(archive: &File, length: u64) -> Result<(u64, u64, u64), String> {
     let parts = [u16_at(end, 4)?, u16_at(end, 6)?];
     let (here, all) = (u16_at(end, 8)?, u16_at(end, 10)?);
     let (size, start) = (u32_at(end, 12)?, u32_at(end, 16)?);
-    if all == u16::MAX || size == u32::MAX || start == u32::MAX {
+    // Exactly 65 535 entries are no sign of the longer form: Python writes such archives without it.
+    let is_long =
+        size == u32::MAX || start == u32::MAX || (all == u16::MAX && has_locator64(archive, position));
+    if is_long {
         return end_record64(archive, position);
     }
     if parts != [0, 0] || here != all {
         return Err("it is one part of several".to_owned());
     }
     Ok((u64::from(all), u64::from(size), u64::from(start)))
+}
+
+fn has_locator64(archive: &File, end: u64) -> bool {
+    let locator = end.checked_sub(20).and_then(|at| read(archive, at, 20).ok());
+    locator.is_some_and(|locator| locator.starts_with(LOCATOR64_SIGNATURE))
 }
 
 fn end_record64(archive: &File, end: u64) -> Result<(u64, u64, u64), String> {
