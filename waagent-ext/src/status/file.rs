@@ -38,13 +38,14 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<Value, Bad> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = lone_surrogates_replaced(text);
     let value = match json::read(text.as_bytes(), MAX_DEPTH) {
-        Err(Refused::Values) => with_first_substatuses(&text),
-        read => read,
+        Ok(value) => value,
+        Err(error @ Refused::Syntax(_)) => return Err(Bad::Text(error.to_string())),
+        Err(Refused::Values) => {
+            json::check(&text).map_err(|error| Bad::Text(error.to_string()))?;
+            with_first_substatuses(&text).map_err(|error| Bad::Shape(error.to_string()))?
+        }
+        Err(error) => return Err(Bad::Shape(error.to_string())),
     };
-    let value = value.map_err(|error| match error {
-        Refused::Syntax(_) => Bad::Text(error.to_string()),
-        _ => Bad::Shape(error.to_string()),
-    })?;
     let mut status = status(&value, name)?;
     if bytes.len() > SHORTEN_FROM {
         shorten(&mut status);
