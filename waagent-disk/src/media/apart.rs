@@ -53,7 +53,7 @@ pub fn look(
 
 fn tell(mut pipe: File, missing: &Missing) -> u8 {
     let (status, why) = match missing {
-        Missing::Nothing(why) => (NOTHING, why),
+        Missing::Nothing(why) | Missing::Unsettled(why) => (NOTHING, why),
         Missing::Silent(why) => (SILENT, why),
         Missing::Fat(why) => (FAT, why),
         Missing::Refused(fault) if fault.exit == Exit::Data => (REFUSED, &fault.text),

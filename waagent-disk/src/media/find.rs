@@ -46,6 +46,8 @@ pub struct Found {
 pub enum Missing {
     /// No drive, or no medium with the file.
     Nothing(String),
+    /// A drive is there that udev isn't done with: it will be.
+    Unsettled(String),
     /// A drive or medium doesn't answer: it may later.
     Silent(String),
     /// PID 1 has to mount it.
@@ -63,7 +65,7 @@ pub fn nodes() -> Vec<PathBuf> {
 pub fn settled(changes: &Changes) -> Result<Vec<Candidate>, Missing> {
     let candidates = candidates(Path::new("/sys"), Path::new("/dev"));
     match candidates.iter().find(|candidate| !changes.is_settled(&candidate.number)) {
-        Some(fresh) => Err(Missing::Silent(unreadable(&fresh.node, "udev isn't done with it"))),
+        Some(fresh) => Err(Missing::Unsettled(unreadable(&fresh.node, "udev isn't done with it"))),
         None => Ok(candidates),
     }
 }

@@ -57,7 +57,9 @@ pub fn missing(place: &Place, why: Missing, inputs: &Inputs, sandbox: &Sandbox) 
         durable::write(&place.run(MOUNT_FLAG), format!("{why}\n").as_bytes(), 0o644)?;
     }
     let (reason, refused) = match why {
-        Missing::Nothing(why) | Missing::Silent(why) | Missing::Fat(why) => (why, None),
+        Missing::Nothing(why) | Missing::Unsettled(why) | Missing::Silent(why) | Missing::Fat(why) => {
+            (why, None)
+        }
         Missing::Refused(fault) => (fault.text.clone(), Some(fault)),
     };
     let said = absent(place, &reason, inputs, sandbox)?;

@@ -36,6 +36,7 @@ pub fn for_medium<T>(
                 )
             }
             Err(Missing::Nothing(why)) if !is_named => (Missing::Nothing(why), begin + FOR_A_DEVICE),
+            Err(Missing::Unsettled(why)) if !is_named => (Missing::Unsettled(why), begin + FOR_AN_ANSWER),
             Err(other) => return Err(other),
         };
         let left = until.saturating_duration_since(Instant::now());
