@@ -49,7 +49,7 @@ fn empty(folder: &OwnedFd, device: u64, path: &Path, depth: usize, left: &mut Ve
     };
     for _look in 0..LOOKS {
         let (mut found, mut kept) = (false, Vec::new());
-        for entry in entries.iter().filter_map(Result::ok).filter(|entry| is_entry(entry.file_name())) {
+        for entry in entries.iter().map_while(Result::ok).filter(|entry| is_entry(entry.file_name())) {
             let below = path.join(entry.file_name().to_string_lossy().as_ref());
             match remove_entry(folder, entry.file_name(), device, &below, depth, &mut kept) {
                 Ok(()) | Err(Errno::ENOENT) => found = true,
