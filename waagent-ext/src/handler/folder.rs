@@ -133,7 +133,8 @@ impl Folder {
         };
         folder
             .iter()
-            .filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned))
+            .map_while(Result::ok)
+            .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
             .filter(|name| name != "." && name != "..")
             .take(max)
             .collect()
