@@ -27,6 +27,8 @@ struct Known {
 struct Print {
     device: u64,
     inode: u64,
+    /// Of a file: who may read it decides what it is good for.
+    mode: Option<u32>,
     content: Option<(u64, i64, i64)>,
 }
 
@@ -68,6 +70,7 @@ fn print(path: &Path, with_entries: bool) -> Option<Print> {
     std::fs::metadata(path).ok().map(|meta| Print {
         device: meta.dev(),
         inode: meta.ino(),
+        mode: meta.is_file().then(|| meta.mode()),
         content: (meta.is_file() || with_entries).then(|| content(&meta)),
     })
 }
@@ -79,6 +82,7 @@ fn content(meta: &Metadata) -> (u64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -113,6 +117,18 @@ mod tests {
         fs::remove_file(&gone).unwrap();
         fs::create_dir(&later).unwrap();
         assert!(names.iter().all(|names| names.moved().is_some()));
+    }
+
+    #[test]
+    fn sees_a_file_that_is_opened_to_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("waagent.conf");
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let mut names = Names::default();
+        names.note(&file);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(names.moved(), Some(file.as_path()));
     }
 
     #[test]

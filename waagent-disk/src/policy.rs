@@ -103,7 +103,8 @@ pub const POLICY: Policy = Policy {
     ],
 };
 
-/// What the programs that make file systems inherit and need. The shared group of tools has sockets and identities besides, which nothing here needs.
+/// What the programs that make file systems inherit and need. The shared group of tools has sockets and identities
+/// besides, which nothing here needs.
 const MKFS: Syscalls = Syscalls {
     what: "mkfs",
     calls: &[

@@ -12,8 +12,8 @@
 //! `/run/waagent/ext/exec-mount`, the wish for a mount. Removes: the oldest of what handlers leave in `events/`.
 //!
 //! Exit codes: 0 done, unchanged, or ended by SIGTERM; 64 arguments; 65 the goal state is damaged; 73, 74 a document
-//! can't be written; 75 another run is at work, a file was replaced under `--once`, or a mount was asked for; 77 the sandbox
-//! can't be entered.
+//! can't be written; 75 another run is at work, a file was replaced under `--once`, a mount was asked for, or the
+//! configuration couldn't be used for a minute; 77 the sandbox can't be entered; 78 configuration, with `--once`.
 //!
 //! Security: root without any capability, so it writes root's files and reads documents of its group, and nothing else.
 //! It parses strict documents, but also foreign bytes: packages (zip), their signatures (CMS), handlers' manifests and status

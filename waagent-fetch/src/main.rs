@@ -10,8 +10,9 @@
 //! `fetch/packages/`, `fetch/health.json`, `fetch/status.json`, `fetch/waagent_status.json`, `fetch/SharedConfig.xml`,
 //! `fetch/endpoint-problem.json`, `fetch/transport-problem.json`, `fetch/cursor.json`, `fetch/private/goal-state-uris.json`, `fetch/failed/`.
 //!
-//! **Exit codes**: 0 done or nothing to do; 64 usage; 73, 74 its folder; 75 the platform doesn't answer, or another run
-//! holds the lock; 76 the platform's answer makes no sense; 77 sandbox; 78 configuration.
+//! **Exit codes**: 0 done or nothing to do; 64 usage; 73, 74 its folder; 75 the platform doesn't answer, another run
+//! holds the lock, or the configuration couldn't be used for a minute; 76 the platform's answer makes no sense; 77 sandbox;
+//! 78 configuration, with `--once`.
 //!
 //! **Security**: who owns this process has no capability and no key. It can write `fetch/` alone, send what it likes to
 //! any host, read the public documents and the sealed settings, and tell the other programs lies in strict JSON, which

@@ -18,9 +18,10 @@
 //! **Security**: runs as root without network. Whoever owns this process can make himself an administrator: that is its
 //! job. He can't open connections, mount, load modules, trace, or make namespaces (seccomp), nor write outside of
 //! `/etc`, homes and the agent's folders (Landlock). Within these, rights over other users' files are out of the
-//! effective set but while a tool runs, so folders of programs with a user of their own are closed by modes; root's (disk, ext) by SELinux alone. Files in a
-//! home are touched with the user's own rights; no link is followed. What comes over the network is never believed:
-//! a certificate counts only if its thumbprint is the one on the medium.
+//! effective set but while a tool runs, so folders of programs with a user of their own are closed by modes; all other
+//! programs' folders, root's too, by the unit's `ReadOnlyPaths=` and by SELinux. Files in a home are touched with the
+//! user's own rights; no link is followed. What comes over the network is never believed: a certificate counts only if its
+//! thumbprint is the one on the medium.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -164,6 +164,9 @@ impl Survey {
             return refuse("a device, pipe or socket");
         }
         let (size, packed) = (record.size, record.packed);
+        if record.is_folder() && size > 0 {
+            return refuse("a folder with content");
+        }
         if size > limits.file {
             return refuse(&format!("{size} bytes, more than the {} allowed", limits.file));
         }

@@ -173,6 +173,8 @@ fn refuses_what_is_no_sound_archive() {
         &with_manifest(vec![Raw::new("a/f", b"1"), Raw::new("a//f", b"2")]),
         "two entries",
     );
+    let folder = Raw { mode: 0o040_755, ..Raw::new("f", b"x") };
+    refused("a folder", &with_manifest(vec![folder]), "a folder with content");
     let encrypted = Raw { flags: 1, ..Raw::new("f", b"x") };
     refused("encrypted", &with_manifest(vec![encrypted]), "encrypted");
     refused("method", &with_manifest(vec![Raw { method: 12, ..Raw::new("f", b"x") }]), "another method");

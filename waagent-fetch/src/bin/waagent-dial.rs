@@ -9,7 +9,8 @@
 //!
 //! **Writes**: nothing.
 //!
-//! **Exit codes**: 0 the configuration was replaced, and it is started anew; 64 usage, 66 no socket was passed, 71 the kernel refused something, 77 sandbox.
+//! **Exit codes**: 0 the configuration was replaced, and it is started anew; 64 usage, 66 no socket was passed, 71 the kernel
+//! refused something, 75 the configuration couldn't be used for a minute, 77 sandbox.
 //!
 //! **Security**: who owns this process is uid 0 without a capability and can connect to ports 80 and 32526, read
 //! `net/`, and write nothing; he speaks to the platform as this machine does. The program itself reads no byte of the

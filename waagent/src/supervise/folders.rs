@@ -32,10 +32,17 @@ pub fn make(table: &Path) -> Result<()> {
         return Ok(());
     }
     let text = String::from_utf8(read_bounded(table, MAX)?).context("folders")?;
-    for (number, line) in text.lines().enumerate() {
-        make_line(line).with_context(|| format!("{}:{}", table.display(), number + 1))?;
-    }
+    make_lines(table, &text);
     Ok(())
+}
+
+fn make_lines(table: &Path, text: &str) {
+    for (number, line) in text.lines().enumerate() {
+        // Whoever owns one folder mustn't keep the others from being made: the program that misses it says so.
+        if let Err(error) = make_line(line) {
+            log::error(&format!("{}:{}: {error:#}", table.display(), number + 1));
+        }
+    }
 }
 
 fn make_line(line: &str) -> Result<()> {
@@ -137,6 +144,21 @@ mod tests {
         }
         make_line(&format!("d {} 0700 root root", at("victim").display())).unwrap();
         assert_eq!(fs::metadata(at("victim")).unwrap().permissions().mode() & 0o7777, 0o700);
+    }
+
+    #[test]
+    fn a_line_that_fails_keeps_no_other_from_being_made() {
+        if !waagent_untested::is_root("to give files away") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        symlink("/", at("link")).unwrap();
+        make_lines(
+            dir.path(),
+            &format!("d {} 0700 root root\nd {} 0700 root root\n", at("link"), at("good")),
+        );
+        assert!(Path::new(&at("good")).is_dir());
     }
 
     #[test]
