@@ -18,6 +18,7 @@ pub mod pace;
 pub mod package;
 pub mod plan;
 pub mod policy;
+pub mod pulse;
 pub mod python_json;
 pub mod remove;
 pub mod run;

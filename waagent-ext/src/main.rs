@@ -32,7 +32,7 @@ use waagent_common::program;
 use waagent_ext::args::Args;
 use waagent_ext::engine::Engine;
 use waagent_ext::policy::POLICY;
-use waagent_ext::{exec_mount, once, service};
+use waagent_ext::{exec_mount, once, pulse, service};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -44,6 +44,7 @@ fn run(args: &Args) -> Result<Outcome> {
     let place = args.common.place();
     let _lock = Lock::take(&place, "ext")?;
     exec_mount::ask(&place, &config)?;
+    pulse::begin()?;
     let engine = Engine::new(&place, &config, &sandbox, args.force)?;
     if args.once { once::work(engine, &sandbox) } else { service::serve(engine, &place, &sandbox) }
 }

@@ -10,6 +10,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use crate::pulse;
+
 /// Deepest tree that is deleted; a descriptor is open for each level.
 const MAX_DEPTH: usize = 256;
 /// How often a folder is looked through while something in it goes; a process that goes on filling it isn't outrun.
@@ -48,8 +50,14 @@ fn empty(folder: &OwnedFd, device: u64, path: &Path, depth: usize, left: &mut Ve
         Err(error) => return name(Err(error), path, left),
     };
     for _look in 0..LOOKS {
+        if pulse::must_end() {
+            return name(Err(Errno::EINTR), path, left);
+        }
         let (mut found, mut kept) = (false, Vec::new());
         for entry in entries.iter().map_while(Result::ok).filter(|entry| is_entry(entry.file_name())) {
+            if pulse::must_end() {
+                break;
+            }
             let below = path.join(entry.file_name().to_string_lossy().as_ref());
             match remove_entry(folder, entry.file_name(), device, &below, depth, &mut kept) {
                 Ok(()) | Err(Errno::ENOENT) => found = true,

@@ -6,18 +6,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use waagent_common::documents::Written;
 use waagent_common::fault::{Exit, Outcome, exit_of};
 use waagent_common::log;
-use waagent_common::notify::notify;
 use waagent_common::place::Place;
 use waagent_common::program;
 use waagent_common::sandbox::Sandbox;
 
 use crate::engine::{Engine, Rest};
 use crate::pace::Pace;
+use crate::pulse;
 use crate::watch::{Changes, Watch};
 
 /// Changes of status files are gathered for so long: handlers write several at a time.
@@ -31,12 +29,6 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// Works until SIGTERM.
 pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Outcome> {
-    let mut ends = SigSet::empty();
-    ends.add(Signal::SIGTERM);
-    ends.add(Signal::SIGINT);
-    ends.thread_block().context("cannot block signals")?;
-    let signals =
-        SignalFd::with_flags(&ends, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).context("signalfd")?;
     let mut service = Service {
         engine,
         watch: Watch::new(place)?,
@@ -47,18 +39,14 @@ pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Out
         said: String::new(),
     };
     let mut changes = Changes { documents: false, results: true, statuses: false };
-    let mut ready = false;
     loop {
         // What commands have begun goes on without us.
         if let Some(outdated) = program::outdated(sandbox) {
             return Ok(outdated);
         }
         let pause = service.turn(changes)?;
-        if !ready {
-            notify("READY=1");
-            ready = true;
-        }
-        if service.sleep(&signals, pause)? {
+        pulse::sign();
+        if pulse::must_end() || service.sleep(pause)? {
             return Ok(Outcome::Done("stopped".to_owned()));
         }
         changes = service.watch.changes()?;
@@ -153,11 +141,9 @@ impl Service<'_> {
     }
 
     /// Sleeps until something changes or the time is over. Says whether we are asked to end.
-    fn sleep(&self, signals: &SignalFd, pause: Option<Duration>) -> Result<bool> {
-        let mut fds = [
-            PollFd::new(self.watch.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
+    fn sleep(&self, pause: Option<Duration>) -> Result<bool> {
+        let mut fds = vec![PollFd::new(self.watch.as_fd(), PollFlags::POLLIN)];
+        fds.extend(pulse::asked().map(|asked| PollFd::new(asked, PollFlags::POLLIN)));
         // Rounded up: a wait that ended early would be begun again.
         let pause = pause.map(|pause| pause + Duration::from_millis(1));
         let timeout =
@@ -166,11 +152,7 @@ impl Service<'_> {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error).context("poll"),
         }
-        if self.watchdog.is_some() {
-            notify("WATCHDOG=1");
-        }
-        let [_, ended] = fds;
-        Ok(ended.any().unwrap_or(false))
+        Ok(pulse::must_end())
     }
 }
 

@@ -8,7 +8,7 @@ use waagent_common::documents::{
 use waagent_common::log;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
-use super::{Engine, Rest};
+use super::{ENDING, Engine, Rest};
 use crate::guard;
 use crate::handler::adopt;
 use crate::handler::contract;
@@ -17,6 +17,7 @@ use crate::handler::manifest::Manifest;
 use crate::package::{copy, unpack};
 use crate::plan::align::{align, fresh, status};
 use crate::plan::step::{Step, Wish, next};
+use crate::pulse;
 use crate::status::read;
 use crate::trouble::{Trouble, code};
 
@@ -31,6 +32,8 @@ impl Engine<'_> {
         };
         match self.step(&extension) {
             Ok(rest) => Ok(rest),
+            // Broken off, it isn't the extension's failure; what is will be met again.
+            Err(Stop::Trouble(_)) if pulse::must_end() => Ok(Some(Rest::Idle(ENDING.to_owned()))),
             Err(Stop::Trouble(trouble)) => {
                 self.fail(&extension.name, trouble, None);
                 Ok(None)
@@ -103,6 +106,9 @@ impl Engine<'_> {
                 Ok(None)
             }
             Err(trouble) => {
+                if pulse::must_end() {
+                    return Err(trouble.into());
+                }
                 record.attempt = record.attempt.saturating_add(1);
                 Err(trouble.into())
             }

@@ -49,10 +49,7 @@ impl Engine<'_> {
             return;
         }
         let named = |name: &HandlerName| goal.extensions.iter().any(|extension| is(&extension.name, name));
-        for folder in adopt::folders(self.place) {
-            if named(&folder.name) {
-                continue;
-            }
+        for folder in adopt::folders(self.place, |found| !named(found)) {
             log::info(&format!(
                 "[{}-{}] removed: goal state {} doesn't name it",
                 folder.name, folder.version, goal.id

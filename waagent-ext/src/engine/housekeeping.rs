@@ -29,6 +29,7 @@ impl Engine<'_> {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with('.') && (name.ends_with(".unpack") || name.contains(".trash-")) {
                 left.extend(remove::tree(&entry.path()));
+                left.truncate(LEFT_OVER);
             }
         }
         self.state.left_over.clear();
@@ -74,9 +75,8 @@ impl Engine<'_> {
     /// Removes every version's folder of a handler.
     pub(super) fn remove_folders(&mut self, name: &HandlerName) {
         let known = self.record(name).map(|record| (record.name.clone(), record.version.clone()));
-        let found = adopt::folders(self.place)
+        let found = adopt::folders(self.place, |found| is(found, name))
             .into_iter()
-            .filter(|folder| is(&folder.name, name))
             .map(|folder| (folder.name, folder.version));
         let all: Vec<_> = known.into_iter().chain(found).collect();
         for (name, version) in all {

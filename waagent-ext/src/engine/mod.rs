@@ -22,6 +22,7 @@ use crate::handler::manifest::Manifest;
 use crate::inputs::Known;
 use crate::package::Limits;
 use crate::plan::order::{self, Turn, Turnable};
+use crate::pulse;
 use crate::starter::Starter;
 use crate::status::report::{Reporter, Sources};
 use crate::verdict::Verdict;
@@ -37,6 +38,9 @@ mod outcome;
 mod prepare;
 mod signature;
 mod start;
+
+/// Why nothing further is begun.
+const ENDING: &str = "this program is asked to end";
 
 /// What the work waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +163,9 @@ impl<'a> Engine<'a> {
         // A handler takes at most a dozen steps in a round: more is a fault of ours, and mustn't spin.
         let handlers = self.state.round.as_ref().map_or(0, |round| round.items.len());
         for _ in 0..=handlers.saturating_mul(16) {
+            if pulse::must_end() {
+                return Ok(Rest::Idle(ENDING.to_owned()));
+            }
             if let Some(running) = &self.state.command {
                 return Ok(self.rest_of(&running.id));
             }

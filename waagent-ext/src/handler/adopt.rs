@@ -19,19 +19,23 @@ pub struct Installed {
     pub state: HandlerState,
 }
 
-/// All folders of handlers: `<name>-<version>` with a `HandlerState` in it.
-pub fn folders(place: &Place) -> Vec<Installed> {
+/// Folders that are looked at, more than a goal state's handlers have.
+const MAX_FOLDERS: usize = 2000;
+
+/// The folders of the handlers that are meant: `<name>-<version>` with a `HandlerState` in it.
+pub fn folders(place: &Place, meant: impl Fn(&HandlerName) -> bool) -> Vec<Installed> {
     let Ok(entries) = fs::read_dir(place.lib("")) else { return Vec::new() };
     let mut found: Vec<Installed> = entries
         .flatten()
         .filter_map(|entry| {
             let name = entry.file_name();
             let (name, version) = name.to_str()?.rsplit_once('-')?;
-            let name = HandlerName::try_from(name).ok()?;
+            let name = HandlerName::try_from(name).ok().filter(&meant)?;
             let version = HandlerVersion::try_from(version).ok()?;
             let state = state_in(&Folder::open(&entry.path()).ok()?)?;
             Some(Installed { name, version, state })
         })
+        .take(MAX_FOLDERS)
         .collect();
     found.sort_by_key(|handler| (handler.name.as_str().to_ascii_lowercase(), handler.version.numbers()));
     found
@@ -39,9 +43,8 @@ pub fn folders(place: &Place) -> Vec<Installed> {
 
 /// The installed version of this handler: the highest whose folder says so.
 pub fn installed(place: &Place, name: &HandlerName) -> Option<Installed> {
-    folders(place)
+    folders(place, |found| found.as_str().eq_ignore_ascii_case(name.as_str()))
         .into_iter()
-        .filter(|handler| handler.name.as_str().eq_ignore_ascii_case(name.as_str()))
         .rfind(|handler| matches!(handler.state, HandlerState::Installed | HandlerState::Enabled))
 }
 

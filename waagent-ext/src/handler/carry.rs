@@ -4,10 +4,11 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
-use waagent_common::fault::Fault;
+use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
 
 use super::folder::Folder;
+use crate::pulse;
 
 /// Largest file and largest number of files that are copied.
 const MAX_BYTES: u64 = 1 << 20;
@@ -19,6 +20,9 @@ pub fn over(old: &Folder, new: &Folder) -> Result<(), Fault> {
     let Some(statuses) = old.enter_if_there("status") else { return Ok(()) };
     let into = new.make("status", 0o700)?;
     for name in statuses.names(MAX_FILES) {
+        if pulse::must_end() {
+            return Err(Fault::new(Exit::TryAgain, "broken off"));
+        }
         copy(&statuses, &into, &name)?;
     }
     Ok(())

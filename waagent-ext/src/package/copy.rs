@@ -12,6 +12,7 @@ use waagent_common::place::Place;
 use waagent_common::types::Sha256 as Digest256;
 
 use super::Limits;
+use crate::pulse;
 
 /// Copies the package beside its document into a file without a name, and checks size and digest of the copy: file and
 /// digest of what can't change any more.
@@ -64,6 +65,9 @@ fn transfer(from: File, to: &mut File, size: u64) -> Result<(u64, String), Strin
         let part = buffer.get(..read).unwrap_or_default();
         if part.is_empty() {
             break;
+        }
+        if pulse::must_end() {
+            return Err("broken off".to_owned());
         }
         digest.update(part);
         to.write_all(part).map_err(failed)?;

@@ -17,8 +17,8 @@ use super::{Limits, names};
 use crate::handler::folder::Folder;
 use crate::handler::home::Home;
 use crate::handler::{carry, manifest};
-use crate::remove;
 use crate::trouble::{Trouble, code};
+use crate::{pulse, remove};
 
 /// Unpacks the archive into the handler's folder. What was there before is replaced; `keep`: but for how far the
 /// handler was, and its statuses.
@@ -83,6 +83,9 @@ fn fill(listing: &Listing<'_>, into: &Folder, limits: &Limits) -> Result<(), Str
     }
     let mut folders = Folders::below(into).map_err(|e| e.to_string())?;
     for index in listing.entries() {
+        if pulse::must_end() {
+            return Err("broken off".to_owned());
+        }
         let record = listing.record(index)?;
         let path = record.name();
         let named = |why: String| format!("entry '{}': {why}", shown(&path));
@@ -155,6 +158,9 @@ fn write(content: Content<'_>, folder: &OwnedFd, name: &str, most: u64) -> Resul
         written = written.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
         if written > most {
             return Err(format!("over the {most} bytes that are allowed or free"));
+        }
+        if pulse::must_end() {
+            return Err("broken off".to_owned());
         }
         file.write_all(buffer.get(..read).unwrap_or_default()).map_err(|e| e.to_string())?;
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
@@ -12,8 +12,12 @@ use nix::unistd::Pid;
 
 use crate::stage::{GOOD, Handler, Stage, text};
 
-/// Runs the planner, and kills it in the moment in which it has a file open whose path ends so.
 fn killed_at(stage: &Stage, end: &str) {
+    assert_eq!(ended_at(stage, end, Signal::SIGKILL).signal(), Some(9));
+}
+
+/// Runs the planner, and sends it a signal in the moment in which it has a file open whose path ends so.
+fn ended_at(stage: &Stage, end: &str, word: Signal) -> ExitStatus {
     let planner = stage.planner();
     // The shell waits until it is traced, and becomes the planner.
     let mut child = Command::new("/bin/sh")
@@ -39,8 +43,11 @@ fn killed_at(stage: &Stage, end: &str) {
         ptrace::syscall(pid, signal).unwrap();
         stopped = waitpid(pid, None).unwrap();
     }
-    kill(pid, Signal::SIGKILL).unwrap();
-    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    kill(pid, word).unwrap();
+    if word != Signal::SIGKILL {
+        ptrace::detach(pid, None).unwrap();
+    }
+    child.wait().unwrap()
 }
 
 fn has_open(pid: Pid, end: &str) -> bool {
@@ -156,6 +163,21 @@ fn a_goal_state_that_ended_it_twice_is_left_alone_and_the_next_one_isnt() {
     assert!(said.contains("the goal state ended waagent-ext 2 times"), "{said}");
     assert_eq!(stage.operations(), "");
     ask(&stage, 2);
+    stage.settle();
+    assert!(is_well(&stage, "Test.Odd") && is_well(&stage, "Test.Good"));
+}
+
+/// Else whoever stops it in the middle of something long would have it killed, and the package blamed.
+#[test]
+fn asked_to_end_it_breaks_off_and_blames_nobody() {
+    let stage = asked();
+    for _ in 0..3 {
+        let ended = ended_at(&stage, "fetch/packages/Test.Odd-1.0.0.zip", Signal::SIGTERM);
+        assert_eq!(ended.code(), Some(0));
+        assert!(!stage.place.lib("ext/begun.json").exists() && !stage.place.lib("Test.Odd-1.0.0").exists());
+        let own = stage.handler("Test.Odd");
+        assert_eq!((&own["status"], &own["code"]), (&"Installing".into(), &0.into()), "{own}");
+    }
     stage.settle();
     assert!(is_well(&stage, "Test.Odd") && is_well(&stage, "Test.Good"));
 }
