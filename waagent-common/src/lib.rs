@@ -1,7 +1,9 @@
 //! What every program of the agent needs: configuration, documents, sandbox, log.
 
 pub mod args;
+pub mod boot;
 pub mod cloud_init;
+pub mod command;
 pub mod config;
 pub mod der;
 pub mod documents;
@@ -16,6 +18,8 @@ pub mod names;
 pub mod notify;
 pub mod place;
 pub mod program;
+pub mod remove;
+pub mod resident;
 pub mod sandbox;
 pub mod secret;
 pub mod sys;

@@ -12,7 +12,7 @@ use waagent_common::log;
 use waagent_common::place::Place;
 
 use crate::handler::folder::Folder;
-use crate::pulse;
+use waagent_common::resident;
 
 /// What a folder may hold.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,7 @@ fn remove_older(folder: &Folder, most: Most) -> nix::Result<usize> {
     let mut entries = Dir::openat(folder, ".", flags, Mode::empty())?;
     let mut newest: BinaryHeap<Reverse<Entry>> = BinaryHeap::new();
     let mut removed = 0;
-    for entry in entries.iter().take_while(|_| !pulse::must_end()) {
+    for entry in entries.iter().take_while(|_| !resident::must_end()) {
         newest.extend(look(folder, entry?.file_name().to_owned()).map(Reverse));
         if newest.len() > most.files
             && let Some(Reverse((_, oldest, _))) = newest.pop()

@@ -1,27 +1,21 @@
-//! Plans, unpacks and runs VM extensions.
+//! Plans and unpacks VM extensions.
 #![forbid(unsafe_code)]
 
 pub mod allow;
 pub mod args;
-pub mod boot;
 pub mod dbus;
 pub mod engine;
-pub mod environment;
 pub mod events;
 pub mod exec_mount;
 pub mod guard;
 pub mod handler;
 pub mod inputs;
-pub mod noexec;
 pub mod once;
 pub mod pace;
 pub mod package;
 pub mod plan;
 pub mod policy;
-pub mod pulse;
 pub mod python_json;
-pub mod remove;
-pub mod run;
 pub mod service;
 pub mod starter;
 pub mod status;

@@ -29,10 +29,11 @@ use anyhow::Result;
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
 use waagent_common::program;
+use waagent_common::resident;
 use waagent_ext::args::Args;
 use waagent_ext::engine::Engine;
 use waagent_ext::policy::POLICY;
-use waagent_ext::{exec_mount, once, pulse, service};
+use waagent_ext::{exec_mount, once, service};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -44,7 +45,7 @@ fn run(args: &Args) -> Result<Outcome> {
     let place = args.common.place();
     let _lock = Lock::take(&place, "ext")?;
     exec_mount::ask(&place, &config)?;
-    pulse::begin()?;
+    resident::begin()?;
     let engine = Engine::new(&place, &config, &sandbox, args.force)?;
     if args.once { once::work(engine, &sandbox) } else { service::serve(engine, &place, &sandbox) }
 }

@@ -15,8 +15,8 @@ use waagent_common::sandbox::Sandbox;
 
 use crate::engine::{Engine, Rest};
 use crate::pace::Pace;
-use crate::pulse;
 use crate::watch::{Changes, Watch};
+use waagent_common::resident;
 
 /// Changes of status files are gathered for so long: handlers write several at a time.
 const GATHER: Duration = Duration::from_millis(50);
@@ -45,8 +45,8 @@ pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Out
             return Ok(outdated);
         }
         let pause = service.turn(changes)?;
-        pulse::sign();
-        if pulse::must_end() || service.sleep(pause)? {
+        resident::sign();
+        if resident::must_end() || service.sleep(pause)? {
             return Ok(Outcome::Done("stopped".to_owned()));
         }
         changes = service.watch.changes()?;
@@ -143,7 +143,7 @@ impl Service<'_> {
     /// Sleeps until something changes or the time is over. Says whether we are asked to end.
     fn sleep(&self, pause: Option<Duration>) -> Result<bool> {
         let mut fds = vec![PollFd::new(self.watch.as_fd(), PollFlags::POLLIN)];
-        fds.extend(pulse::asked().map(|asked| PollFd::new(asked, PollFlags::POLLIN)));
+        fds.extend(resident::asked().map(|asked| PollFd::new(asked, PollFlags::POLLIN)));
         // Rounded up: a wait that ended early would be begun again.
         let pause = pause.map(|pause| pause + Duration::from_millis(1));
         let timeout =
@@ -152,7 +152,7 @@ impl Service<'_> {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error).context("poll"),
         }
-        Ok(pulse::must_end())
+        Ok(resident::must_end())
     }
 }
 

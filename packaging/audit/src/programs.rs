@@ -57,8 +57,8 @@ pub const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "waagent-ext-run",
-        policy: Some(&waagent_ext::run::policy::POLICY),
-        source: "waagent-ext/src/bin/waagent-ext-run.rs",
+        policy: Some(&waagent_ext_run::policy::POLICY),
+        source: "waagent-ext-run/src/main.rs",
     },
     Program { name: "waagent-supervise", policy: None, source: "waagent/src/bin/waagent-supervise.rs" },
     Program { name: "waagent", policy: None, source: "waagent/src/main.rs" },

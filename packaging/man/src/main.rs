@@ -28,8 +28,8 @@ const PAGES: &[Page] = &[
     ("waagent-ext", waagent_ext::args::Args::command, include_str!("../../../waagent-ext/src/main.rs")),
     (
         "waagent-ext-run",
-        waagent_ext::run::args::Args::command,
-        include_str!("../../../waagent-ext/src/bin/waagent-ext-run.rs"),
+        waagent_ext_run::args::Args::command,
+        include_str!("../../../waagent-ext-run/src/main.rs"),
     ),
     ("waagent-fetch", waagent_fetch::args::Args::command, include_str!("../../../waagent-fetch/src/main.rs")),
     (

@@ -17,9 +17,9 @@ use crate::handler::manifest::Manifest;
 use crate::package::{copy, unpack};
 use crate::plan::align::{align, fresh, status};
 use crate::plan::step::{Step, Wish, next};
-use crate::pulse;
 use crate::status::read;
 use crate::trouble::{Trouble, code};
+use waagent_common::resident;
 
 impl Engine<'_> {
     /// The next step of the handler at this place of the order; says what it waits for, if it does.
@@ -33,7 +33,7 @@ impl Engine<'_> {
         match self.step(&extension) {
             Ok(rest) => Ok(rest),
             // Broken off, it isn't the extension's failure; what is will be met again.
-            Err(Stop::Trouble(_)) if pulse::must_end() => Ok(Some(Rest::Idle(ENDING.to_owned()))),
+            Err(Stop::Trouble(_)) if resident::must_end() => Ok(Some(Rest::Idle(ENDING.to_owned()))),
             Err(Stop::Trouble(trouble)) => {
                 self.fail(&extension.name, trouble, None);
                 Ok(None)
@@ -106,7 +106,7 @@ impl Engine<'_> {
                 Ok(None)
             }
             Err(trouble) => {
-                if pulse::must_end() {
+                if resident::must_end() {
                     return Err(trouble.into());
                 }
                 record.attempt = record.attempt.saturating_add(1);

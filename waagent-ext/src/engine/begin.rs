@@ -10,13 +10,13 @@ use waagent_common::text::{cut, shown};
 use waagent_common::time;
 
 use super::{Engine, Rest, is};
-use crate::boot;
 use crate::handler::adopt;
 use crate::handler::certificates;
 use crate::handler::home::Home;
 use crate::plan::align::{align, fresh, status};
 use crate::plan::order;
 use crate::plan::step::{Step, Wish, next};
+use waagent_common::boot;
 
 /// Longest rule in the plan, in bytes.
 const RULE: usize = 1024;

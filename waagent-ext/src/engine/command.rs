@@ -11,13 +11,13 @@ use waagent_common::types::HandlerVersion;
 
 use super::act::Stop;
 use super::{Engine, Rest};
-use crate::environment;
 use crate::handler::command_log;
 use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 use crate::inputs;
 use crate::status::read;
 use crate::trouble::{Trouble, code_of, operation_of};
+use waagent_common::command::environment;
 
 /// Features of the agent that handlers ask for: none is done yet.
 const SUPPORTED: &str = "[]";

@@ -12,8 +12,8 @@ use crate::events;
 use crate::handler::adopt;
 use crate::handler::home::Home;
 use crate::package::unpack::beside;
-use crate::remove;
-use crate::run::output;
+use waagent_common::command::output;
+use waagent_common::remove;
 
 /// Commands and results that are kept.
 const KEPT: usize = 50;

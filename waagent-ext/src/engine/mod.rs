@@ -15,18 +15,18 @@ use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
-use crate::boot;
 use crate::guard::Guard;
 use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
 use crate::inputs::Known;
 use crate::package::Limits;
 use crate::plan::order::{self, Turn, Turnable};
-use crate::pulse;
 use crate::starter::Starter;
 use crate::status::report::{Reporter, Sources};
 use crate::verdict::Verdict;
 use start::Asked;
+use waagent_common::boot;
+use waagent_common::resident;
 
 mod act;
 mod begin;
@@ -163,7 +163,7 @@ impl<'a> Engine<'a> {
         // A handler takes at most a dozen steps in a round: more is a fault of ours, and mustn't spin.
         let handlers = self.state.round.as_ref().map_or(0, |round| round.items.len());
         for _ in 0..=handlers.saturating_mul(16) {
-            if pulse::must_end() {
+            if resident::must_end() {
                 return Ok(Rest::Idle(ENDING.to_owned()));
             }
             if let Some(running) = &self.state.command {

@@ -7,9 +7,9 @@ use waagent_common::documents::{Command, CommandResult, CommandState};
 use waagent_common::durable::open_regular;
 use waagent_common::place::Place;
 
-use crate::noexec;
-use crate::run::output::{HEAD, head_of};
 use crate::trouble::{Trouble, code, code_of, operation_of};
+use waagent_common::command::noexec;
+use waagent_common::command::output::{HEAD, head_of};
 
 /// Shown of both streams together, in bytes.
 const SHOWN: usize = 3200;

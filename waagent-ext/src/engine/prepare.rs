@@ -4,12 +4,13 @@ use waagent_common::documents::{CommandKind, Extension, ForeignKind};
 use waagent_common::log;
 
 use super::{Engine, Rest};
+use crate::exec_mount;
 use crate::guard;
 use crate::handler::home::Home;
 use crate::handler::{carry, certificates, contract};
 use crate::inputs::Certificate;
 use crate::trouble::{Trouble, code};
-use crate::{exec_mount, noexec};
+use waagent_common::command::noexec;
 
 impl Engine<'_> {
     /// Prepares the wanted version once in a round; says what it waits for, if it does.

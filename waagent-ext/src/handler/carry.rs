@@ -8,7 +8,7 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
 
 use super::folder::Folder;
-use crate::pulse;
+use waagent_common::resident;
 
 /// Largest file and largest number of files that are copied.
 const MAX_BYTES: u64 = 1 << 20;
@@ -20,7 +20,7 @@ pub fn over(old: &Folder, new: &Folder) -> Result<(), Fault> {
     let Some(statuses) = old.enter_if_there("status") else { return Ok(()) };
     let into = new.make("status", 0o700)?;
     for name in statuses.names(MAX_FILES) {
-        if pulse::must_end() {
+        if resident::must_end() {
             return Err(Fault::new(Exit::TryAgain, "broken off"));
         }
         copy(&statuses, &into, &name)?;

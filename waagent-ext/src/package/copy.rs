@@ -12,7 +12,7 @@ use waagent_common::place::Place;
 use waagent_common::types::Sha256 as Digest256;
 
 use super::Limits;
-use crate::pulse;
+use waagent_common::resident;
 
 /// Copies the package beside its document into a file without a name, and checks size and digest of the copy: file and
 /// digest of what can't change any more.
@@ -66,7 +66,7 @@ fn transfer(from: File, to: &mut File, size: u64) -> Result<(u64, String), Strin
         if part.is_empty() {
             break;
         }
-        if pulse::must_end() {
+        if resident::must_end() {
             return Err("broken off".to_owned());
         }
         digest.update(part);

@@ -18,7 +18,7 @@ use crate::handler::folder::Folder;
 use crate::handler::home::Home;
 use crate::handler::{carry, manifest};
 use crate::trouble::{Trouble, code};
-use crate::{pulse, remove};
+use waagent_common::{remove, resident};
 
 /// Unpacks the archive into the handler's folder. What was there before is replaced; `keep`: but for how far the
 /// handler was, and its statuses.
@@ -83,7 +83,7 @@ fn fill(listing: &Listing<'_>, into: &Folder, limits: &Limits) -> Result<(), Str
     }
     let mut folders = Folders::below(into).map_err(|e| e.to_string())?;
     for index in listing.entries() {
-        if pulse::must_end() {
+        if resident::must_end() {
             return Err("broken off".to_owned());
         }
         let record = listing.record(index)?;
@@ -159,7 +159,7 @@ fn write(content: Content<'_>, folder: &OwnedFd, name: &str, most: u64) -> Resul
         if written > most {
             return Err(format!("over the {most} bytes that are allowed or free"));
         }
-        if pulse::must_end() {
+        if resident::must_end() {
             return Err("broken off".to_owned());
         }
         file.write_all(buffer.get(..read).unwrap_or_default()).map_err(|e| e.to_string())?;

@@ -235,7 +235,7 @@ impl Stage {
     }
 
     pub fn runner(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_waagent-ext-run"));
+        let mut command = Command::new(waagent_support::program("waagent-ext-run"));
         command.args(arguments).arg("--root").arg(self.root());
         command
     }

@@ -20,7 +20,7 @@ const POLICIES: [&Policy; 9] = [
     &waagent_provision::policy::POLICY,
     &waagent_disk::policy::POLICY,
     &waagent_ext::policy::POLICY,
-    &waagent_ext::run::policy::POLICY,
+    &waagent_ext_run::policy::POLICY,
 ];
 
 const ACCOUNTS: [(&str, u32); 7] = [

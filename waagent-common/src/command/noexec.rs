@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use waagent_common::durable::read_bounded;
+use crate::durable::read_bounded;
 
 /// The mount point, if `path` lies on a mount with `noexec`.
 pub fn mount_of(path: &Path) -> Option<String> {

@@ -10,7 +10,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use crate::pulse;
+use crate::resident;
 
 /// Deepest tree that is deleted; a descriptor is open for each level.
 const MAX_DEPTH: usize = 256;
@@ -50,12 +50,12 @@ fn empty(folder: &OwnedFd, device: u64, path: &Path, depth: usize, left: &mut Ve
         Err(error) => return name(Err(error), path, left),
     };
     for _look in 0..LOOKS {
-        if pulse::must_end() {
+        if resident::must_end() {
             return name(Err(Errno::EINTR), path, left);
         }
         let (mut found, mut kept) = (false, Vec::new());
         for entry in entries.iter().map_while(Result::ok).filter(|entry| is_entry(entry.file_name())) {
-            if pulse::must_end() {
+            if resident::must_end() {
                 break;
             }
             let below = path.join(entry.file_name().to_string_lossy().as_ref());
@@ -114,7 +114,7 @@ fn name(removed: nix::Result<()>, path: &Path, left: &mut Vec<String>) {
         && error != Errno::ENOENT
         && left.len() < MAX_NAMED
     {
-        left.push(format!("'{}': {error}", waagent_common::text::shown(&path.to_string_lossy())));
+        left.push(format!("'{}': {error}", crate::text::shown(&path.to_string_lossy())));
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use waagent_common::durable;
+use crate::durable;
 
 /// A stream over this is cut to nothing; its writer, which appends, goes on from there.
 pub const MAX: u64 = 64 << 20;

@@ -1,4 +1,5 @@
-//! The steps of `waagent-ext-run`.
+//! Runs one command of a handler.
+#![forbid(unsafe_code)]
 
 pub mod args;
 pub mod custom_data;
@@ -6,7 +7,6 @@ pub mod ended;
 pub mod handler;
 pub mod launch;
 pub mod order;
-pub mod output;
 pub mod policy;
 pub mod process;
 pub mod result;

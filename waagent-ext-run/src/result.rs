@@ -11,7 +11,7 @@ use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::time;
 
-use crate::boot;
+use waagent_common::boot;
 
 /// Where one command's results are.
 #[derive(Debug)]

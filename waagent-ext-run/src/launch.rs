@@ -18,7 +18,7 @@ use waagent_common::sys::pidfd;
 use waagent_common::sys::spawn::{Identity, dress};
 use waagent_common::time::uptime;
 
-use super::output::Stream;
+use waagent_common::command::output::Stream;
 
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(5);

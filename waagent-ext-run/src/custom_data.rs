@@ -14,9 +14,9 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::time;
 
 use super::launch::{self, Launch};
-use super::output::Stream;
 use super::result::Results;
-use crate::{environment, noexec};
+use waagent_common::command::output::Stream;
+use waagent_common::command::{environment, noexec};
 
 /// Its time.
 const LIMIT: Duration = Duration::from_secs(3600);

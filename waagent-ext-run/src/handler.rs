@@ -16,9 +16,9 @@ use waagent_common::time;
 
 use super::launch::{self, Ending, Launch};
 use super::order;
-use super::output::Stream;
 use super::result::Results;
-use crate::{boot, remove};
+use waagent_common::command::output::Stream;
+use waagent_common::{boot, remove};
 
 /// Runs the command of this id, unless it was begun before.
 pub fn run(place: &Place, id: &str, sandbox: &Sandbox) -> Result<Outcome> {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use waagent_common::durable::read_bounded;
-use waagent_common::place::Place;
+use crate::durable::read_bounded;
+use crate::place::Place;
 
 /// systemd's own default for services, and the two folders that older systems don't merge.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

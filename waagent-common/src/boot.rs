@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use waagent_common::durable::read_bounded;
-use waagent_common::place::Place;
+use crate::durable::read_bounded;
+use crate::place::Place;
 
 /// The boot's id, see random(4); empty where the kernel doesn't tell.
 pub fn id() -> String {
