@@ -93,7 +93,7 @@ fn is_there(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-#[path = "../../tests/layouts/cloud_init.rs"]
+#[path = "../../tests/support/src/layouts.rs"]
 mod layouts;
 
 #[cfg(test)]

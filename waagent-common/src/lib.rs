@@ -2,10 +2,12 @@
 
 pub mod args;
 pub mod boot;
+pub mod bytes;
 pub mod cloud_init;
 pub mod command;
 pub mod config;
 pub mod der;
+pub mod device_nodes;
 pub mod documents;
 pub mod durable;
 pub mod fault;

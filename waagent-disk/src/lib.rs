@@ -1,9 +1,6 @@
-//! Reads the provisioning DVD and prepares the resource disk.
+//! Prepares the resource disk.
 #![forbid(unsafe_code)]
 
 pub mod args;
-pub mod changes;
-pub mod media;
-pub mod medium;
 pub mod policy;
 pub mod resource;

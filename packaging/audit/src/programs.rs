@@ -37,8 +37,8 @@ pub const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "waagent-media",
-        policy: Some(&waagent_disk::media::policy::POLICY),
-        source: "waagent-disk/src/bin/waagent-media.rs",
+        policy: Some(&waagent_media::policy::POLICY),
+        source: "waagent-media/src/main.rs",
     },
     Program {
         name: "waagent-provision",

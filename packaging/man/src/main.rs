@@ -32,11 +32,7 @@ const PAGES: &[Page] = &[
         include_str!("../../../waagent-ext-run/src/main.rs"),
     ),
     ("waagent-fetch", waagent_fetch::args::Args::command, include_str!("../../../waagent-fetch/src/main.rs")),
-    (
-        "waagent-media",
-        waagent_disk::media::args::Args::command,
-        include_str!("../../../waagent-disk/src/bin/waagent-media.rs"),
-    ),
+    ("waagent-media", waagent_media::args::Args::command, include_str!("../../../waagent-media/src/main.rs")),
     ("waagent-net", waagent_net::args::Args::command, include_str!("../../../waagent-net/src/main.rs")),
     (
         "waagent-provision",

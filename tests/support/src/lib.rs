@@ -1,7 +1,19 @@
 //! What tests of several programs build on.
 #![forbid(unsafe_code)]
-#![expect(clippy::panic, reason = "a test that can't find its program has failed")]
+#![expect(
+    missing_docs,
+    clippy::new_without_default,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test tooling: it may say what it means"
+)]
 
+pub mod layouts;
+mod machine;
 mod program;
+mod random;
 
+pub use machine::{Loop, Machine, Run, run};
 pub use program::program;
+pub use random::{Mutable, Random};

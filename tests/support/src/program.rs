@@ -9,7 +9,9 @@ use std::time::SystemTime;
 /// Where it wasn't built, or something in its crate or in `waagent-common` is newer: a test must not try an old program.
 pub fn program(name: &str) -> PathBuf {
     let Ok(test) = std::env::current_exe() else { panic!("this test has no path") };
-    let Some(folder) = test.parent().and_then(Path::parent) else { panic!("{} isn't cargo's", test.display()) };
+    let Some(folder) = test.parent().and_then(Path::parent) else {
+        panic!("{} isn't cargo's", test.display())
+    };
     let built = folder.join(name);
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let sources = [name, "waagent-common"].map(|crate_name| newest(&workspace.join(crate_name).join("src")));

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use waagent_common::fault::Fault;
 
-use crate::medium::bytes::slice_at;
+use waagent_common::bytes::slice_at;
 
 /// Something with a size that can be read anywhere.
 pub trait Blocks {

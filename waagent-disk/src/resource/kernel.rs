@@ -14,7 +14,7 @@ use waagent_common::sys::partition;
 use super::disk::{Child, Disk, Number};
 use super::round::Need;
 use super::table::Partition;
-use crate::changes::Changes;
+use waagent_common::device_nodes::Changes;
 
 /// How long the device node of a new partition may take.
 const FOR_THE_NODE: Duration = Duration::from_secs(25);

@@ -5,7 +5,7 @@
 use waagent_common::fault::Fault;
 
 use super::blocks::Blocks;
-use crate::medium::bytes::{is_at, slice_at, u16_at, u32_at};
+use waagent_common::bytes::{is_at, slice_at, u16_at, u32_at};
 
 /// How much of both ends is looked at, in bytes.
 pub const EDGE: u64 = 1 << 20;

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use crate::disks::{Bench, MIB, SIZE};
-use crate::images::run;
-use crate::machine::Loop;
+use waagent_support::Loop;
+use waagent_support::run;
 
 #[test]
 fn formats_a_blank_disk() {

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::images::run;
-use crate::machine::{Loop, Machine, Run};
+use waagent_support::run;
+use waagent_support::{Loop, Machine, Run};
 
 /// What most tests configure.
 pub const CONFIGURATION: &str = "ResourceDisk.Format=y\nResourceDisk.Filesystem=ext4\n";
@@ -86,16 +86,23 @@ impl Bench {
         self.body()["state"].as_str().unwrap().to_owned()
     }
 
-    /// Every byte of the disk, also what was written through a partition.
-    pub fn bytes(&self) -> Vec<u8> {
+    /// Disk and partitions have caches of their own, which stay as long as anybody (another test's `losetup`) has them open.
+    fn flush(&self) {
         let nodes = [1, 2].map(|number| format!("{}p{number}", self.disk.node));
         for node in nodes.iter().filter(|node| fs::exists(node).unwrap()).chain([&self.disk.node]) {
             run("blockdev", &["--flushbufs", node]);
         }
+    }
+
+    /// Every byte of the disk, also what was written through a partition.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.flush();
         fs::read(&self.disk.node).unwrap()
     }
 
     pub fn write(&self, offset: u64, bytes: &[u8]) {
+        // What a partition's cache has, a whole page of the disk's would undo.
+        self.flush();
         let file = fs::OpenOptions::new().write(true).open(&self.disk.node).unwrap();
         file.write_all_at(bytes, offset).unwrap();
         file.sync_all().unwrap();

@@ -9,7 +9,7 @@ use waagent_disk::resource::signature::Signatures;
 use waagent_disk::resource::table::{self, Table};
 
 use crate::disks::Bench;
-use crate::random::{Mutable, Random};
+use waagent_support::{Mutable, Random};
 
 /// An NTFS volume of 8 MiB with these files.
 fn volume(files: &[&str]) -> Vec<u8> {

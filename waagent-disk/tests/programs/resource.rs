@@ -9,9 +9,9 @@ use waagent_common::config::Config;
 use waagent_disk::resource::owner;
 
 use crate::disks::{Bench, CONFIGURATION, MIB, SIZE};
-use crate::images::run;
-use crate::layouts::{LAYOUTS, machine_has_its_own};
-use crate::machine::Machine;
+use waagent_support::Machine;
+use waagent_support::layouts::{LAYOUTS, machine_has_its_own};
+use waagent_support::run;
 
 #[test]
 fn a_second_run_changes_nothing() {

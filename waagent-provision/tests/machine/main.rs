@@ -8,8 +8,6 @@ mod forced;
 mod hostile;
 mod identity;
 mod killed;
-#[path = "../../../tests/layouts/cloud_init.rs"]
-mod layouts;
 mod password;
 mod scratch;
 mod secrets;

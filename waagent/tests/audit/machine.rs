@@ -16,7 +16,7 @@ const POLICIES: [&Policy; 9] = [
     &waagent_fetch::dial::policy::POLICY,
     &waagent_fetch::policy::POLICY,
     &waagent_certs::policy::POLICY,
-    &waagent_disk::media::policy::POLICY,
+    &waagent_media::policy::POLICY,
     &waagent_provision::policy::POLICY,
     &waagent_disk::policy::POLICY,
     &waagent_ext::policy::POLICY,

@@ -13,7 +13,7 @@ use waagent_common::text::one_line;
 
 use super::args::Named;
 use super::find::{self, Candidate, Missing};
-use crate::changes::Changes;
+use waagent_common::device_nodes::Changes;
 
 /// Statuses by which the child says what is missing; no program of ours ends with them.
 const NOTHING: u8 = 200;

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use waagent_common::fault::{Exit, Fault};
-use waagent_disk::medium::{Content, open};
+use waagent_media::medium::{Content, open};
 
 use crate::images::udf::{self, Form, seal, u16_at, u32_at};
 use crate::images::{self, OVF};
-use crate::random::{Mutable, Random};
+use waagent_support::{Mutable, Random};
 
 /// What is read from an image, if anything.
 fn read(image: &[u8]) -> Result<Option<Vec<u8>>, Fault> {

@@ -22,17 +22,17 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use waagent_common::config::SwitchKey;
+use waagent_common::device_nodes::Changes;
 use waagent_common::documents::{Inputs, REQUEST};
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
 use waagent_common::program;
-use waagent_disk::changes::Changes;
-use waagent_disk::media::args::Args;
-use waagent_disk::media::find::{self, Missing};
-use waagent_disk::media::policy::POLICY;
-use waagent_disk::media::release::Wish;
-use waagent_disk::media::standing::{Standing, standing};
-use waagent_disk::media::{apart, keep, release, wait};
+use waagent_media::args::Args;
+use waagent_media::find::{self, Missing};
+use waagent_media::policy::POLICY;
+use waagent_media::release::Wish;
+use waagent_media::standing::{Standing, standing};
+use waagent_media::{apart, keep, release, wait};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use waagent_common::documents::{ProvisionState, sha256};
-use waagent_disk::media::find::{Missing, among, candidates};
+use waagent_media::find::{Missing, among, candidates};
 
 use crate::images::{self, OVF};
-use crate::layouts::{LAYOUTS, machine_has_its_own};
-use crate::machine::{Loop, Machine};
+use waagent_support::layouts::{LAYOUTS, machine_has_its_own};
+use waagent_support::{Loop, Machine};
 
 const MEDIA: &str = "waagent-media";
 const COPY: &str = "run/waagent/media/ovf-env.xml";
@@ -181,7 +181,7 @@ fn asks_pid_1_to_mount_a_fat_medium_and_reads_it_there() {
     let machine = Machine::new();
     let image = machine.path("fat.img");
     fs::write(&image, vec![0; 1 << 20]).unwrap();
-    images::run("mkfs.vfat", &[image.to_str().unwrap()]);
+    waagent_support::run("mkfs.vfat", &[image.to_str().unwrap()]);
     let device = image.display().to_string();
     machine.configure("Provisioning.Agent=waagent\n");
     machine.run(MEDIA, &["--device", &device]).says("is FAT");

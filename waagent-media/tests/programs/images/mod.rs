@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use waagent_support::run;
 
 pub mod udf;
 
@@ -17,12 +18,6 @@ pub fn content(folder: &Path) -> PathBuf {
     fs::write(content.join("CustomData.bin"), vec![7; 70_000]).unwrap();
     fs::write(content.join("sub/ovf-env.xml"), "not this one").unwrap();
     content
-}
-
-/// Runs a tool that must be there (Debian packages genisoimage, xorriso, udftools) and must succeed.
-pub fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|e| panic!("{program}: {e}"));
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// As Azure writes it: UDF beside ISO 9660.

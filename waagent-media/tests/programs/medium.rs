@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::images::{self, udf, udf::Form};
-use waagent_disk::medium::{Content, FileSystem, Medium, open};
+use waagent_media::medium::{Content, FileSystem, Medium, open};
 
 fn medium(path: &Path) -> Medium<File> {
     match open(File::open(path).unwrap()).unwrap() {

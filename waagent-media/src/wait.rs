@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::find::Missing;
-use crate::changes::Changes;
+use waagent_common::device_nodes::Changes;
 
 /// How long a first boot waits for a drive with a medium to appear.
 const FOR_A_DEVICE: Duration = Duration::from_secs(30);

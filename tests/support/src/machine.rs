@@ -10,6 +10,8 @@ use waagent_common::documents::{Inputs, ProvisionOutcome, ProvisionState, Provis
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 
+use crate::program as program_of;
+
 /// A scratch root.
 pub struct Machine {
     pub dir: tempfile::TempDir,
@@ -56,11 +58,7 @@ impl Machine {
     }
 
     pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let binary = match program {
-            "waagent-media" => env!("CARGO_BIN_EXE_waagent-media"),
-            _ => env!("CARGO_BIN_EXE_waagent-disk"),
-        };
-        let mut command = Command::new(binary);
+        let mut command = Command::new(program_of(program));
         command.args(arguments).arg("--root").arg(self.dir.path());
         command
     }
@@ -210,4 +208,10 @@ impl Drop for Loop {
         let _none = Command::new("partx").args(["--delete", &self.node]).output();
         let _detached = Command::new("losetup").args(["--detach", &self.node]).output();
     }
+}
+
+/// Runs a tool that must be there and must succeed.
+pub fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap_or_else(|e| panic!("{program}: {e}"));
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use waagent_disk::media::policy::POLICY;
+use waagent_media::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
 
 fn main() -> std::process::ExitCode {

@@ -12,7 +12,6 @@ use waagent_common::text::shown;
 
 use device::{Device, Extent};
 
-pub mod bytes;
 mod descriptor;
 mod device;
 mod directory;

@@ -4,10 +4,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::fault::{Exit, Fault};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use waagent_common::fault::{Exit, Fault};
 
 /// Where udev keeps what it knows of a device, once it is done with it (systemd, src/libsystemd/sd-device).
 const RECORDS: &str = "/run/udev/data";

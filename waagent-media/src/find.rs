@@ -16,8 +16,8 @@ use waagent_common::text::shown;
 
 use super::args::Named;
 use super::keep::{CUSTOM_DATA, MAX_OVF, OVF, SCVMM};
-use crate::changes::Changes;
 use crate::medium::{self, Content, Medium};
+use waagent_common::device_nodes::Changes;
 
 /// SCSI type of CD and DVD drives (include/scsi/scsi_proto.h).
 const TYPE_ROM: &str = "5";
