@@ -1,8 +1,7 @@
-//! The front command `waagent`, and `waagent-supervise`, which plays PID 1 where systemd isn't.
+//! The front command `waagent`.
 #![forbid(unsafe_code)]
 
 pub mod audit;
 pub mod cli;
 pub mod front;
 pub mod status;
-pub mod supervise;

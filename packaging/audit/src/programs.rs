@@ -60,7 +60,7 @@ pub const PROGRAMS: &[Program] = &[
         policy: Some(&waagent_ext_run::policy::POLICY),
         source: "waagent-ext-run/src/main.rs",
     },
-    Program { name: "waagent-supervise", policy: None, source: "waagent/src/bin/waagent-supervise.rs" },
+    Program { name: "waagent-supervise", policy: None, source: "waagent-supervise/src/main.rs" },
     Program { name: "waagent", policy: None, source: "waagent/src/main.rs" },
 ];
 

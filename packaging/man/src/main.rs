@@ -41,8 +41,8 @@ const PAGES: &[Page] = &[
     ),
     (
         "waagent-supervise",
-        waagent::supervise::args::Args::command,
-        include_str!("../../../waagent/src/bin/waagent-supervise.rs"),
+        waagent_supervise::args::Args::command,
+        include_str!("../../../waagent-supervise/src/main.rs"),
     ),
 ];
 

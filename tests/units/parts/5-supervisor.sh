@@ -1,7 +1,7 @@
 # The supervisor, which plays the same table without systemd
 # shellcheck shell=bash disable=SC2034,SC2154
 
-supervisor=$repository/waagent/src/supervise
+supervisor=$repository/waagent-supervise/src
 
 # Files that start a program again: `(LIB, "certs/certificates.json", Program::Provision)`.
 triggers_of() { # PROGRAM-VARIANT

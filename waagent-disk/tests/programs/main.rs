@@ -1,9 +1,5 @@
 //! The programs of this crate, on images, loop devices and scratch roots.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "test tooling: it may say what it means"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test tooling: it may say what it means")]
 
 mod decisions;
 mod disks;

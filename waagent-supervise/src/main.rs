@@ -12,9 +12,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use waagent::supervise::{args::Args, chain, sockets};
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::{log, program};
+use waagent_supervise::{args::Args, chain, sockets};
 
 fn main() -> ExitCode {
     log::start("waagent-supervise", "Daemon Daemon");

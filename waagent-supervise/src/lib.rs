@@ -1,5 +1,6 @@
 //! Plays PID 1, and nothing more, where systemd isn't: accounts and folders, the order of a boot, each program with
 //! its user and capabilities, sockets, mounts on flags, changes on triggers, the starter of handlers' commands.
+#![forbid(unsafe_code)]
 
 pub mod accounts;
 pub mod args;
