@@ -42,7 +42,7 @@ impl Failure {
     /// No answer to `what`.
     pub fn of_error(what: &str, error: &HttpError) -> Self {
         let kind = match error {
-            HttpError::Dial(_) | HttpError::Connect(_) | HttpError::Timeout(_) | HttpError::Tls(_) => {
+            HttpError::Gate(_) | HttpError::Connect(_) | HttpError::Timeout(_) | HttpError::Tls(_) => {
                 Kind::Silent
             }
             // A reset is a busy host more often than a mad one, and repeating it is right in both cases.

@@ -1,9 +1,8 @@
-//! The modules of waagent-fetch and waagent-dial.
+//! Speaks with the platform.
 #![forbid(unsafe_code)]
 
 pub mod args;
 pub mod clock;
-pub mod dial;
 pub mod events;
 pub mod failed;
 pub mod failure;

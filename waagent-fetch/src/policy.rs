@@ -5,7 +5,7 @@ use waagent_common::sandbox::{
     THREADS, grant, ioctl, syscall,
 };
 
-/// No capability, no key in reach, one folder to write; the platform only by sockets that the dialer opened.
+/// No capability, no key in reach, one folder to write; the platform only by sockets that the gate opened.
 pub const POLICY: Policy = Policy {
     program: "waagent-fetch",
     log_thread: "ExtHandler ExtHandler",
@@ -16,7 +16,7 @@ pub const POLICY: Policy = Policy {
     families: &[
         grant("AF_INET", "storage: packages, profile and status over TCP; name servers"),
         grant("AF_INET6", "storage: the same"),
-        grant("AF_UNIX", "dialer: the way to its sockets; resident: the word to the service manager"),
+        grant("AF_UNIX", "gate: the way to its sockets; resident: the word to the service manager"),
     ],
     connects: Connects::Anywhere(
         "storage and proxies may be on any port; the firewall keeps the platform's for uid 0",

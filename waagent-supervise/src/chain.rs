@@ -36,7 +36,7 @@ const BOOT: &[Program] = &[
     Program::Disk,
     Program::Certs,
     Program::Net,
-    Program::Dial,
+    Program::Gate,
     Program::Fetch,
     Program::Ext,
     // The late pass: what the first one failed at is told by it alone.
@@ -55,7 +55,7 @@ struct Chain<'a> {
     triggers: Triggers,
     flags: Flags,
     commands: Commands,
-    dialer: OwnedFd,
+    gate: OwnedFd,
     notifications: UnixDatagram,
     inotify: Inotify,
     signals: SignalFd,
@@ -74,7 +74,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     Ok(Outcome::Said)
 }
 
-/// A second one would take the dialer's socket and the residents' reports from the first.
+/// A second one would take the gate's socket and the residents' reports from the first.
 fn only_one() -> Result<Lock> {
     let place = Place::new(Path::new("/"));
     let folder = place.run("supervise");
@@ -118,7 +118,7 @@ impl<'a> Chain<'a> {
             triggers: Triggers::default(),
             flags: Flags::as_they_are(),
             commands: Commands::default(),
-            dialer: sockets::dialer()?,
+            gate: sockets::gate()?,
             notifications,
             inotify,
             signals: SignalFd::with_flags(&handled, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?,
@@ -185,8 +185,8 @@ impl<'a> Chain<'a> {
         if let Some(device) = device {
             start.arguments = vec!["--device".to_owned(), device.display().to_string()];
         }
-        if program == Program::Dial {
-            start.socket = Some(self.dialer.as_fd());
+        if program == Program::Gate {
+            start.socket = Some(self.gate.as_fd());
         }
         self.children.start(start)
     }

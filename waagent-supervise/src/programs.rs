@@ -26,8 +26,8 @@ pub enum Program {
     Certs,
     /// Endpoint, firewall for it.
     Net,
-    /// Dialer, resident.
-    Dial,
+    /// Gate, resident.
+    Gate,
     /// Network, resident.
     Fetch,
     /// Notes the failure of another program, for the platform.
@@ -68,7 +68,7 @@ const DISK_CAPABILITIES: &[&str] = &["CAP_SYS_ADMIN"];
 impl Program {
     /// Does it stay?
     pub fn is_resident(self) -> bool {
-        matches!(self, Self::Dial | Self::Fetch | Self::Ext)
+        matches!(self, Self::Gate | Self::Fetch | Self::Ext)
     }
 
     /// What a run may take (`TimeoutStartSec=`); residents and commands have no end.
@@ -79,7 +79,7 @@ impl Program {
             Self::Disk | Self::DiskFinish => 360,
             Self::Certs => 60,
             Self::Net => 120,
-            Self::Dial | Self::Fetch | Self::Ext | Self::Runner => return None,
+            Self::Gate | Self::Fetch | Self::Ext | Self::Runner => return None,
         };
         Some(Duration::from_secs(seconds))
     }
@@ -141,7 +141,7 @@ impl Program {
             Self::DiskFinish => Rights { arguments: &["resource", "--mounted"], ..Self::Disk.rights() },
             Self::Certs => own("waagent-certs", &["waagent"]),
             Self::Net => Rights { capabilities: Some(NET_CAPABILITIES), ..own("waagent-net", &["waagent"]) },
-            Self::Dial => Rights { binary: "waagent-dial", group: "waagent", groups: &[], ..root },
+            Self::Gate => Rights { binary: "waagent-gate", group: "waagent", groups: &[], ..root },
             Self::Fetch | Self::FetchFailed => own("waagent-fetch", &["waagent"]),
             Self::Ext => Rights { binary: "waagent-ext", ..root },
             Self::Runner => Rights { binary: "waagent-ext-run", groups: &[], capabilities: None, ..root },

@@ -86,7 +86,7 @@ fn rule(program: Program) -> Option<Rule> {
     let (seconds, burst) = match program {
         Program::Firewall | Program::Provision | Program::Disk | Program::DiskFinish => (1, Some(10)),
         Program::Media | Program::Certs | Program::Net | Program::Fetch | Program::Ext => (5, None),
-        Program::Dial => (1, None),
+        Program::Gate => (1, None),
         Program::FetchFailed | Program::Runner => return None,
     };
     Some(Rule { pause: Duration::from_secs(seconds), burst })

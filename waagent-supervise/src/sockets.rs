@@ -1,4 +1,4 @@
-//! The sockets that PID 1 would open: the dialer's, and the one that residents report to.
+//! The sockets that PID 1 would open: the gate's, and the one that residents report to.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -14,9 +14,9 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bin
 use waagent_common::place::{Place, RUN};
 use waagent_common::users::gid_of;
 
-/// Opens the dialer's listening socket, for group `waagent-fetch` alone.
-pub fn dialer() -> Result<OwnedFd> {
-    let path = Path::new(RUN).join("dial/dial.sock");
+/// Opens the gate's listening socket, for group `waagent-fetch` alone.
+pub fn gate() -> Result<OwnedFd> {
+    let path = Path::new(RUN).join("gate/gate.sock");
     remove_old(&path)?;
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(&path)?).with_context(|| format!("'{}'", path.display()))?;

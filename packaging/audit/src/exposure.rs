@@ -30,7 +30,7 @@ impl Exposure {
 pub fn limit(unit: &str) -> Option<&'static str> {
     match unit {
         "waagent-ext-run@.service" | "waagent-customdata.service" => None,
-        "waagent-dial.service" => Some("1.6"),
+        "waagent-gate.service" => Some("1.6"),
         "waagent-net.service" | "waagent-firewall.service" => Some("2.0"),
         "waagent-certs.service"
         | "waagent-fetch.service"

@@ -21,9 +21,9 @@ pub const PROGRAMS: &[Program] = &[
         source: "waagent-net/src/main.rs",
     },
     Program {
-        name: "waagent-dial",
-        policy: Some(&waagent_fetch::dial::policy::POLICY),
-        source: "waagent-fetch/src/bin/waagent-dial.rs",
+        name: "waagent-gate",
+        policy: Some(&waagent_gate::policy::POLICY),
+        source: "waagent-gate/src/main.rs",
     },
     Program {
         name: "waagent-fetch",

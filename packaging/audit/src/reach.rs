@@ -20,8 +20,8 @@ pub fn documents() -> Vec<Entry> {
 pub const OTHERS: &[Other] = &[
     Other {
         name: "passed sockets",
-        path: "/run/waagent/dial/dial.sock",
-        from: "waagent-dial",
+        path: "/run/waagent/gate/gate.sock",
+        from: "waagent-gate",
         to: &["waagent-fetch"],
     },
     Other {

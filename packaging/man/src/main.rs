@@ -19,11 +19,7 @@ type Page = (&'static str, fn() -> Command, &'static str);
 
 const PAGES: &[Page] = &[
     ("waagent-certs", waagent_certs::args::Args::command, include_str!("../../../waagent-certs/src/main.rs")),
-    (
-        "waagent-dial",
-        waagent_fetch::dial::args::Args::command,
-        include_str!("../../../waagent-fetch/src/bin/waagent-dial.rs"),
-    ),
+    ("waagent-gate", waagent_gate::args::Args::command, include_str!("../../../waagent-gate/src/main.rs")),
     ("waagent-disk", waagent_disk::args::Args::command, include_str!("../../../waagent-disk/src/main.rs")),
     ("waagent-ext", waagent_ext::args::Args::command, include_str!("../../../waagent-ext/src/main.rs")),
     (
@@ -126,7 +122,7 @@ fn front_page() -> String {
 
 /// What a program's docstring tells under its own heading.
 const HEADINGS: &[&str] = &["Does", "Reads", "Writes", "Exit codes", "Security"];
-const SEE_ALSO: &str = ".SH SEE ALSO\nwaagent(8), waagent\\-net(8), waagent\\-dial(8), waagent\\-fetch(8), \
+const SEE_ALSO: &str = ".SH SEE ALSO\nwaagent(8), waagent\\-net(8), waagent\\-gate(8), waagent\\-fetch(8), \
 waagent\\-certs(8), waagent\\-media(8), waagent\\-disk(8), waagent\\-provision(8), waagent\\-ext(8), \
 waagent\\-ext\\-run(8), waagent\\-supervise(8), waagent.conf(5)\n";
 

@@ -63,9 +63,9 @@ boolean_opens_no_port_of_the_platform() {
     ! rules | grep -E '^waagent_fetch_t (waagent_hostga_port_t|port_type) '
 }
 
-# The host plug-in's port has its own type, for the dialer alone.
-only_the_dialer_reaches_the_plugin() {
-    same "$(printf 'waagent_dial_t\n')" "$(rules | awk '$2 == "waagent_hostga_port_t" && $4 == "name_connect" { print $1 }')" || return 1
+# The host plug-in's port has its own type, for the gate alone.
+only_the_gate_reaches_the_plugin() {
+    same "$(printf 'waagent_gate_t\n')" "$(rules | awk '$2 == "waagent_hostga_port_t" && $4 == "name_connect" { print $1 }')" || return 1
     ! rules | grep -E ' waagent_hostga_port_t .* name_bind'
 }
 
@@ -145,7 +145,7 @@ check "$confined is entered from the runner alone" confined_is_entered_from_the_
 check "only $runner is unconfined" only_the_runner_is_unconfined
 check "the boolean sends commands of extensions into $confined" boolean_leads_to_the_confined_domain
 check "the fetcher's boolean opens no port of the platform" boolean_opens_no_port_of_the_platform
-check "only the dialer connects to the host plug-in's port" only_the_dialer_reaches_the_plugin
+check "only the gate connects to the host plug-in's port" only_the_gate_reaches_the_plugin
 check "no domain of ours binds a port" no_domain_binds_a_port
 while IFS='|' read -r act class permissions; do
     check "no domain of ours may $act" nobody_may "$class" "$permissions"

@@ -4,7 +4,7 @@
 # The largest exposure that a unit may have, in tenths.
 limit_of() { # UNIT
     case $1 in
-        waagent-dial.service) echo 16 ;;
+        waagent-gate.service) echo 16 ;;
         waagent-net.service | waagent-firewall.service) echo 20 ;;
         waagent-certs.service | waagent-fetch.service | waagent-failed@.service | waagent-media.service) echo 14 ;;
         *) echo 26 ;;

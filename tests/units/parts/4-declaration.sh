@@ -101,13 +101,13 @@ calls_match() { # UNIT POLICY
 # A grant too many in a unit, or one too few, is found: the twin of all comparisons.
 difference_is_found() { # KEY=VALUE MATCHER
     local file real=$units
-    file=$(policy waagent-dial) || return 1
+    file=$(policy waagent-gate) || return 1
     mkdir -p "$scratch/twins"
-    sed "s|^${1%%=*}=.*|$1|" "$real/waagent-dial.service" > "$scratch/twins/waagent-dial.service"
+    sed "s|^${1%%=*}=.*|$1|" "$real/waagent-gate.service" > "$scratch/twins/waagent-gate.service"
     (
         # shellcheck disable=SC2030
         units=$scratch/twins
-        ! "$2" waagent-dial.service "$file" >/dev/null
+        ! "$2" waagent-gate.service "$file" >/dev/null
     )
 }
 
@@ -134,7 +134,7 @@ for unit in $(unit_files service); do
     check "$unit: SystemCallFilter" calls_match "$unit" "$file"
 done
 [ "$untested" != 0 ] || check "the table of differences has no line too many" table_has_no_surplus "$our_units"
-if policy waagent-dial >/dev/null; then
+if policy waagent-gate >/dev/null; then
     check "found: another user" difference_is_found User=waagent-fetch user_matches
     check "found: another group" difference_is_found Group=root groups_match
     check "found: a capability too many" difference_is_found CapabilityBoundingSet=CAP_NET_ADMIN capabilities_match

@@ -45,7 +45,7 @@ for pair in Firewall=firewall Media=media Provision=provision Disk=disk DiskFini
     check "how long waagent-${pair#*=}.service may take" has_the_same_limit "${pair%=*}" "waagent-${pair#*=}.service"
     check "how waagent-${pair#*=}.service is started again" is_started_again_alike "${pair%=*}" "waagent-${pair#*=}.service"
 done
-for pair in Dial=dial Fetch=fetch Ext=ext; do
+for pair in Gate=gate Fetch=fetch Ext=ext; do
     check "how waagent-${pair#*=}.service is started again" is_started_again_alike "${pair%=*}" "waagent-${pair#*=}.service"
 done
 check "files that start waagent-certs" watches_the_same Certs waagent-certs.path waagent-transport.path

@@ -52,9 +52,9 @@ check "... in memory, too" these_alone MemoryMax=256M slice azure-walinuxagent-l
 check "only the umbrella remains after it has run" these_alone RemainAfterExit=yes service waagent.service
 check "a new inode for each run of the chain" these_alone RuntimeDirectory=waagent/chain service waagent.service
 check "residents come again" \
-    these_alone Restart=always service waagent-dial.service waagent-ext.service waagent-fetch.service
+    these_alone Restart=always service waagent-gate.service waagent-ext.service waagent-fetch.service
 check "... but not after what a restart can't change" \
-    these_alone "RestartPreventExitStatus=64 77 78" service waagent-dial.service waagent-ext.service waagent-fetch.service
+    these_alone "RestartPreventExitStatus=64 77 78" service waagent-gate.service waagent-ext.service waagent-fetch.service
 # Each link of the chain: one that was killed would leave those that wait for it waiting.
 oneshots() { (cd "$units" && grep -l '^Type=oneshot$' -- *.service); }
 for line in Restart=on-failure "RestartPreventExitStatus=64 65 66 69 70 71 73 74 76 77 78"; do
@@ -82,7 +82,7 @@ waits_are_bounded() { # UNIT
 for unit in $(oneshots); do
     check "$unit is started again at a bounded rate" is_bounded "$unit"
 done
-for unit in $(oneshots) waagent-dial.service waagent-ext.service waagent-fetch.service; do
+for unit in $(oneshots) waagent-gate.service waagent-ext.service waagent-fetch.service; do
     check "$unit keeps nobody waiting for ever" waits_are_bounded "$unit"
 done
 check "the fetcher has a watchdog" these_alone WatchdogSec=60s service waagent-fetch.service
@@ -92,10 +92,10 @@ secrets="waagent-certs.service waagent-media.service waagent-provision.service w
 check "no secret in a swap area" these_alone MemorySwapMax=0 service $secrets
 # shellcheck disable=SC2086
 check "no secret in a core file" these_alone LimitCORE=0 service $secrets waagent-fetch.service
-check "the dialer reaches the platform and this machine alone" \
-    these_alone "IPAddressAllow=127.0.0.1 168.63.129.16 169.254.169.254" service waagent-dial.service
-check "the dialer's socket is the fetcher's" these_alone SocketGroup=waagent-fetch socket waagent-dial.socket
-check "... and nobody else's" these_alone SocketMode=0660 socket waagent-dial.socket
+check "the gate reaches the platform and this machine alone" \
+    these_alone "IPAddressAllow=127.0.0.1 168.63.129.16 169.254.169.254" service waagent-gate.service
+check "the gate's socket is the fetcher's" these_alone SocketGroup=waagent-fetch socket waagent-gate.socket
+check "... and nobody else's" these_alone SocketMode=0660 socket waagent-gate.socket
 check "what the runner starts outlives it" \
     these_alone KillMode=process service waagent-customdata.service waagent-ext-run@.service
 check "the medium is mounted with no rights" \

@@ -30,9 +30,9 @@ else
     check "waagent audit finds another user" drop_in_is_found user waagent-fetch.service User
     check "waagent audit finds hardening taken away" drop_in_is_found hardening waagent-certs.service ProtectSystem
     check "waagent audit finds a writable folder" drop_in_is_found writable waagent-ext.service ReadWritePaths
-    check "waagent audit finds an address family" drop_in_is_found family waagent-dial.service RestrictAddressFamilies
+    check "waagent audit finds an address family" drop_in_is_found family waagent-gate.service RestrictAddressFamilies
     check "waagent audit finds a device" drop_in_is_found device waagent-media.service DeviceAllow
-    check "waagent audit finds an open address" drop_in_is_found address waagent-dial.service IPAddressAllow
+    check "waagent audit finds an open address" drop_in_is_found address waagent-gate.service IPAddressAllow
     check "waagent audit finds system calls" drop_in_is_found call waagent-disk.service SystemCallFilter
     check "waagent audit finds another command" drop_in_is_found command waagent-provision.service ExecStart
     # Whatever owners and modes say. Extensions' own folders are beside these.

@@ -1,4 +1,4 @@
-// What the stolen fetcher tries: a name, how, on what. All but the dialer's three must be refused.
+// What the stolen fetcher tries: a name, how, on what. All but the gate's three must be refused.
 // Secrets.
 {"read-shadow", reads, "/etc/shadow"},
 {"read-transport-key", reads, "/var/lib/waagent/certs/TransportPrivate.pem"},
@@ -58,7 +58,7 @@
 {"link-to-key", links, "/var/lib/waagent/certs/TransportPrivate.pem"},
 {"hard-link-to-shadow", links_hard, "/etc/shadow"},
 {"hard-link-to-state", links_hard, "/var/lib/waagent/ext/state.json"},
-// The network, but by the dialer.
+// The network, but by the gate.
 {"connect-wireserver", connects, "168.63.129.16:80"},
 {"connect-host-plugin", connects, "168.63.129.16:32526"},
 {"connect-imds", connects, "169.254.169.254:80"},
@@ -83,9 +83,9 @@
 {"change-root", changes_root, ""},
 {"load-module", loads_module, ""},
 {"make-code", makes_code, ""},
-// By the dialer: its three targets, and nothing else that one could ask it for.
-{"dial-wireserver", dials, "w"},
-{"dial-host-plugin", dials, "p"},
-{"dial-imds", dials, "i"},
-{"dial-other", dials, "168.63.129.16:22"},
-{"dial-unknown", dials, "x"},
+// By the gate: its three targets, and nothing else that one could ask it for.
+{"gate-wireserver", asks_gate, "w"},
+{"gate-host-plugin", asks_gate, "p"},
+{"gate-imds", asks_gate, "i"},
+{"gate-other", asks_gate, "168.63.129.16:22"},
+{"gate-unknown", asks_gate, "x"},

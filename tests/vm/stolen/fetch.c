@@ -89,9 +89,9 @@ static int connects_local(const char *path) {
     return with_errno(result, why);
 }
 
-// Asks the dialer for one of its targets by its letter; yes: it has passed a connected socket.
-static int dials(const char *target) {
-    struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/run/waagent/dial/dial.sock"};
+// Asks the gate for one of its targets by its letter; yes: it has passed a connected socket.
+static int asks_gate(const char *target) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/run/waagent/gate/gate.sock"};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0) return fd;
     struct timeval limit = {.tv_sec = 15};

@@ -44,7 +44,7 @@ pub const fn entry<T: Body>(readers: &'static [&'static str]) -> Entry {
 
 /// Every document that more than one program, or a report, knows; in the order of a boot.
 pub const CATALOGUE: &[Entry] = &[
-    entry::<Endpoint>(&["waagent-dial", "waagent-fetch", "waagent-ext"]),
+    entry::<Endpoint>(&["waagent-gate", "waagent-fetch", "waagent-ext"]),
     entry::<Firewall>(&[]),
     entry::<Media>(&["waagent-provision"]),
     entry::<ProvisionStatus>(&["waagent-fetch", "waagent-media", "waagent-ext"]),

@@ -6,7 +6,7 @@ use super::{Body, Bounds};
 
 /// Where the WireServer is.
 ///
-/// Written by waagent-net; read by waagent-dial, waagent-fetch and waagent-ext. Secrets: none.
+/// Written by waagent-net; read by waagent-gate, waagent-fetch and waagent-ext. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {

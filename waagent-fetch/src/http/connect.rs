@@ -1,4 +1,4 @@
-//! Where connections come from: the dialer for the platform, `connect(2)` for storage and proxy.
+//! Where connections come from: the gate for the platform, `connect(2)` for storage and proxy.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -21,24 +21,24 @@ use ureq::unversioned::transport::{
 use waagent_common::place::Place;
 
 use super::transport::SocketTransport;
-use crate::dial::client::dial;
-use crate::dial::protocol::Target;
+use waagent_common::gate::client::socket_to;
+use waagent_common::gate::protocol::Target;
 
-/// Connections to the platform: only ever those that the dialer hands over.
+/// Connections to the platform: only ever those that the gate hands over.
 #[derive(Debug)]
-pub struct DialConnector {
+pub struct GateConnector {
     place: Place,
-    dialed: Arc<AtomicU64>,
+    opened: Arc<AtomicU64>,
 }
 
-impl DialConnector {
-    /// `dialed` counts the connections, so that the caller can tell a fresh one from one that was kept.
-    pub fn new(place: Place, dialed: Arc<AtomicU64>) -> Self {
-        Self { place, dialed }
+impl GateConnector {
+    /// `opened` counts the connections, so that the caller can tell a fresh one from one that was kept.
+    pub fn new(place: Place, opened: Arc<AtomicU64>) -> Self {
+        Self { place, opened }
     }
 }
 
-impl Connector<()> for DialConnector {
+impl Connector<()> for GateConnector {
     type Out = SocketTransport;
 
     fn connect(
@@ -47,8 +47,8 @@ impl Connector<()> for DialConnector {
         _chained: Option<()>,
     ) -> Result<Option<SocketTransport>, Error> {
         let stream =
-            dial(&self.place, target_of(details.uri)).map_err(|error| Error::Other(Box::new(error)))?;
-        self.dialed.fetch_add(1, Ordering::Relaxed);
+            socket_to(&self.place, target_of(details.uri)).map_err(|error| Error::Other(Box::new(error)))?;
+        self.opened.fetch_add(1, Ordering::Relaxed);
         SocketTransport::new(stream, buffers(details.config)).map(Some)
     }
 }
@@ -61,7 +61,7 @@ fn target_of(uri: &Uri) -> Target {
     }
 }
 
-/// The library wants an address before it connects; the dialer knows the real one.
+/// The library wants an address before it connects; the gate knows the real one.
 #[derive(Debug)]
 pub struct NoResolver;
 

@@ -6,15 +6,15 @@ use std::io;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::text::shown;
 
-use crate::dial::client::DialError;
+use waagent_common::gate::client::GateError;
 
 /// Why a request brought no answer; an answer with a bad status is an answer.
 #[derive(Debug)]
 pub enum HttpError {
     /// The request itself is wrong: bad URI, scheme or header. Never repeated.
     Refused(String),
-    /// The dialer gave no socket.
-    Dial(String),
+    /// The gate gave no socket.
+    Gate(String),
     /// Name not found, no route, connection refused.
     Connect(String),
     /// Certificate, name or handshake. Never repeated.
@@ -33,7 +33,7 @@ impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(why)
-            | Self::Dial(why)
+            | Self::Gate(why)
             | Self::Connect(why)
             | Self::Tls(why)
             | Self::Broken(why) => f.write_str(why),
@@ -49,18 +49,18 @@ impl std::error::Error for HttpError {}
 impl HttpError {
     /// Can the same request succeed a little later?
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Dial(_) | Self::Connect(_) | Self::Timeout(_) | Self::Broken(_))
+        matches!(self, Self::Gate(_) | Self::Connect(_) | Self::Timeout(_) | Self::Broken(_))
     }
 
     /// Did the platform (or storage) not answer at all, as opposed to answering nonsense?
     pub fn is_silence(&self) -> bool {
-        matches!(self, Self::Dial(_) | Self::Connect(_) | Self::Timeout(_))
+        matches!(self, Self::Gate(_) | Self::Connect(_) | Self::Timeout(_))
     }
 
     /// The exit status of a run that this ends.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Dial(_) | Self::Connect(_) | Self::Timeout(_) | Self::Tls(_) => Exit::TryAgain,
+            Self::Gate(_) | Self::Connect(_) | Self::Timeout(_) | Self::Tls(_) => Exit::TryAgain,
             Self::Refused(_) | Self::TooBig(_) | Self::Broken(_) => Exit::Protocol,
             Self::Store(fault) => fault.exit,
         }
@@ -78,8 +78,8 @@ impl HttpError {
             ureq::Error::NativeTls(why) => Self::Tls(shown(&reasons(&chain(&why)))),
             ureq::Error::BadUri(why) => Self::Refused(shown(&why)),
             ureq::Error::Http(why) => Self::Refused(shown(&why.to_string())),
-            ureq::Error::Other(why) => match why.downcast::<DialError>() {
-                Ok(dial) => Self::Dial(dial.to_string()),
+            ureq::Error::Other(why) => match why.downcast::<GateError>() {
+                Ok(gate) => Self::Gate(gate.to_string()),
                 Err(why) => Self::Broken(shown(&why.to_string())),
             },
             error => Self::Broken(shown(&error.to_string())),

@@ -1,6 +1,6 @@
 //! The HTTP client: all that leaves or reaches this machine by HTTP passes here.
 //!
-//! Platform requests go over sockets of the dialer and are kept alive between rounds; storage requests open their own
+//! Platform requests go over sockets of the gate and are kept alive between rounds; storage requests open their own
 //! connection, by TLS, perhaps through a proxy, and leave nothing behind. Each call has a limit for time and bytes.
 //! Redirects are answers like any other. A status that isn't 2xx is an answer too: callers look at it.
 
@@ -28,29 +28,29 @@ mod uri;
 
 use body::{Bounded, ERROR_BODY};
 
-pub use crate::dial::protocol::Target;
 pub use body::Stored;
 pub(crate) use body::stored;
 pub use error::HttpError;
 pub use message::{Request, Response, Verb};
 pub use uri::{PlatformUri, StorageUri, without_query};
+pub use waagent_common::gate::protocol::Target;
 
 /// The client of both halves of the program. Copies share the connections that are kept.
 #[derive(Debug, Clone)]
 pub struct Client {
     platform: Agent,
-    dialed: Arc<AtomicU64>,
+    opened: Arc<AtomicU64>,
     endpoint: Ipv4Addr,
 }
 
 impl Client {
     /// A client for the WireServer at `endpoint`, which is also what `Host` says.
     pub fn new(place: &Place, endpoint: Ipv4Addr) -> Self {
-        let dialed = Arc::new(AtomicU64::new(0));
-        let connector = connect::DialConnector::new(place.clone(), Arc::clone(&dialed));
+        let opened = Arc::new(AtomicU64::new(0));
+        let connector = connect::GateConnector::new(place.clone(), Arc::clone(&opened));
         Self {
             platform: Agent::with_parts(configuration(PLATFORM_TIME, None), connector, connect::NoResolver),
-            dialed,
+            opened,
             endpoint,
         }
     }
@@ -69,9 +69,9 @@ impl Client {
             Target::HostGaPlugin => format!("http://{}:{}{path}", self.endpoint, target.port()),
             Target::Imds => format!("http://{}{path}", connect::IMDS),
         };
-        let before = self.dialed.load(Ordering::Relaxed);
+        let before = self.opened.load(Ordering::Relaxed);
         match once(&self.platform, &uri, request) {
-            Err(HttpError::Broken(_)) if self.dialed.load(Ordering::Relaxed) == before => {
+            Err(HttpError::Broken(_)) if self.opened.load(Ordering::Relaxed) == before => {
                 once(&self.platform, &uri, request)
             }
             answered => answered,

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ureq::http::Uri;
 
 use super::HttpError;
-use crate::dial::protocol::Target;
+use waagent_common::gate::protocol::Target;
 
 /// An absolute URI of a goal state that leads back to the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! A machine with a platform: a network namespace with the real addresses, the fabric in it, the real dialer, and the
+//! A machine with a platform: a network namespace with the real addresses, the fabric in it, the real gate, and the
 //! fetcher as a user without rights.
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
@@ -31,7 +31,7 @@ pub const FETCHER: u32 = 64000;
 pub struct Machine {
     pub fabric: Fabric,
     pub root: TempDir,
-    dialer: Child,
+    gate: Child,
 }
 
 /// One extension, one certificate, a status blob with a signature.
@@ -72,8 +72,8 @@ impl Machine {
         let fabric = Fabric::start(Scenario::parse(scenario).unwrap(), &options).unwrap();
         let root = TempDir::new().unwrap();
         folders(root.path());
-        let dialer = dialer(root.path());
-        Some(Self { fabric, root, dialer })
+        let gate = gate(root.path());
+        Some(Self { fabric, root, gate })
     }
 
     pub fn place(&self) -> Place {
@@ -172,8 +172,8 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ended = self.dialer.kill();
-        self.dialer.wait().unwrap();
+        let _ended = self.gate.kill();
+        self.gate.wait().unwrap();
     }
 }
 
@@ -192,7 +192,7 @@ fn folders(root: &Path) {
         chown(&folder, None, Some(FETCHER)).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o2755)).unwrap();
     }
-    for folder in ["run/waagent/dial", "run/waagent/fetch", "etc"] {
+    for folder in ["run/waagent/gate", "run/waagent/fetch", "etc"] {
         fs::create_dir_all(root.join(folder)).unwrap();
     }
     for own in ["var/lib/waagent/fetch", "run/waagent/fetch"] {
@@ -210,8 +210,8 @@ fn own_all(folder: &Path) {
     }
 }
 
-fn dialer(root: &Path) -> Child {
-    let path = root.join("run/waagent/dial/dial.sock");
+fn gate(root: &Path) -> Child {
+    let path = root.join("run/waagent/gate/gate.sock");
     let listener: OwnedFd =
         socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
     bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
@@ -220,7 +220,7 @@ fn dialer(root: &Path) -> Child {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\""]);
-    command.arg(env!("CARGO_BIN_EXE_waagent-dial")).arg("--root").arg(root);
+    command.arg(waagent_support::program("waagent-gate")).arg("--root").arg(root);
     command.stdin(Stdio::from(listener)).stderr(Stdio::null());
     as_user(&mut command, 0);
     command.spawn().unwrap()

@@ -118,7 +118,7 @@ fn an_idle_machine_writes_nothing_and_keeps_its_connections() {
 #[test]
 fn gets_over_a_platform_that_fails_and_doubts_its_address_after_five_rounds() {
     let Some(machine) = Machine::new(SCENARIO) else { return };
-    std::fs::remove_file(machine.place().run("dial/dial.sock")).unwrap();
+    std::fs::remove_file(machine.place().run("gate/gate.sock")).unwrap();
     let resident = Resident::start(&machine);
     assert_eq!(resident.says("STATUS="), "STATUS=waiting for the WireServer");
     let problem = machine.lib("fetch/endpoint-problem.json");

@@ -1,7 +1,7 @@
-//! A stand for the transfer half: a fabric, a scratch root, and a stand-in for the dialer.
+//! A stand for the transfer half: a fabric, a scratch root, and a stand-in for the gate.
 //!
-//! The real dialer knows two ports of one address; the fabric of a test has others. So a thread here listens on the
-//! dialer's socket, speaks its protocol, and connects to the fabric.
+//! The real gate knows two ports of one address; the fabric of a test has others. So a thread here listens on the
+//! gate's socket, speaks its protocol, and connects to the fabric.
 #![expect(
     clippy::unwrap_used,
     clippy::format_push_string,
@@ -24,6 +24,7 @@ use waagent_common::documents::{
     BlobKind, Body, Document, ExtensionStatus, ExtensionUris, GoalState, Inputs, Package, StatusBlob, Uris,
     Wanted, write,
 };
+use waagent_common::gate::protocol::{Answer, SOCKET, Target};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
@@ -32,7 +33,6 @@ use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::fault::{Act, Fault};
 use waagent_fabric::route::Route;
 use waagent_fabric::scenario::Scenario;
-use waagent_fetch::dial::protocol::{Answer, SOCKET, Target};
 use waagent_fetch::http::Client;
 use waagent_fetch::packages::Work;
 use waagent_fetch::proxy::Proxies;
@@ -114,9 +114,9 @@ impl Stand {
         for folder in ["ext", "fetch/packages", "fetch/private", "provision"] {
             std::fs::create_dir_all(root.path().join("var/lib/waagent").join(folder)).unwrap();
         }
-        std::fs::create_dir_all(root.path().join("run/waagent/dial")).unwrap();
+        std::fs::create_dir_all(root.path().join("run/waagent/gate")).unwrap();
         let place = Place::new(root.path());
-        dialer(&place.run(SOCKET), fabric.addresses().wire_server, fabric.addresses().host_plugin);
+        gate(&place.run(SOCKET), fabric.addresses().wire_server, fabric.addresses().host_plugin);
         let settings = Settings { allow_http: true, max_package: 1 << 30, proxies: Proxies::none() };
         let client = Client::new(&place, Ipv4Addr::LOCALHOST);
         let stand = Self { fabric, place, client, settings, sandbox: Sandbox::unconfined(), _root: root };
@@ -258,8 +258,8 @@ impl Stand {
     }
 }
 
-/// Serves the dialer's socket for as long as the process lives.
-fn dialer(path: &Path, wire_server: SocketAddr, host_plugin: SocketAddr) {
+/// Serves the gate's socket for as long as the process lives.
+fn gate(path: &Path, wire_server: SocketAddr, host_plugin: SocketAddr) {
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
     bind(listener.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
     listen(&listener, Backlog::new(16).unwrap()).unwrap();

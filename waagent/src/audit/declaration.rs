@@ -111,7 +111,7 @@ pub const REINSTALL: &str = "reinstall the agent's package";
 /// Programs that declare what they may do.
 const DECLARING: &[&str] = &[
     "waagent-net",
-    "waagent-dial",
+    "waagent-gate",
     "waagent-fetch",
     "waagent-certs",
     "waagent-media",

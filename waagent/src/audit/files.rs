@@ -175,7 +175,7 @@ fn owner_of(path: &str) -> String {
     let folder = below.and_then(|rest| rest.split('/').next()).unwrap_or_default();
     match folder {
         "ext" if path.contains("/results/") => "waagent-ext-run".to_owned(),
-        "net" | "dial" | "fetch" | "certs" | "media" | "provision" | "disk" | "ext" => {
+        "net" | "gate" | "fetch" | "certs" | "media" | "provision" | "disk" | "ext" => {
             format!("waagent-{folder}")
         }
         _ => "waagent".to_owned(),

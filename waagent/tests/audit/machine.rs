@@ -13,7 +13,7 @@ pub struct Machine(tempfile::TempDir);
 
 const POLICIES: [&Policy; 9] = [
     &waagent_net::policy::POLICY,
-    &waagent_fetch::dial::policy::POLICY,
+    &waagent_gate::policy::POLICY,
     &waagent_fetch::policy::POLICY,
     &waagent_certs::policy::POLICY,
     &waagent_media::policy::POLICY,

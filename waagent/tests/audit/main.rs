@@ -73,8 +73,8 @@ fn finds_a_system_call_that_changes_the_kernel() {
 #[test]
 fn finds_a_unit_that_another_file_replaces() {
     let Some(machine) = machine() else { return };
-    machine.property("waagent-dial.service", "FragmentPath", "/etc/systemd/system/waagent-dial.service");
-    differs(&machine, &["waagent-dial.service FragmentPath", "systemctl revert waagent-dial.service"]);
+    machine.property("waagent-gate.service", "FragmentPath", "/etc/systemd/system/waagent-gate.service");
+    differs(&machine, &["waagent-gate.service FragmentPath", "systemctl revert waagent-gate.service"]);
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn main() -> Result<()> {
 fn policy(program: &str) -> Result<Policy> {
     Ok(match program {
         "waagent-certs" => waagent_certs::policy::POLICY,
-        "waagent-dial" => waagent_fetch::dial::policy::POLICY,
+        "waagent-gate" => waagent_gate::policy::POLICY,
         "waagent-disk" => waagent_disk::policy::POLICY,
         "waagent-ext" => waagent_ext::policy::POLICY,
         "waagent-fetch" => waagent_fetch::policy::POLICY,

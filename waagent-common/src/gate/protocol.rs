@@ -1,4 +1,4 @@
-//! What the fetcher and the dialer say to each other: one byte each way, and a descriptor.
+//! What the fetcher and the gate say to each other: one byte each way, and a descriptor.
 
 use std::fmt;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// The dialer's answer. Only with the first comes a descriptor.
+/// The gate's answer. Only with the first comes a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// Connected; the socket comes with this byte.
@@ -68,7 +68,7 @@ pub enum Answer {
     Unknown,
     /// The asking process isn't the fetcher.
     Stranger,
-    /// The dialer itself failed; its log says how.
+    /// The gate itself failed; its log says how.
     Failed,
 }
 
@@ -104,8 +104,8 @@ impl Answer {
     }
 }
 
-/// The dialer's socket, below the agent's run folder. Made by PID 1, `root:waagent-fetch` 0660.
-pub const SOCKET: &str = "dial/dial.sock";
+/// The gate's socket, below the agent's run folder. Made by PID 1, `root:waagent-fetch` 0660.
+pub const SOCKET: &str = "gate/gate.sock";
 
 /// How long a target may take to accept a connection: long enough for two lost SYN packets, which Linux repeats after
 /// 1 s and 3 s (`TCP_TIMEOUT_INIT`, net/tcp.h).

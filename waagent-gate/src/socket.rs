@@ -19,6 +19,6 @@ pub fn check(passed: Option<OwnedFd>) -> Result<OwnedFd, Fault> {
 }
 
 fn refuse(why: &str) -> Fault {
-    let text = format!("cannot use descriptor '3' as socket: {why}; start waagent-dial.socket");
+    let text = format!("cannot use descriptor '3' as socket: {why}; start waagent-gate.socket");
     Fault::new(Exit::NoInput, text)
 }

@@ -1,4 +1,4 @@
-//! Where a target is: the one document that the dialer reads, and the rule by which it believes it.
+//! Where a target is: the one document that the gate reads, and the rule by which it believes it.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -8,7 +8,7 @@ use waagent_common::documents::{Body, Document, Endpoint};
 use waagent_common::log;
 use waagent_common::place::Place;
 
-use super::protocol::Target;
+use waagent_common::gate::protocol::Target;
 
 /// Instance metadata; no configuration moves it.
 pub const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -66,7 +66,7 @@ impl Addresses {
         let path = self.place.path(Endpoint::PATH);
         log::error(&format!(
             "cannot use '{}': body.address: {address} isn't in Protocol.AllowedEndpoints; \
-             list it there and restart waagent-dial, or run 'systemctl start waagent-net'",
+             list it there and restart waagent-gate, or run 'systemctl start waagent-net'",
             path.display()
         ));
         None

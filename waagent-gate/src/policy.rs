@@ -1,4 +1,4 @@
-//! What waagent-dial may do.
+//! What waagent-gate may do.
 
 use waagent_common::sandbox::{
     BASE, Connects, FIONBIO, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
@@ -6,11 +6,11 @@ use waagent_common::sandbox::{
 
 /// Opens connections to three named targets, and nothing else.
 pub const POLICY: Policy = Policy {
-    program: "waagent-dial",
+    program: "waagent-gate",
     log_thread: "ExtHandler ExtHandler",
     runs_as: RunsAs::Root,
     groups: &[grant("waagent", "address: net/endpoint.json belongs to waagent-net, group waagent")],
-    selinux: "waagent_dial_t",
+    selinux: "waagent_gate_t",
     capabilities: &[],
     families: &[
         grant("AF_INET", "connection: WireServer, HostGAPlugin and IMDS have IPv4 addresses alone"),

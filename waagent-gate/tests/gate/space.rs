@@ -1,4 +1,4 @@
-//! A network namespace with the platform's addresses, a scratch root, a dialer in both, and peers of any user.
+//! A network namespace with the platform's addresses, a scratch root, a gate in both, and peers of any user.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -25,12 +25,12 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 use tempfile::TempDir;
 use waagent_common::documents::{Endpoint, EndpointSource, Inputs, write};
+use waagent_common::gate::client::socket_to;
+use waagent_common::gate::protocol::{SOCKET, Target};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::fd::recv_fd;
 use waagent_common::sys::spawn::{Identity, dress};
-use waagent_fetch::dial::client::dial;
-use waagent_fetch::dial::protocol::{SOCKET, Target};
 
 /// Users of the scratch root; no such ones need to be on the machine.
 pub const FETCHER: u32 = 64000;
@@ -55,7 +55,7 @@ impl Space {
         }
         let root = TempDir::new().unwrap();
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        for folder in ["var/lib/waagent/net", "run/waagent/dial", "etc"] {
+        for folder in ["var/lib/waagent/net", "run/waagent/gate", "etc"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         let users = format!("root:x:0:0::/:/bin/sh\nwaagent-fetch:x:{FETCHER}:{FETCHER}::/:/bin/false\n");
@@ -80,15 +80,15 @@ impl Space {
         write(&self.place(), &body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
     }
 
-    /// A dialer on the listening socket, as uid 0 without any capability.
-    pub fn dialer(&self) -> Dialer {
+    /// A gate on the listening socket, as uid 0 without any capability.
+    pub fn gate(&self) -> Gate {
         let mut command = with_descriptor_3(&self.listener, true);
-        command.arg(env!("CARGO_BIN_EXE_waagent-dial")).arg("--root").arg(self.root.path());
+        command.arg(env!("CARGO_BIN_EXE_waagent-gate")).arg("--root").arg(self.root.path());
         as_user(&mut command, 0, 0);
-        Dialer(command.spawn().unwrap())
+        Gate(command.spawn().unwrap())
     }
 
-    /// A connection to the dialer by the test itself, which is root.
+    /// A connection to the gate by the test itself, which is root.
     pub fn knock(&self) -> OwnedFd {
         let peer = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
         setsockopt(&peer, sockopt::ReceiveTimeout, &TimeVal::seconds(20)).unwrap();
@@ -103,7 +103,7 @@ impl Space {
         answer(&peer)
     }
 
-    /// Another user dials, and speaks a line of HTTP; what it says of that.
+    /// Another user asks the gate, and speaks a line of HTTP; what it says of that.
     pub fn peer(&self, uid: u32, act: &str) -> String {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
@@ -125,9 +125,9 @@ pub fn peer_child() {
     let Ok(act) = std::env::var(ACT) else { return };
     let place = Place::new(Path::new(&std::env::var(ROOT).unwrap()));
     let opened = match act.as_str() {
-        "w" => dial(&place, Target::WireServer).map_err(|error| error.to_string()),
-        "p" => dial(&place, Target::HostGaPlugin).map_err(|error| error.to_string()),
-        "i" => dial(&place, Target::Imds).map_err(|error| error.to_string()),
+        "w" => socket_to(&place, Target::WireServer).map_err(|error| error.to_string()),
+        "p" => socket_to(&place, Target::HostGaPlugin).map_err(|error| error.to_string()),
+        "i" => socket_to(&place, Target::Imds).map_err(|error| error.to_string()),
         _ => {
             let own = SocketAddr::from((WIRESERVER, 80));
             TcpStream::connect_timeout(&own, Duration::from_millis(400))
@@ -152,10 +152,10 @@ fn speak(mut stream: TcpStream, target: &str) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-/// A dialer that ends with the test.
-pub struct Dialer(pub Child);
+/// A gate that ends with the test.
+pub struct Gate(pub Child);
 
-impl Dialer {
+impl Gate {
     /// Has it nothing open but what it got from this process? What is a peer's is closed right after its answer.
     pub fn is_idle(&self) -> bool {
         let until = Instant::now() + Duration::from_secs(2);
@@ -178,7 +178,7 @@ fn opened(process: &str) -> BTreeSet<PathBuf> {
     opened.filter(|path| !path.starts_with("/proc")).collect()
 }
 
-impl Drop for Dialer {
+impl Drop for Gate {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ended = self.0.kill();

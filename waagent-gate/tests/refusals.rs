@@ -1,10 +1,10 @@
-//! What waagent-dial may do, tried from inside its sandbox; and its neighbour, refused, with the layer that did it.
+//! What waagent-gate may do, tried from inside its sandbox; and its neighbour, refused, with the layer that did it.
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use waagent_fetch::dial::policy::POLICY;
+use waagent_gate::policy::POLICY;
 use waagent_probe::{Act, Layer, Probe};
 
 /// Somebody else.
@@ -14,8 +14,8 @@ fn main() -> std::process::ExitCode {
     waagent_probe::main(
         &POLICY,
         &[(
-            "each_grant_of_the_dialer_is_used_and_its_neighbour_denied",
-            each_grant_of_the_dialer_is_used_and_its_neighbour_denied,
+            "each_grant_of_the_gate_is_used_and_its_neighbour_denied",
+            each_grant_of_the_gate_is_used_and_its_neighbour_denied,
         )],
     )
 }
@@ -24,8 +24,8 @@ fn main() -> std::process::ExitCode {
 const INET: i32 = 2;
 const INET6: i32 = 10;
 
-fn each_grant_of_the_dialer_is_used_and_its_neighbour_denied() {
-    if !waagent_untested::is_root("whose rights the dialer has") {
+fn each_grant_of_the_gate_is_used_and_its_neighbour_denied() {
+    if !waagent_untested::is_root("whose rights the gate has") {
         return;
     }
     let root = tempfile::tempdir().unwrap();

@@ -15,8 +15,8 @@ use nix::sys::socket::{
 use waagent_common::log;
 use waagent_common::sys::fd::send_fd;
 
-use super::address::Addresses;
-use super::protocol::{Answer, CONNECT_TIME, REQUEST_TIME, Target};
+use crate::address::Addresses;
+use waagent_common::gate::protocol::{Answer, CONNECT_TIME, REQUEST_TIME, Target};
 
 /// A peer that was accepted, until it has its answer.
 #[derive(Debug)]

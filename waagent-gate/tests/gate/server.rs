@@ -1,4 +1,4 @@
-//! The dialer and its peers, kind and unkind.
+//! The gate and its peers, kind and unkind.
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
@@ -23,7 +23,7 @@ fn server() -> TcpListener {
 fn passes_a_connected_socket_and_says_when_a_target_refuses() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
-    let _dialer = space.dialer();
+    let _gate = space.gate();
     assert_eq!(space.ask(b"w"), CONNECTED);
     assert_eq!(space.ask(b"p"), (Some('r'), false), "nobody listens there");
 }
@@ -32,13 +32,13 @@ fn passes_a_connected_socket_and_says_when_a_target_refuses() {
 fn refuses_users_other_than_the_fetcher() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
-    let _dialer = space.dialer();
+    let _gate = space.gate();
     let told = space.peer(STRANGER, "p");
-    assert!(told.contains("Permission denied") && told.contains("systemctl start waagent-dial"), "{told}");
+    assert!(told.contains("Permission denied") && told.contains("systemctl start waagent-gate"), "{told}");
     // The socket's mode is the first guard, the peer's user the second.
     fs::set_permissions(space.socket(), fs::Permissions::from_mode(0o666)).unwrap();
     let told = space.peer(STRANGER, "p");
-    assert_eq!(told, "cannot connect to HostGAPlugin: the dialer serves only the user waagent-fetch");
+    assert_eq!(told, "cannot connect to HostGAPlugin: the gate serves only the user waagent-fetch");
     assert_eq!(space.peer(FETCHER, "p"), "cannot connect to HostGAPlugin: connection refused");
 }
 
@@ -46,7 +46,7 @@ fn refuses_users_other_than_the_fetcher() {
 fn refuses_everything_but_the_three_bytes() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
-    let _dialer = space.dialer();
+    let _gate = space.gate();
     let huge = vec![b'w'; 100_000];
     let requests: [&[u8]; 7] = [b"x", b"W", b"\0", b"\xff", b"ww", b"168.63.129.16:22", &huge];
     for request in requests {
@@ -60,21 +60,21 @@ fn refuses_everything_but_the_three_bytes() {
 fn takes_no_descriptor_from_a_peer() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
-    let dialer = space.dialer();
+    let gate = space.gate();
     for _ in 0..20 {
         let peer = space.knock();
         send_fd(peer.as_fd(), b"w", fs::File::open("/etc/passwd").unwrap().as_fd()).unwrap();
         assert_eq!(answer(&peer), CONNECTED);
     }
     assert_eq!(space.ask(b"x"), (Some('?'), false));
-    assert!(dialer.is_idle());
+    assert!(gate.is_idle());
 }
 
 #[test]
 fn peers_that_say_nothing_hold_up_nobody_for_long() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
-    let dialer = space.dialer();
+    let gate = space.gate();
     let few: Vec<_> = (0..10).map(|_| space.knock()).collect();
     let begun = Instant::now();
     assert_eq!(space.ask(b"w"), CONNECTED);
@@ -86,14 +86,14 @@ fn peers_that_say_nothing_hold_up_nobody_for_long() {
     for peer in few.iter().chain(&many) {
         assert_eq!(answer(peer), (None, false), "dismissed without a word");
     }
-    assert!(dialer.is_idle());
+    assert!(gate.is_idle());
 }
 
 #[test]
 fn peers_that_go_away_leave_nothing_behind() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
-    let dialer = space.dialer();
+    let gate = space.gate();
     for request in [&b""[..], b"w", b"x", b"ww"].repeat(50) {
         let peer = space.knock();
         if !request.is_empty() {
@@ -102,14 +102,14 @@ fn peers_that_go_away_leave_nothing_behind() {
     }
     // The last in the queue is served after all that.
     assert_eq!(space.ask(b"w"), CONNECTED);
-    assert!(dialer.is_idle());
+    assert!(gate.is_idle());
 }
 
 #[test]
 fn a_silent_target_holds_up_no_other() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
-    let _dialer = space.dialer();
+    let _gate = space.gate();
     let table = "add table ip t; add chain ip t o { type filter hook output priority 0; }; \
                  add rule ip t o tcp dport 32526 drop";
     run("nft", &[table]);
@@ -132,7 +132,7 @@ fn a_silent_target_holds_up_no_other() {
 #[test]
 fn a_network_that_is_down_is_said_at_once() {
     let Some(space) = Space::new("") else { return };
-    let _dialer = space.dialer();
+    let _gate = space.gate();
     run("ip", &["address", "flush", "dev", "lo"]);
     for target in [b"w", b"p", b"i"] {
         assert_eq!(space.ask(target), (Some('u'), false));
@@ -144,7 +144,7 @@ fn goes_to_the_address_that_the_document_names_if_it_may() {
     let Some(space) = Space::new("Protocol.AllowedEndpoints=10.9.8.7\n") else { return };
     let other = Ipv4Addr::new(10, 9, 8, 7);
     run("ip", &["address", "add", "10.9.8.7/32", "dev", "lo"]);
-    let _dialer = space.dialer();
+    let _gate = space.gate();
     let _other = TcpListener::bind((other, 80)).unwrap();
     assert_eq!(space.ask(b"w"), (Some('r'), false), "nobody at the well-known address");
     space.endpoint(other);
@@ -159,15 +159,15 @@ fn goes_to_the_address_that_the_document_names_if_it_may() {
 }
 
 #[test]
-fn a_new_dialer_goes_on_with_the_same_socket() {
+fn a_new_gate_goes_on_with_the_same_socket() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
-    let dialer = space.dialer();
+    let gate = space.gate();
     assert_eq!(space.ask(b"w"), CONNECTED);
-    drop(dialer);
+    drop(gate);
     let waiting = space.knock();
     send(waiting.as_raw_fd(), b"w", MsgFlags::MSG_NOSIGNAL).unwrap();
-    let _again = space.dialer();
+    let _again = space.gate();
     assert_eq!(answer(&waiting), CONNECTED);
 }
 
@@ -183,9 +183,9 @@ fn does_not_start_without_the_socket_of_pid_1() {
     ];
     for (passed, told, why) in cases {
         let mut command = with_descriptor_3(passed, told);
-        command.arg(env!("CARGO_BIN_EXE_waagent-dial")).arg("--root").arg(space.root.path());
+        command.arg(env!("CARGO_BIN_EXE_waagent-gate")).arg("--root").arg(space.root.path());
         let (code, text) = said(&command.output().unwrap());
         assert_eq!(code, 66, "{text}");
-        assert!(text.contains(why) && text.contains("start waagent-dial.socket"), "{text}");
+        assert!(text.contains(why) && text.contains("start waagent-gate.socket"), "{text}");
     }
 }

@@ -1,10 +1,10 @@
-//! # waagent-dial
+//! # waagent-gate
 //!
 //! **Does**: opens connections to the WireServer, the HostGAPlugin and IMDS, and passes them to waagent-fetch: the host
 //! firewall and Azure's guest proxy let only uid 0 open them, and the program that parses what comes back must not be
 //! uid 0.
 //!
-//! **Reads**: its socket (descriptor 3, `/run/waagent/dial/dial.sock`: one byte per peer), `net/endpoint.json`,
+//! **Reads**: its socket (descriptor 3, `/run/waagent/gate/gate.sock`: one byte per peer), `net/endpoint.json`,
 //! `/etc/waagent.conf`.
 //!
 //! **Writes**: nothing.
@@ -26,11 +26,11 @@ use waagent_common::notify::notify;
 use waagent_common::sys::fd::passed_socket;
 use waagent_common::users::uid_of;
 use waagent_common::{log, program};
-use waagent_fetch::dial::address::Addresses;
-use waagent_fetch::dial::args::Args;
-use waagent_fetch::dial::policy::POLICY;
-use waagent_fetch::dial::server::Server;
-use waagent_fetch::dial::socket;
+use waagent_gate::address::Addresses;
+use waagent_gate::args::Args;
+use waagent_gate::policy::POLICY;
+use waagent_gate::server::Server;
+use waagent_gate::socket;
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)

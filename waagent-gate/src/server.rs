@@ -13,9 +13,9 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
 use waagent_common::{log, program};
 
-use super::address::Addresses;
-use super::connection::{Connection, answer};
-use super::protocol::Answer;
+use crate::address::Addresses;
+use crate::connection::{Connection, answer};
+use waagent_common::gate::protocol::Answer;
 
 /// Peers that are served at a time; more wait in the socket's queue. The fetcher opens at most two per target.
 const MAX_PEERS: usize = 16;

@@ -1,4 +1,4 @@
-//! The reason for the dialer: what the fetcher opens itself is stopped, what uid 0 opened for it works.
+//! The reason for the gate: what the fetcher opens itself is stopped, what uid 0 opened for it works.
 //!
 //! Answers demand 30: firewall and guest proxy look at who opens a connection.
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
@@ -22,10 +22,10 @@ fn platform() -> Fabric {
 }
 
 #[test]
-fn a_socket_of_the_dialer_works_where_the_fetchers_own_is_stopped() {
+fn a_socket_of_the_gate_works_where_the_fetchers_own_is_stopped() {
     let Some(space) = Space::new("") else { return };
     let _platform = platform();
-    let _dialer = space.dialer();
+    let _gate = space.gate();
     // Without a firewall the guest proxy's rule shows alone: 403 for a connection that the fetcher opened.
     assert_eq!(space.peer(FETCHER, "own"), "HTTP/1.1 403 Forbidden");
     let protected = waagent_net::firewall::enforce(WIRESERVER, true);
