@@ -1,8 +1,6 @@
 //! All that waagent-certs may do.
 
-use waagent_common::sandbox::{
-    BASE, Connects, FILES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
-};
+use waagent_declaration::{BASE, Connects, FILES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall};
 
 /// No capability, no socket, nothing to execute; one folder to write.
 pub const POLICY: Policy = Policy {

@@ -12,8 +12,9 @@ use crate::args::Common;
 use crate::config::{Config, ConfigError, Severity, Sources, SwitchKey};
 use crate::fault::{Exit, Fault, Outcome, exit_of};
 use crate::log;
-use crate::sandbox::{Policy, Sandbox};
+use crate::sandbox::{Confine, Sandbox};
 use crate::sys::heap;
+use waagent_declaration::Policy;
 
 /// How long a program that stays waits for a configuration that it can use: below the time that PID 1 gives a start, 90 s
 /// (`DefaultTimeoutStartSec=` of systemd-system.conf(5)).

@@ -1,11 +1,11 @@
 //! What `waagent-disk` may do, and why.
 
-use waagent_common::sandbox::{
+use waagent_common::sys::extents::{FS_IOC_FIEMAP, FS_IOC_SETFLAGS};
+use waagent_common::sys::partition::{BLKFLSBUF, BLKPG, BLKRRPART};
+use waagent_declaration::{
     APART, Access, BASE, Connects, EVENTS, FILES, PROCESSES, Policy, Refusal, RunsAs, Syscalls, TCGETS,
     TCGETS2, found, grant, ioctl, syscall,
 };
-use waagent_common::sys::extents::{FS_IOC_FIEMAP, FS_IOC_SETFLAGS};
-use waagent_common::sys::partition::{BLKFLSBUF, BLKPG, BLKRRPART};
 
 /// It may write raw disks, so it parses nothing that comes from a network or a person, and mounts nothing.
 pub const POLICY: Policy = Policy {

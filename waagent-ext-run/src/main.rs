@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use waagent_common::fault::Outcome;
 use waagent_common::program;
-use waagent_common::sandbox::Sandbox;
+use waagent_common::sandbox::{Confine, Sandbox};
 use waagent_ext_run::args::{Args, Job};
 use waagent_ext_run::policy::POLICY;
 use waagent_ext_run::{custom_data, ended, handler, process};

@@ -1,6 +1,6 @@
 //! What `waagent-ext-run` may do: everything, because what it runs must be able to.
 
-use waagent_common::sandbox::{Connects, Policy, Refusal, RunsAs, grant};
+use waagent_declaration::{Connects, Policy, Refusal, RunsAs, grant};
 
 /// The declaration. It isn't entered: a handler inherits whatever its runner is confined by.
 pub const POLICY: Policy = Policy {

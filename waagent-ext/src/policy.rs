@@ -1,6 +1,6 @@
 //! What `waagent-ext` may do.
 
-use waagent_common::sandbox::{
+use waagent_declaration::{
     BASE, Connects, EVENTS, FILES, FIONBIO, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
 };
 

@@ -28,6 +28,7 @@ use anyhow::Result;
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
 use waagent_common::program;
+use waagent_common::sandbox::Confine;
 use waagent_common::sys::heap;
 use waagent_fetch::args::{Act, Args};
 use waagent_fetch::policy::POLICY;

@@ -1,6 +1,6 @@
 //! What waagent-fetch may do.
 
-use waagent_common::sandbox::{
+use waagent_declaration::{
     BASE, Connects, EVENTS, FILES, FIONBIO, NETWORK, Policy, RESOLVER, Refusal, RunsAs, TCGETS, TCGETS2,
     THREADS, grant, ioctl, syscall,
 };

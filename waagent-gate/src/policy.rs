@@ -1,6 +1,6 @@
 //! What waagent-gate may do.
 
-use waagent_common::sandbox::{
+use waagent_declaration::{
     BASE, Connects, FIONBIO, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
 };
 

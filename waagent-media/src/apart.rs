@@ -7,9 +7,10 @@ use anyhow::Result;
 use waagent_common::args::Common;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::program;
-use waagent_common::sandbox::{Policy, Sandbox};
+use waagent_common::sandbox::{Confine, Sandbox};
 use waagent_common::sys::apart;
 use waagent_common::text::one_line;
+use waagent_declaration::Policy;
 
 use super::args::Named;
 use super::find::{self, Candidate, Missing};

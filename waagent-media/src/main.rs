@@ -27,6 +27,7 @@ use waagent_common::documents::{Inputs, REQUEST};
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
 use waagent_common::program;
+use waagent_common::sandbox::Confine;
 use waagent_media::args::Args;
 use waagent_media::find::{self, Missing};
 use waagent_media::policy::POLICY;

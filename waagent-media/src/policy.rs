@@ -1,10 +1,10 @@
 //! What `waagent-media` may do, and why.
 
-use waagent_common::sandbox::{
+use waagent_common::sys::cdrom::{CDROM_LOCKDOOR, CDROMEJECT};
+use waagent_declaration::{
     APART, Access, BASE, Connects, EVENTS, FILES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, WITH_ITS_PARENT,
     found, grant, ioctl,
 };
-use waagent_common::sys::cdrom::{CDROM_LOCKDOOR, CDROMEJECT};
 
 /// It parses a medium that anybody may have put in: so it has no right that is worth having but reading that medium.
 pub const POLICY: Policy = Policy {

@@ -1,8 +1,6 @@
 //! What waagent-net may do.
 
-use waagent_common::sandbox::{
-    BASE, Connects, FILES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
-};
+use waagent_declaration::{BASE, Connects, FILES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall};
 
 /// Asks the kernel about links, sets one table of nf_tables, reads leases, writes its own folder.
 pub const POLICY: Policy = Policy {

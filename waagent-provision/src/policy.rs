@@ -1,6 +1,6 @@
 //! Everything that waagent-provision may do, each grant with the step that needs it.
 
-use waagent_common::sandbox::{
+use waagent_declaration::{
     Access, BASE, Connects, FILES, PROCESSES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, TOOLS, device, grant,
     syscall,
 };

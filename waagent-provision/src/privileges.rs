@@ -3,8 +3,9 @@
 use nix::unistd::{Gid, Uid, getgroups, setfsgid, setfsuid, setgroups};
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::place::Place;
-use waagent_common::sandbox::{Policy, give_up, lay_down, take_up};
+use waagent_common::sandbox::{give_up, lay_down, take_up};
 use waagent_common::users::gid_of;
+use waagent_declaration::Policy;
 
 /// What the tools need, and this program only to read one private key: Fedora's `/etc/shadow` has mode 0000.
 const OVERRIDE: &str = "CAP_DAC_OVERRIDE";

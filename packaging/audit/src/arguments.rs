@@ -1,6 +1,6 @@
 //! Devices and arguments of system calls, in words.
 
-use waagent_common::sandbox::{Access, Device, Named, Passes, Refusal, Rule};
+use waagent_declaration::{Access, Device, Named, Passes, Refusal, Rule};
 
 /// What a device is opened for, and by whom.
 pub fn of_device(device: &Device) -> String {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use waagent_common::documents::catalogue::Entry;
-use waagent_common::sandbox::{Policy, RunsAs};
+use waagent_declaration::{Policy, RunsAs};
 
 use crate::reach::{documents, writer};
 use crate::units::Unit;

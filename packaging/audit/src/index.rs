@@ -1,6 +1,6 @@
 //! The overview: the picture, a line for each program, what all share, the declared differences.
 
-use waagent_common::sandbox::{Connects, Policy};
+use waagent_declaration::{Connects, Policy};
 
 use crate::blocks::{Block, Page, heading, table, text};
 use crate::differences::Difference;

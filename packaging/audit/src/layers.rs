@@ -1,6 +1,6 @@
 //! All layers of a program side by side.
 
-use waagent_common::sandbox::{Connects, Grant, Policy};
+use waagent_declaration::{Connects, Grant, Policy};
 
 use crate::blocks::{Block, table};
 use crate::contexts::Context;

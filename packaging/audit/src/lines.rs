@@ -1,7 +1,7 @@
 //! The lines of the picture: what is outside of the agent, then the documents, each with who has to do with it.
 
 use waagent_common::documents::catalogue::Entry;
-use waagent_common::sandbox::{Connects, Policy};
+use waagent_declaration::{Connects, Policy};
 
 use crate::programs::Level;
 use crate::reach::{OTHERS, documents, writer};

@@ -1,6 +1,7 @@
 //! The page of a program.
 
-use waagent_common::sandbox::{Connects, Grant, Policy, READ_BEFORE};
+use waagent_common::sandbox::READ_BEFORE;
+use waagent_declaration::{Connects, Grant, Policy};
 
 use crate::blocks::{Block, Page, heading, table, text};
 use crate::exposure::limit;

@@ -1,6 +1,6 @@
 //! The picture: a lane for each program, a line for each thing that it reaches, an arrow for each document.
 
-use waagent_common::sandbox::Policy;
+use waagent_declaration::Policy;
 
 use crate::html::escape;
 use crate::lines::{Group, Mark, Row, groups};

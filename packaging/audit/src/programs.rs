@@ -1,6 +1,6 @@
 //! The programs of the agent: their declarations, and where their sources are.
 
-use waagent_common::sandbox::{Policy, RunsAs};
+use waagent_declaration::{Policy, RunsAs};
 
 /// A program.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Which program reaches which document: by its declaration, by file modes, and by the SELinux module.
 
 use waagent_common::documents::catalogue::{CATALOGUE, Entry, entry};
-use waagent_common::sandbox::{Policy, RunsAs};
+use waagent_declaration::{Policy, RunsAs};
 use waagent_disk::resource::journal::Journal;
 
 use crate::contexts::{Context, type_of};
@@ -92,7 +92,7 @@ impl Layers<'_> {
     /// Could it read the document, if it wanted to?
     pub fn may_read(&self, policy: &Policy, entry: &Entry) -> bool {
         is_unconfined(policy) || {
-            let below = |grants: &[waagent_common::sandbox::Grant]| {
+            let below = |grants: &[waagent_declaration::Grant]| {
                 grants.iter().any(|grant| is_below(entry.path, grant.what))
             };
             (below(policy.reads) || below(policy.writes))

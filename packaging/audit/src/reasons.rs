@@ -1,6 +1,6 @@
 //! The reason of a rule that has no comment of its own: that of the grant which it carries out.
 
-use waagent_common::sandbox::{Connects, Grant, Policy, grant};
+use waagent_declaration::{Connects, Grant, Policy, grant};
 
 use crate::blocks::{Span, spans};
 use crate::contexts::{Context, paths_of};

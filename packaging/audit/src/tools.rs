@@ -1,6 +1,6 @@
 //! Executed tools: in which SELinux domain each runs.
 
-use waagent_common::sandbox::{Grant, Policy};
+use waagent_declaration::{Grant, Policy};
 
 use crate::programs::Level;
 use crate::selinux::Module;

@@ -10,7 +10,7 @@ use waagent_audit::programs::{Level, PROGRAMS};
 use waagent_audit::reach::{documents, writer};
 use waagent_audit::report::{Sources, make, write};
 use waagent_audit::words::translate;
-use waagent_common::sandbox::{Grant, grant};
+use waagent_declaration::{Grant, grant};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

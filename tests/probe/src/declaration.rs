@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 
-use waagent_common::sandbox::{Passes, Policy, Refusal, Rule, Sandbox, syscall_name, syscall_number};
+use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::apart::apart;
 use waagent_common::sys::attempt;
+use waagent_declaration::{Passes, Policy, Refusal, Rule, syscall_name, syscall_number};
 
 use crate::grants;
 

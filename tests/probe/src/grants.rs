@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use waagent_common::args::Common;
 use waagent_common::place::Place;
-use waagent_common::sandbox::{Access, Connects, Device, Named, Policy, Sandbox};
+use waagent_common::sandbox::{Confine, Sandbox};
+use waagent_declaration::{Access, Connects, Device, Named, Policy};
 
 use crate::declaration::told;
 

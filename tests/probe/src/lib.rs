@@ -42,10 +42,11 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType};
 use serde::{Deserialize, Serialize};
 use waagent_common::args::Common;
 use waagent_common::place::Place;
-use waagent_common::sandbox::{Policy, RunsAs};
+use waagent_common::sandbox::Confine;
 use waagent_common::sys::attempt;
 use waagent_common::sys::spawn::{Identity, capability, dress};
 use waagent_common::users::{gid_of, uid_of};
+use waagent_declaration::{Policy, RunsAs};
 
 pub use program::{Test, main};
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use waagent_common::sandbox::Policy;
+use waagent_declaration::Policy;
 
 use crate::{child, declaration};
 

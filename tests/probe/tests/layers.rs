@@ -4,9 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use waagent_common::sandbox::{
-    BASE, Connects, FILES, FIONBIO, NETWORK, Policy, Refusal, RunsAs, TCGETS, grant,
-};
+use waagent_declaration::{BASE, Connects, FILES, FIONBIO, NETWORK, Policy, Refusal, RunsAs, TCGETS, grant};
 use waagent_probe::{Act, Layer, Probe};
 
 const POLICY: Policy = Policy {

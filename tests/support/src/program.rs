@@ -6,7 +6,7 @@ use std::time::SystemTime;
 ///
 /// # Panics
 ///
-/// Where it wasn't built, or something in its crate or in `waagent-common` is newer: a test must not try an old program.
+/// Where it wasn't built, or something in its crate or in what all build on is newer: a test must not try an old program.
 pub fn program(name: &str) -> PathBuf {
     let Ok(test) = std::env::current_exe() else { panic!("this test has no path") };
     let Some(folder) = test.parent().and_then(Path::parent) else {
@@ -14,7 +14,8 @@ pub fn program(name: &str) -> PathBuf {
     };
     let built = folder.join(name);
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let sources = [name, "waagent-common"].map(|crate_name| newest(&workspace.join(crate_name).join("src")));
+    let sources = [name, "waagent-common", "waagent-declaration"]
+        .map(|crate_name| newest(&workspace.join(crate_name).join("src")));
     let when = fs::metadata(&built).and_then(|meta| meta.modified()).ok();
     assert!(
         when.is_some_and(|when| sources.iter().all(|source| *source <= when)),

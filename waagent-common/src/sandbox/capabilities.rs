@@ -1,6 +1,6 @@
 use caps::{CapSet, Capability, CapsHashSet};
 
-use super::Grant;
+use waagent_declaration::Grant;
 
 /// Drops every capability that isn't declared, from every set; the ambient set is emptied.
 pub(super) fn narrow(declared: &[Grant], shortfalls: &mut Vec<String>) {

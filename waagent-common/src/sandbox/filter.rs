@@ -6,9 +6,8 @@ use seccompiler::{
     TargetArch, apply_filter,
 };
 
-use super::Policy;
-use super::rules::{Passes, Refusal, Rule};
-use super::syscalls::number;
+use waagent_declaration::{Passes, Policy, Refusal, Rule, syscall_number as number};
+
 use crate::sys::sigsys;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;

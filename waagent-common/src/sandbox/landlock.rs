@@ -7,7 +7,8 @@ use landlock::{
     RulesetStatus, Scope,
 };
 
-use super::{Access as Opened, Connects, Device, Named, Policy};
+use waagent_declaration::{Access as Opened, Connects, Device, Named, Policy};
+
 use crate::args::Common;
 
 /// What we ask for: the newest interface whose every part the policies describe. Older kernels enforce what they know.
@@ -183,8 +184,8 @@ mod tests {
     use std::io::Write;
     use std::path::PathBuf;
 
-    use super::super::{Refusal, RunsAs, grant};
     use super::*;
+    use waagent_declaration::{Refusal, RunsAs, grant};
 
     const NAME: &str = "/proc/sys/kernel/ostype";
     const POLICY: Policy = Policy {

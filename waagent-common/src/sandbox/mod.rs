@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use waagent_declaration::{Policy, RunsAs};
 
 use crate::args::Common;
 use crate::fault::{Exit, Fault};
@@ -18,22 +19,9 @@ mod capabilities;
 mod filter;
 mod hold;
 mod landlock;
-mod policy;
-mod rules;
 mod selinux;
-mod syscall_table;
-mod syscalls;
 
 pub use hold::{give_up, lay_down, take_up};
-pub use policy::{
-    Access, Connects, Device, Grant, Ioctl, Named, Policy, RunsAs, Syscalls, device, found, grant, ioctl,
-    syscall,
-};
-pub use rules::{Argument, FIONBIO, Passes, Refusal, Rule, TCGETS, TCGETS2, WITH_ITS_PARENT};
-pub use syscalls::{
-    APART, BASE, EVENTS, FILES, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS, name as syscall_name,
-    number as syscall_number,
-};
 
 /// What every program reads before it enters its sandbox, which therefore knows nothing of it: others replace these
 /// files at any moment.
@@ -69,9 +57,21 @@ pub struct Sandbox {
     kept: landlock::Kept,
 }
 
-impl Policy {
+/// What a program does with its declaration.
+pub trait Confine {
     /// Confines the calling process for good. Called with one thread, before any input is read.
-    pub fn enter(&self, args: &Common) -> Result<Sandbox, Fault> {
+    fn enter(&self, args: &Common) -> Result<Sandbox, Fault>;
+
+    /// Confines the calling process further, for good: of the declared classes of devices it has these nodes alone.
+    /// Nodes that aren't there are no error: there is nothing to open.
+    fn narrow(&self, args: &Common, nodes: &[PathBuf], sandbox: &Sandbox) -> Sandbox;
+
+    /// For a program that doesn't confine itself: refuses (77) to work in a foreign SELinux domain.
+    fn check_domain(&self) -> Result<(), Fault>;
+}
+
+impl Confine for Policy {
+    fn enter(&self, args: &Common) -> Result<Sandbox, Fault> {
         let place = args.place();
         users::settle(&place);
         let uid = nix::unistd::geteuid().as_raw();
@@ -101,43 +101,37 @@ impl Policy {
             ..SandboxReport::default()
         };
         // Noted before the rules are made: what is replaced in between is seen.
-        let names = self.names(&place);
+        let names = names(self, &place);
         let mut kept = Vec::new();
         report.landlock = landlock::restrict(self, args, None, &mut kept, &mut shortfalls);
         report.seccomp = filter::install(self, &mut shortfalls);
         Ok(Sandbox { report, shortfalls, names, kept })
     }
 
-    /// What the rules for files stand on, but for the kernel's own file systems, where nobody renames. A rule for a folder
-    /// holds for all below it, whatever becomes of the names there: another program's user may move those of its own.
-    fn names(&self, place: &Place) -> Names {
-        let granted: Vec<&Path> =
-            self.reads.iter().chain(self.writes).map(|grant| Path::new(grant.what)).collect();
-        let is_covered = |path: &Path| granted.iter().any(|other| *other != path && path.starts_with(other));
-        let is_the_kernels =
-            |path: &Path| ["/dev", "/proc", "/sys"].iter().any(|tree| path.starts_with(tree));
-        let mut names = Names::default();
-        for path in granted.iter().filter(|path| !is_covered(path) && !is_the_kernels(path)) {
-            names.note(&place.path(path));
-        }
-        names
-    }
-}
-
-impl Policy {
-    /// Confines the calling process further, for good: of the declared classes of devices it has these nodes alone.
-    /// Nodes that aren't there are no error: there is nothing to open.
-    pub fn narrow(&self, args: &Common, nodes: &[PathBuf], sandbox: &Sandbox) -> Sandbox {
+    fn narrow(&self, args: &Common, nodes: &[PathBuf], sandbox: &Sandbox) -> Sandbox {
         let mut narrowed = sandbox.clone();
         narrowed.report.landlock =
             landlock::restrict(self, args, Some(nodes), &mut narrowed.kept, &mut narrowed.shortfalls);
         narrowed
     }
 
-    /// For a program that doesn't confine itself: refuses (77) to work in a foreign SELinux domain.
-    pub fn check_domain(&self) -> Result<(), Fault> {
+    fn check_domain(&self) -> Result<(), Fault> {
         selinux::check(self.selinux).map(|_context| ())
     }
+}
+
+/// What the rules for files stand on, but for the kernel's own file systems, where nobody renames. A rule for a folder
+/// holds for all below it, whatever becomes of the names there: another program's user may move those of its own.
+fn names(policy: &Policy, place: &Place) -> Names {
+    let granted: Vec<&Path> =
+        policy.reads.iter().chain(policy.writes).map(|grant| Path::new(grant.what)).collect();
+    let is_covered = |path: &Path| granted.iter().any(|other| *other != path && path.starts_with(other));
+    let is_the_kernels = |path: &Path| ["/dev", "/proc", "/sys"].iter().any(|tree| path.starts_with(tree));
+    let mut names = Names::default();
+    for path in granted.iter().filter(|path| !is_covered(path) && !is_the_kernels(path)) {
+        names.note(&place.path(path));
+    }
+    names
 }
 
 impl Sandbox {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use anyhow::{Result, ensure};
 
 use crate::fault::Exit;
-use crate::sandbox::syscall_name;
+use waagent_declaration::syscall_name;
 
 static PROGRAM: OnceLock<&'static str> = OnceLock::new();
 

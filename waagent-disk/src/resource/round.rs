@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use waagent_common::args::Common;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::program;
-use waagent_common::sandbox::{Policy, Sandbox};
+use waagent_common::sandbox::{Confine, Sandbox};
 use waagent_common::sys::apart::apart;
+use waagent_declaration::Policy;
 
 use super::find::Target;
 use super::hold::hold;

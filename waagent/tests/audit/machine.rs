@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use waagent_common::sandbox::Policy;
+use waagent_declaration::Policy;
 
 /// The machine, which goes when it is dropped.
 pub struct Machine(tempfile::TempDir);

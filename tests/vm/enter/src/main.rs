@@ -11,7 +11,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use waagent_common::args::Common;
-use waagent_common::sandbox::{Grant, Policy, Syscalls, grant, syscall};
+use waagent_common::sandbox::Confine;
+use waagent_declaration::{Grant, Policy, Syscalls, grant, syscall};
 
 /// For the command: it starts, does each of its acts in a process of its own, and says what came of it.
 const START: Syscalls = syscall(

@@ -381,7 +381,7 @@ const EVERYWHERE: &[(&str, i64)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::{APART, BASE, EVENTS, FILES, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS};
+    use crate::{APART, BASE, EVENTS, FILES, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS};
 
     #[test]
     fn every_name_of_every_group_leads_to_a_call_of_this_processor() {

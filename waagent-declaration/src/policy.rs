@@ -1,7 +1,7 @@
 use serde::Serialize;
 
-use super::rules::{Argument, Refusal, Rule};
-use super::syscall_table::is_known;
+use crate::rules::{Argument, Refusal, Rule};
+use crate::syscall_table::is_known;
 
 /// Everything that a program may do, each grant with its reason. Data: an auditor reads it, a test compares it with
 /// the unit and the SELinux module, the program enters it.
@@ -103,7 +103,7 @@ pub enum Named {
     /// By a path.
     Path,
     /// By what sysfs says of the hardware. Whoever only looks for it may open what is in `/dev`, since nodes appear
-    /// meanwhile; whoever reads what is on it has these nodes alone ([`super::Policy::narrow`]).
+    /// meanwhile; whoever reads what is on it has these nodes alone (`waagent_common::sandbox`).
     Found,
 }
 
@@ -170,12 +170,12 @@ pub struct Syscalls {
 /// Single system calls. A name that means nothing on this processor doesn't compile:
 ///
 /// ```compile_fail
-/// use waagent_common::sandbox::{Syscalls, syscall};
+/// use waagent_declaration::{Syscalls, syscall};
 /// const MISSPELT: Syscalls = syscall(&["opnat"], "a call that no kernel has");
 /// # const _: &str = MISSPELT.what;
 /// ```
 /// ```
-/// use waagent_common::sandbox::{Syscalls, syscall};
+/// use waagent_declaration::{Syscalls, syscall};
 /// const WELL_SPELT: Syscalls = syscall(&["open", "openat"], "x86-64 has both, 64-bit ARM one for both");
 /// # const _: &str = WELL_SPELT.what;
 /// ```

@@ -1,0 +1,18 @@
+//! What a program may do, as a value, and nothing that acts: the program enters it, its unit and the SELinux module are
+//! compared with it, an auditor reads it.
+#![forbid(unsafe_code)]
+
+mod policy;
+mod rules;
+mod syscall_table;
+mod syscalls;
+
+pub use policy::{
+    Access, Connects, Device, Grant, Ioctl, Named, Policy, RunsAs, Syscalls, device, found, grant, ioctl,
+    syscall,
+};
+pub use rules::{Argument, FIONBIO, Passes, Refusal, Rule, TCGETS, TCGETS2, WITH_ITS_PARENT};
+pub use syscalls::{
+    APART, BASE, EVENTS, FILES, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS, name as syscall_name,
+    number as syscall_number,
+};
