@@ -6,6 +6,7 @@ mod policy;
 mod rules;
 mod syscall_table;
 mod syscalls;
+mod unit;
 
 pub use policy::{
     Access, Connects, Device, Grant, Ioctl, Named, Policy, RunsAs, Syscalls, device, found, grant, ioctl,
@@ -16,3 +17,4 @@ pub use syscalls::{
     APART, BASE, EVENTS, FILES, NETWORK, PROCESSES, RESOLVER, THREADS, TOOLS, name as syscall_name,
     number as syscall_number,
 };
+pub use unit::Unit;

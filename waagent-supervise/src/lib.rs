@@ -14,3 +14,6 @@ pub mod programs;
 pub mod restarts;
 pub mod sockets;
 pub mod triggers;
+
+#[cfg(test)]
+mod tests;

@@ -40,14 +40,14 @@ pub enum Program {
 
 /// Rights that a program is started with.
 #[derive(Debug)]
-struct Rights {
-    binary: &'static str,
-    arguments: &'static [&'static str],
-    user: &'static str,
-    group: &'static str,
-    groups: &'static [&'static str],
+pub(crate) struct Rights {
+    pub(crate) binary: &'static str,
+    pub(crate) arguments: &'static [&'static str],
+    pub(crate) user: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) groups: &'static [&'static str],
     /// `None`: all of them, the runner is unconfined.
-    capabilities: Option<&'static [&'static str]>,
+    pub(crate) capabilities: Option<&'static [&'static str]>,
 }
 
 const NET_CAPABILITIES: &[&str] = &["CAP_NET_ADMIN"];
@@ -114,7 +114,7 @@ impl Program {
         })
     }
 
-    fn rights(self) -> Rights {
+    pub(crate) fn rights(self) -> Rights {
         let root = Rights {
             binary: "",
             arguments: &[],

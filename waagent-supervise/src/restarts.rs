@@ -12,11 +12,11 @@ use super::programs::Program;
 
 /// How a unit has its program started again.
 #[derive(Debug)]
-struct Rule {
+pub(crate) struct Rule {
     /// `RestartSec=`.
-    pause: Duration,
+    pub(crate) pause: Duration,
     /// `StartLimitBurst=` in a `StartLimitIntervalSec=` of a minute; `None`: what starts it may do so often.
-    burst: Option<usize>,
+    pub(crate) burst: Option<usize>,
 }
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -82,7 +82,7 @@ impl Restarts {
     }
 }
 
-fn rule(program: Program) -> Option<Rule> {
+pub(crate) fn rule(program: Program) -> Option<Rule> {
     let (seconds, burst) = match program {
         Program::Firewall | Program::Provision | Program::Disk | Program::DiskFinish => (1, Some(10)),
         Program::Media | Program::Certs | Program::Net | Program::Fetch | Program::Ext => (5, None),

@@ -13,7 +13,7 @@ use waagent_common::place::{LIB, RUN};
 use super::programs::Program;
 
 /// Files and the programs that look at them.
-const TRIGGERS: &[(&str, &str, Program)] = &[
+pub(crate) const TRIGGERS: &[(&str, &str, Program)] = &[
     (LIB, "fetch/certificates.json", Program::Certs),
     (LIB, "fetch/transport-problem.json", Program::Certs),
     (LIB, "certs/certificates.json", Program::Provision),

@@ -6,7 +6,7 @@ use waagent_common::documents::catalogue::Entry;
 use waagent_declaration::{Policy, RunsAs};
 
 use crate::reach::{documents, writer};
-use crate::units::Unit;
+use waagent_declaration::Unit;
 
 /// The commands, with comments.
 pub fn commands(policy: &Policy, units: &[&Unit]) -> String {

@@ -6,8 +6,8 @@ use crate::blocks::{Block, table};
 use crate::contexts::Context;
 use crate::programs::user;
 use crate::selinux::{Module, Rule};
-use crate::units::Unit;
 use crate::{arguments, words};
+use waagent_declaration::Unit;
 
 /// A table: what is granted, by the declaration, by the unit and by the SELinux module.
 pub fn side_by_side(policy: &Policy, units: &[&Unit], module: &Module, contexts: &[Context]) -> Block {

@@ -29,5 +29,4 @@ pub mod reasons;
 pub mod report;
 pub mod selinux;
 pub mod tools;
-pub mod units;
 pub mod words;

@@ -12,8 +12,8 @@ use crate::reach::{documents, writer};
 use crate::report::Sources;
 use crate::selinux::Section;
 use crate::tools::domain_of;
-use crate::units::Unit;
 use crate::{arguments, check, reasons, words};
+use waagent_declaration::Unit;
 
 /// The page.
 pub fn page(program: &Program, sources: &Sources) -> Page {

@@ -13,8 +13,8 @@ use crate::exposure::Exposure;
 use crate::programs::PROGRAMS;
 use crate::reach::Layers;
 use crate::selinux::Module;
-use crate::units::{self, Unit};
 use crate::{contexts, html, index, markdown, page, picture};
+use waagent_declaration::Unit;
 
 /// What the report is made from.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Sources {
             pages.insert(program.name, docstring::read(&text(program.source)?));
         }
         Ok(Self {
-            units: units::services(&repository.join("systemd"))?,
+            units: services(&repository.join("systemd"))?,
             module: Module::parse(&text("selinux/waagent.te")?),
             contexts: contexts::parse(&text("selinux/waagent.fc")?),
             ports: text("selinux/waagent-ports.cil")?,
@@ -121,4 +121,18 @@ pub fn write(files: &BTreeMap<String, String>, folder: &Path) -> Result<()> {
         fs::write(&path, text).with_context(|| format!("cannot write '{}'", path.display()))?;
     }
     Ok(())
+}
+
+/// All services of a folder, by name.
+fn services(folder: &Path) -> Result<BTreeMap<String, Unit>> {
+    let mut found = BTreeMap::new();
+    for file in fs::read_dir(folder).with_context(|| format!("cannot list '{}'", folder.display()))? {
+        let path = file?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.extension().is_some_and(|ending| ending == "service") {
+            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            found.insert(name.clone(), Unit::parse(&name, &text));
+        }
+    }
+    Ok(found)
 }

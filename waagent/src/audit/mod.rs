@@ -15,7 +15,6 @@ mod machine;
 mod processes;
 mod properties;
 mod screen;
-mod unit_file;
 mod units;
 
 pub use declaration::Declaration;

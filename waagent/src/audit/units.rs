@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use waagent_common::durable::read_bounded;
+use waagent_declaration::Unit as UnitFile;
 
 use super::declaration::{Declaration, REINSTALL};
 use super::finding::{Finding, Layer, State, Subject};
-use super::machine::{Machine, UNITS};
+use super::machine::{Machine, PROGRAMS, UNITS};
 use super::properties::{Properties, addresses, bytes};
-use super::unit_file::UnitFile;
 
 /// Compares every service of the agent that executes a declared program.
 pub fn compare(machine: &Machine, declarations: &[Declaration]) -> Vec<Finding> {
@@ -18,7 +18,7 @@ pub fn compare(machine: &Machine, declarations: &[Declaration]) -> Vec<Finding> 
     }
     let mut found = Vec::new();
     for (name, file) in installed(machine) {
-        let declaration = declarations.iter().find(|known| file.program() == Some(&known.program));
+        let declaration = declarations.iter().find(|known| program(&file) == Some(&known.program));
         if let Some(declaration) = declaration {
             found.extend(one(machine, declaration, &name, &file));
         }
@@ -37,7 +37,8 @@ fn installed(machine: &Machine) -> Vec<(String, UnitFile)> {
             && name.starts_with("waagent")
             && let Ok(text) = read_bounded(&entry.path(), MAX_BYTES)
         {
-            found.push((name, UnitFile::parse(&String::from_utf8_lossy(&text))));
+            let file = UnitFile::parse(&name, &String::from_utf8_lossy(&text)).only("Service");
+            found.push((name, file));
         }
     }
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -61,6 +62,11 @@ fn one(machine: &Machine, declaration: &Declaration, name: &str, file: &UnitFile
     found.extend(unit.as_installed());
     found.push(unit.calls(declaration));
     found
+}
+
+/// The program that it executes, where that is in the folder of the programs.
+fn program(file: &UnitFile) -> Option<&str> {
+    file.executable()?.strip_prefix(PROGRAMS)?.strip_prefix('/')
 }
 
 /// What systemd says of a unit; of a template, what it would say of an instance.

@@ -1,13 +1,7 @@
-//! The units, as their files say.
-
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result};
+//! A unit, as its file says.
 
 /// A unit's file.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unit {
     /// `waagent-net.service`.
     pub name: String,
@@ -16,8 +10,9 @@ pub struct Unit {
 }
 
 /// A line of a unit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
+    section: String,
     key: String,
     value: String,
     comment: String,
@@ -27,29 +22,54 @@ impl Unit {
     /// Reads a unit; none of ours has continuation lines.
     pub fn parse(name: &str, text: &str) -> Self {
         let mut unit = Self { name: name.to_owned(), lines: Vec::new() };
-        let mut comment = String::new();
+        let (mut section, mut comment) = (String::new(), String::new());
         for line in text.lines().map(str::trim) {
             if let Some(words) = line.strip_prefix('#') {
                 comment.push_str(words);
             } else if let Some((key, value)) = line.split_once('=') {
                 let comment = std::mem::take(&mut comment).trim().to_owned();
-                unit.lines.push(Line { key: key.to_owned(), value: value.to_owned(), comment });
+                let (section, key, value) = (section.clone(), key.to_owned(), value.to_owned());
+                unit.lines.push(Line { section, key, value, comment });
             } else {
                 comment.clear();
+                if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                    name.clone_into(&mut section);
+                }
             }
         }
         unit
     }
 
+    /// One section of it alone.
+    #[must_use]
+    pub fn only(mut self, section: &str) -> Self {
+        self.lines.retain(|line| line.section == section);
+        self
+    }
+
+    /// The path of what it executes.
+    pub fn executable(&self) -> Option<&str> {
+        self.values("ExecStart").next()?.split(' ').next()
+    }
+
     /// The program that it executes.
     pub fn program(&self) -> Option<&str> {
-        let command = self.values("ExecStart").next()?;
-        command.split(' ').next()?.rsplit('/').next()
+        self.executable()?.rsplit('/').next()
     }
 
     /// All values of a key, in order.
     pub fn values<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         self.lines.iter().filter(move |line| line.key == key).map(|line| line.value.as_str())
+    }
+
+    /// All words of all values of a key.
+    pub fn words<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.values(key).flat_map(str::split_whitespace)
+    }
+
+    /// The last value of a key, which is the one that counts where a key has one value.
+    pub fn last(&self, key: &str) -> Option<&str> {
+        self.lines.iter().rev().find(|line| line.key == key).map(|line| line.value.as_str())
     }
 
     /// Does it say anything of a key?
@@ -65,20 +85,6 @@ impl Unit {
             .map(|line| (line.key.as_str(), line.value.as_str(), line.comment.as_str()))
             .collect()
     }
-}
-
-/// All services of a folder, by name.
-pub fn services(folder: &Path) -> Result<BTreeMap<String, Unit>> {
-    let mut found = BTreeMap::new();
-    for file in fs::read_dir(folder).with_context(|| format!("cannot list '{}'", folder.display()))? {
-        let path = file?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.extension().is_some_and(|ending| ending == "service") {
-            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            found.insert(name.clone(), Unit::parse(&name, &text));
-        }
-    }
-    Ok(found)
 }
 
 /// How keys that confine begin.
@@ -122,5 +128,16 @@ mod tests {
             unit.confinement(),
             [("PrivateNetwork", "no", "Storage and proxies."), ("UMask", "0077", "")]
         );
+    }
+
+    #[test]
+    fn one_section_alone_knows_nothing_of_the_others() {
+        let text = "[Unit]\nUser=x\n[Service]\n# no\nExecStart=/usr/libexec/waagent/waagent-net firewall\nUser=a\nUser=b\n\n\
+                    RestrictAddressFamilies=AF_INET AF_UNIX\n[Install]\nUser=c\n";
+        let unit = Unit::parse("x.service", text).only("Service");
+        assert_eq!(unit.executable(), Some("/usr/libexec/waagent/waagent-net"));
+        assert_eq!(unit.last("User"), Some("b"));
+        assert_eq!(unit.words("RestrictAddressFamilies").collect::<Vec<_>>(), ["AF_INET", "AF_UNIX"]);
+        assert_eq!((unit.last("Group"), unit.has("Group")), (None, false));
     }
 }
