@@ -1,4 +1,4 @@
-//! The steps of waagent-certs, for its `main`, its tests and the fuzz targets.
+//! The steps of waagent-certs, for its `main` and its tests.
 #![forbid(unsafe_code)]
 
 pub mod args;

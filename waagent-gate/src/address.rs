@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn refuses_an_address_that_the_configuration_does_not_allow() {
-        // Demand A8: a false answer of a DHCP server.
+        // A false answer of a DHCP server.
         let root = tempfile::tempdir().unwrap();
         put(root.path(), OTHER);
         let mut addresses = Addresses::new(Place::new(root.path()), Vec::new());

@@ -1,8 +1,8 @@
 //! # waagent-gate
 //!
 //! **Does**: opens connections to the WireServer, the HostGAPlugin and IMDS, and passes them to waagent-fetch: the host
-//! firewall and Azure's guest proxy let only uid 0 open them, and the program that parses what comes back must not be
-//! uid 0.
+//! firewall (WireServer, HostGAPlugin) and Azure's guest proxy (IMDS too) let only uid 0 open them, and the program that
+//! parses what comes back must not be uid 0.
 //!
 //! **Reads**: its socket (descriptor 3, `/run/waagent/gate/gate.sock`: one byte per peer), `net/endpoint.json`,
 //! `/etc/waagent.conf`.
@@ -14,7 +14,8 @@
 //!
 //! **Security**: who owns this process is uid 0 without a capability and can connect to ports 80 and 32526, read
 //! `net/`, and write nothing; he speaks to the platform as this machine does. The program itself reads no byte of the
-//! network: it passes sockets on. It doesn't see what is asked by them: waagent-fetch's page says what that allows.
+//! network: it passes sockets on. It doesn't see what is asked by them: waagent-fetch's page says what that allows. PID 1's private
+//! socket takes orders from uid 0: where SELinux isn't enforcing, he is root by that.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

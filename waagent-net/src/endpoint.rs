@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn refuses_an_address_of_a_lease_that_is_not_allowed() {
-        // Demand A8: a DHCP server that lies. An allowed list can't make this machine the platform either.
+        // A DHCP server that lies. An allowed list can't make this machine the platform either.
         for (address, allowed) in [(STACK, &[][..]), (Ipv4Addr::LOCALHOST, &[Ipv4Addr::LOCALHOST][..])] {
             let found = decide(true, allowed, &[lease("eth0", address, 0)], &Routes::default());
             assert_eq!(found.body.address, Endpoint::WELL_KNOWN);
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn prefers_the_primary_interface_then_the_newest_lease() {
-        // Demand 45: two cards, in both orders.
+        // Two cards, in both orders.
         let other = Ipv4Addr::new(10, 9, 8, 8);
         let mut leases = vec![lease("eth0", STACK, 9), lease("eth1", other, 0)];
         for _ in 0..2 {

@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn finds_the_host_route_and_the_primary_interface() {
-        // Demand 45: two cards, in both orders.
+        // Two cards, in both orders.
         let first = "eth1\t00000000\t0100000A\t0003\t0\t0\t200\t00000000\t0\t0\t0";
         let second = "eth0\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0";
         let host = "eth0\t10813FA8\t0100000A\t0007\t0\t0\t100\tFFFFFFFF\t0\t0\t0";

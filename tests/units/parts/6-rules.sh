@@ -85,8 +85,7 @@ done
 for unit in $(oneshots) waagent-gate.service waagent-ext.service waagent-fetch.service; do
     check "$unit keeps nobody waiting for ever" waits_are_bounded "$unit"
 done
-check "the fetcher has a watchdog" these_alone WatchdogSec=60s service waagent-fetch.service
-check "the planner has a watchdog" these_alone WatchdogSec=5min service waagent-ext.service
+check "fetcher and planner have a watchdog" these_alone WatchdogSec=5min service waagent-ext.service waagent-fetch.service
 secrets="waagent-certs.service waagent-media.service waagent-provision.service waagent-provision-late.service"
 # shellcheck disable=SC2086
 check "no secret in a swap area" these_alone MemorySwapMax=0 service $secrets

@@ -6,7 +6,7 @@ use super::{Body, Bounds};
 
 /// How the fetcher gets on with the platform. Written when that changes, not at each round.
 ///
-/// Written by waagent-fetch; read by people and waagent-logs. Secrets: none.
+/// Written by waagent-fetch; read by people. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FetchStatus {
@@ -42,7 +42,7 @@ impl Body for FetchStatus {
 
 /// The WireServer doesn't answer at the address in use: waagent-net looks for it again.
 ///
-/// Written by waagent-fetch; read by waagent-net. Secrets: none.
+/// Written by waagent-fetch; read by waagent-net's path unit alone, which starts it. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointProblem {

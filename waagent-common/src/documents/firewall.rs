@@ -6,7 +6,7 @@ use super::{Body, Bounds};
 
 /// How the WireServer is protected from users other than root.
 ///
-/// Written by waagent-net; read by `waagent status` and waagent-logs. Secrets: none.
+/// Written by waagent-net; read by `waagent status`. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Firewall {

@@ -6,7 +6,7 @@ use crate::types::{ExtensionName, HandlerName, HandlerVersion, Sha256, Thumbprin
 
 /// What the platform wants this machine to be: no URI, no shared access signature.
 ///
-/// Written by waagent-fetch; read by waagent-certs, waagent-ext, waagent-provision, waagent-net, waagent-logs.
+/// Written by waagent-fetch; read by waagent-ext.
 /// Secrets: protected settings, sealed; public settings as customers wrote them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

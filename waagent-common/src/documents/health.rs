@@ -4,7 +4,7 @@ use super::{Body, Bounds};
 
 /// What the platform was told about this machine's provisioning, and what it answered.
 ///
-/// Written by waagent-fetch; read by people and waagent-logs. Secrets: none.
+/// Written by waagent-fetch; read by people. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Health {

@@ -5,7 +5,7 @@ use crate::types::{HandlerName, HandlerVersion};
 
 /// What is to be done for a goal state, and why: decided before the first step.
 ///
-/// Written by waagent-ext; read by it, by waagent-logs and by people. Secrets: none.
+/// Written by waagent-ext; read by people. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {

@@ -5,7 +5,7 @@ use super::{Body, Bounds};
 /// How far provisioning is.
 ///
 /// Written by waagent-provision at the end of each pass; read by waagent-fetch, which tells the platform, and by
-/// waagent-ext, waagent-net, waagent-media and waagent-deprovision. Secrets: none.
+/// waagent-ext and waagent-media. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProvisionStatus {

@@ -4,7 +4,7 @@ use super::{Body, Bounds};
 
 /// What was found and done about the temporary disk.
 ///
-/// Written by waagent-disk; read by people, waagent-logs, and by who plays PID 1 where systemd isn't: with the flag
+/// Written by waagent-disk; read by people, and by who plays PID 1 where systemd isn't: with the flag
 /// `<run>/disk/mount` it mounts `partition.node` (file system `filesystem`, options `mount_options`) at `mount_point`,
 /// then starts `waagent-disk resource --mounted`. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -60,7 +60,7 @@ fn one_round_leaves_the_goal_state_its_certificates_and_a_health_report() {
     assert_eq!(machine.document::<FetchStatus>().body.state, "goal state 1");
 }
 
-/// Demand 30: every connection to the platform was opened by uid 0; the fetcher has another user.
+/// Every connection to the platform was opened by uid 0; the fetcher has another user.
 #[test]
 fn asks_in_the_order_of_need_with_the_headers_of_the_protocol() {
     let Some(machine) = Machine::new(&format!("require_uid0_opener = true\n{SCENARIO}")) else { return };
@@ -142,7 +142,7 @@ fn tells_why_provisioning_failed_without_signatures_and_control_characters() {
     assert!(machine.fabric.record().is_ready());
 }
 
-/// Demand 37: no success is claimed that the platform didn't give.
+/// No success is claimed that the platform didn't give.
 #[test]
 fn says_what_the_platform_answered_to_a_report() {
     let Some(machine) = Machine::new(SCENARIO) else { return };

@@ -94,7 +94,7 @@ fn is_ready_at_once_follows_changes_and_ends_cleanly() {
     assert_eq!(resident.stop(), Some(0));
 }
 
-/// Demands 1 and 3: an unchanged goal state costs its requests, and not one byte on disk.
+/// An unchanged goal state costs its requests, and not one byte on disk.
 #[test]
 fn an_idle_machine_writes_nothing_and_keeps_its_connections() {
     let Some(machine) = Machine::new(&format!("{SCENARIO}\n[vm_settings]\nsupported = true")) else { return };

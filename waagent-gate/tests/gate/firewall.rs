@@ -1,6 +1,6 @@
 //! The reason for the gate: what the fetcher opens itself is stopped, what uid 0 opened for it works.
 //!
-//! Answers demand 30: firewall and guest proxy look at who opens a connection.
+//! Firewall and guest proxy look at who opens a connection.
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::net::SocketAddr;

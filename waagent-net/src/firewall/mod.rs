@@ -1,4 +1,4 @@
-//! The host firewall: only uid 0 may open connections to the WireServer (demands 23 to 29).
+//! The host firewall: only uid 0 may open connections to the WireServer.
 
 use std::net::Ipv4Addr;
 

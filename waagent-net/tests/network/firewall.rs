@@ -1,6 +1,4 @@
 //! The firewall in a network namespace of its own: what is in force, who gets through, what stays untouched.
-//!
-//! Answers demands 23 to 29.
 
 use std::fs;
 use std::process::Stdio;
@@ -225,7 +223,7 @@ fn follows_the_endpoint_to_another_address() {
 
 #[test]
 fn refuses_a_lease_that_names_another_server() {
-    // Demand A8: a false DHCP server.
+    // A false DHCP server.
     let Some(space) = Space::new("") else { return };
     space.write("run/systemd/netif/leases/1", "OPTION_245=0a090807\n");
     let (code, told) = space.net(&[]);

@@ -83,7 +83,6 @@ fn listeners(ports: &[u16]) -> Vec<TcpListener> {
 
 #[test]
 fn containers_reach_dns_and_nothing_else_that_is_secret() {
-    // Demand 29, attack A2.
     let Some((space, container, platform)) = network() else { return };
     let _listening = platform.inside(|| listeners(&[53, 80, 443, 32526]));
     let reaches = |port| container.inside(|| connects(0, port));
@@ -101,7 +100,7 @@ fn containers_reach_dns_and_nothing_else_that_is_secret() {
 
 #[test]
 fn answers_to_the_load_balancers_probes_pass_whoever_gives_them() {
-    // Demand 28: probes come from the platform's address; the service that answers isn't root's.
+    // Probes come from the platform's address; the service that answers isn't root's.
     let Some((space, _container, platform)) = network() else { return };
     assert_eq!(space.net(&[]).0, 0);
     nix::unistd::setfsuid(NOBODY.into());
@@ -118,7 +117,7 @@ fn answers_to_the_load_balancers_probes_pass_whoever_gives_them() {
 
 #[test]
 fn a_machine_without_any_network_is_served_at_once() {
-    // Demand 34: the known address first; nothing waits.
+    // The known address first; nothing waits.
     let Some(space) = Space::new("") else { return };
     run("ip", &["address", "flush", "dev", "lo"]);
     run("ip", &["link", "set", "lo", "down"]);
