@@ -15,7 +15,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getgroups};
 use waagent_common::sys::pidfd;
-use waagent_common::sys::spawn::{Identity, dress};
+use waagent_common::sys::spawn::{Identity, set_identity};
 use waagent_common::time::uptime;
 
 use waagent_common::command::output::Stream;
@@ -73,7 +73,7 @@ impl Launch<'_> {
             no_new_privs: false,
             session: true,
         };
-        dress(&mut command, identity);
+        set_identity(&mut command, identity);
         command.spawn()
     }
 }

@@ -1,12 +1,14 @@
 //! Plans and unpacks VM extensions.
 #![forbid(unsafe_code)]
 
-pub mod allow;
+pub mod admission;
 pub mod args;
 pub mod dbus;
 pub mod engine;
+pub mod error;
 pub mod events;
 pub mod exec_mount;
+pub mod extension_policy;
 pub mod guard;
 pub mod handler;
 pub mod inputs;
@@ -20,6 +22,4 @@ pub mod service;
 pub mod starter;
 pub mod status;
 pub mod systemd;
-pub mod trouble;
-pub mod verdict;
 pub mod watch;

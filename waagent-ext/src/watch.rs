@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use waagent_common::place::Place;
 
-use crate::handler::home::Home;
+use crate::handler::paths::HandlerPaths;
 
 /// What has changed since the last look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Watch {
     }
 
     /// Watches the status folders of these handlers, and the folders of those with a heartbeat.
-    pub fn follow(&mut self, homes: &[(Home, bool)]) {
+    pub fn follow(&mut self, homes: &[(HandlerPaths, bool)]) {
         let status = RENAMED
             | AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_DELETE

@@ -46,7 +46,7 @@ impl Folder {
 
 /// What was heard.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct Wakeup {
     /// Files that were put in place.
     pub changed: Vec<(Folder, String)>,
     /// Some changes were lost: look at everything.
@@ -99,7 +99,7 @@ impl Events {
     }
 
     /// Waits at most this long.
-    pub fn wait(&self, limit: Duration) -> Result<Heard, Fault> {
+    pub fn wait(&self, limit: Duration) -> Result<Wakeup, Fault> {
         let mut fds = [
             PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
@@ -107,12 +107,12 @@ impl Events {
         ];
         let limit = PollTimeout::try_from(limit.as_millis() + 1).unwrap_or(PollTimeout::MAX);
         match poll(&mut fds, limit) {
-            Ok(0) | Err(Errno::EINTR) => return Ok(Heard::default()),
+            Ok(0) | Err(Errno::EINTR) => return Ok(Wakeup::default()),
             Ok(_) => {}
             Err(error) => return Err(Fault::new(Exit::Os, format!("cannot wait: {error}"))),
         }
         let [files, signals, wake] = fds.map(|fd| fd.any().unwrap_or(false));
-        let mut heard = Heard::default();
+        let mut heard = Wakeup::default();
         if files {
             self.files(&mut heard)?;
         }
@@ -122,7 +122,7 @@ impl Events {
         Ok(heard)
     }
 
-    fn files(&self, heard: &mut Heard) -> Result<(), Fault> {
+    fn files(&self, heard: &mut Wakeup) -> Result<(), Fault> {
         let events = match self.inotify.read_events() {
             Ok(events) => events,
             Err(Errno::EAGAIN) => return Ok(()),

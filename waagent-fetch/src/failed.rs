@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 
 use serde::de::IgnoredAny;
-use waagent_common::documents::{Document, Failed, Glance, Inputs, Written, write_at};
+use waagent_common::documents::{Document, Failed, Inputs, UntypedDocument, Written, write_at};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::log;
@@ -67,8 +67,8 @@ pub fn forget(place: &Place, folder: Folder) {
     for unit in units {
         let path = place.lib(format!("fetch/failed/{unit}.json"));
         let Ok(Some(note)) = Document::<Failed>::read_at_if_there(place, &path) else { continue };
-        let is_over =
-            Glance::<IgnoredAny>::read(&place.lib(document)).is_ok_and(|it| it.written_at > note.written_at);
+        let is_over = UntypedDocument::<IgnoredAny>::read(&place.lib(document))
+            .is_ok_and(|it| it.written_at > note.written_at);
         if is_over && let Err(fault) = durable::remove(&path) {
             log::error(&fault.text);
         }

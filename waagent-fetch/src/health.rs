@@ -59,7 +59,7 @@ impl State {
 
 /// What a report came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum ReportOutcome {
     /// The platform knows all there is to know.
     Everything,
     /// It is to be told again, after a new goal state.
@@ -91,17 +91,17 @@ impl Reporter {
         sandbox: &Sandbox,
         server: WireServer<'_>,
         wire: &WireGoalState,
-    ) -> Result<Told, Fault> {
+    ) -> Result<ReportOutcome, Fault> {
         let is_ready = self.sent.as_ref().is_some_and(|sent| sent.state == State::Ready.name());
         if self.settled && !(wire.expects_health && is_ready && !self.repeated) {
-            return Ok(Told::Everything);
+            return Ok(ReportOutcome::Everything);
         }
         let (report, inputs) = self.wanted(place);
-        let Some(report) = report else { return Ok(Told::Everything) };
+        let Some(report) = report else { return Ok(ReportOutcome::Everything) };
         let asked = wire.expects_health && !self.repeated && report.state == State::Ready;
         if self.is_known(&report) && !asked {
             self.settled = true;
-            return Ok(Told::Everything);
+            return Ok(ReportOutcome::Everything);
         }
         let answer = server.health(&render(&wire.identity, &report));
         let (http_status, unsent) = match &answer {
@@ -110,11 +110,11 @@ impl Reporter {
             Err(failure) => (None, Some(failure.text.clone())),
         };
         let told = match answer.as_ref().ok().and_then(Throttled::of) {
-            _ if unsent.is_none() => Told::Everything,
-            Some(throttled) => Told::Throttled(throttled),
-            None => Told::Unsent,
+            _ if unsent.is_none() => ReportOutcome::Everything,
+            Some(throttled) => ReportOutcome::Throttled(throttled),
+            None => ReportOutcome::Unsent,
         };
-        if told == Told::Everything {
+        if told == ReportOutcome::Everything {
             self.repeated = self.repeated || report.state == State::Ready;
             self.fingerprint_tries = (report.state == State::Ready).then_some(FINGERPRINT_TRIES);
             log::info(&format!(

@@ -73,7 +73,7 @@ impl<'a> Plugin<'a> {
         body.insert("headers".to_owned(), headers.into());
         body.insert("requestUri".to_owned(), put.uri.expose().into());
         let body = serde_json::to_vec(&body).map_err(|error| HttpError::Refused(error.to_string()))?;
-        let request = self.dress(Request::put(&body)).header("content-type", "application/json");
+        let request = self.with_host_headers(Request::put(&body)).header("content-type", "application/json");
         self.client.platform(Target::HostGaPlugin, "/status", &request)
     }
 
@@ -101,7 +101,7 @@ impl<'a> Plugin<'a> {
         manifest: Option<&StorageUri>,
         request: Request<'b>,
     ) -> Request<'b> {
-        let mut request = self.dress(request).header("x-ms-artifact-location", uri.expose());
+        let mut request = self.with_host_headers(request).header("x-ms-artifact-location", uri.expose());
         if let Some(manifest) = manifest {
             request = request.header("x-ms-artifact-manifest-location", manifest.expose());
         }
@@ -111,7 +111,7 @@ impl<'a> Plugin<'a> {
         request
     }
 
-    fn dress<'b>(&self, request: Request<'b>) -> Request<'b> {
+    fn with_host_headers<'b>(&self, request: Request<'b>) -> Request<'b> {
         request
             .header("x-ms-version", API)
             .header("x-ms-containerid", self.ids.container_id.clone())

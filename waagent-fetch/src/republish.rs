@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::de::IgnoredAny;
 use waagent_common::documents::{
-    Body, Certificates, Endpoint, EndpointProblem, ExtensionStatus, Glance, GoalState, SealedCertificates,
-    Transport, TransportProblem, sha256,
+    Body, Certificates, Endpoint, EndpointProblem, ExtensionStatus, GoalState, SealedCertificates, Transport,
+    TransportProblem, UntypedDocument, sha256,
 };
 use waagent_common::durable;
 use waagent_common::fault::Fault;
@@ -92,7 +92,7 @@ impl Pair {
             return Ok(());
         };
         let digest = sha256(&bytes);
-        let made_from = Glance::<IgnoredAny>::read(&place.path(self.theirs)).ok();
+        let made_from = UntypedDocument::<IgnoredAny>::read(&place.path(self.theirs)).ok();
         let made_from = made_from.and_then(|it| it.inputs.get(self.name).cloned());
         if made_from.as_ref() == Some(&digest) {
             self.late = None;

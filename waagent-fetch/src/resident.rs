@@ -17,7 +17,7 @@ use waagent_common::program;
 use waagent_common::sys::heap;
 
 use crate::clock::{Clock, monotonic, random};
-use crate::events::{Events, Folder, Heard};
+use crate::events::{Events, Folder, Wakeup};
 use crate::fetcher::{Cure, remember};
 use crate::packages::{self, Work};
 use crate::plugin::HostIds;
@@ -227,7 +227,7 @@ impl<'a> Resident<'a> {
         started.is_ok()
     }
 
-    fn hear(&mut self, heard: &Heard) {
+    fn hear(&mut self, heard: &Wakeup) {
         while let Ok(report) = self.reports.1.try_recv() {
             self.take(report);
         }

@@ -15,7 +15,7 @@ use waagent_common::{log, time};
 use crate::clock::{monotonic, random};
 use crate::failure::{Failure, Kind};
 use crate::fetcher::{Fetcher, Round};
-use crate::health::{Reporter, Told};
+use crate::health::{ReportOutcome, Reporter};
 use crate::outage::Outage;
 use crate::packages::rounds::Channel;
 use crate::retry::Throttled;
@@ -89,12 +89,12 @@ impl Session {
         if let Err(fault) = &told {
             log::error(&fault.text);
         }
-        if let Ok(Told::Throttled(throttled)) = told {
+        if let Ok(ReportOutcome::Throttled(throttled)) = told {
             self.throttled = Some(throttled);
         }
         let round = self.fetcher.follow(&wire)?;
         let Fetcher { place, sandbox, client, .. } = &self.fetcher;
-        if told == Ok(Told::Everything) {
+        if told == Ok(ReportOutcome::Everything) {
             self.reporter.tell_fingerprint(place, sandbox, WireServer::new(client), &identity)?;
         }
         if round.changed {

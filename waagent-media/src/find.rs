@@ -15,7 +15,7 @@ use waagent_common::secret::Secret;
 use waagent_common::text::shown;
 
 use super::args::Named;
-use super::keep::{CUSTOM_DATA, MAX_OVF, OVF, SCVMM};
+use super::publish::{CUSTOM_DATA, MAX_OVF, OVF, SCVMM};
 use crate::medium::{self, Content, Medium};
 use waagent_common::device_nodes::Changes;
 

@@ -3,10 +3,10 @@
 
 pub mod apart;
 pub mod args;
+pub mod decide;
 pub mod find;
-pub mod keep;
 pub mod medium;
 pub mod policy;
+pub mod publish;
 pub mod release;
-pub mod standing;
 pub mod wait;

@@ -29,11 +29,11 @@ use waagent_common::lock::Lock;
 use waagent_common::program;
 use waagent_common::sandbox::Confine;
 use waagent_media::args::Args;
+use waagent_media::decide::{MediaDecision, decide};
 use waagent_media::find::{self, Missing};
 use waagent_media::policy::POLICY;
 use waagent_media::release::Wish;
-use waagent_media::standing::{Standing, standing};
-use waagent_media::{apart, keep, release, wait};
+use waagent_media::{apart, publish, release, wait};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -58,23 +58,23 @@ fn run(args: &Args) -> Result<Outcome> {
         }
         Wish::Release | Wish::None => {}
     }
-    let wait = match standing(&place, &config, again)? {
-        Standing::Nothing(why) => return Ok(Outcome::Unchanged(why)),
-        Standing::CloudInit => return Ok(keep::left_to_cloud_init(&place, &inputs, &sandbox)?),
-        Standing::Disabled => {
-            return Ok(keep::absent(&place, "Provisioning.Agent=disabled", &inputs, &sandbox)?);
+    let wait = match decide(&place, &config, again)? {
+        MediaDecision::Nothing(why) => return Ok(Outcome::Unchanged(why)),
+        MediaDecision::CloudInit => return Ok(publish::left_to_cloud_init(&place, &inputs, &sandbox)?),
+        MediaDecision::Disabled => {
+            return Ok(publish::absent(&place, "Provisioning.Agent=disabled", &inputs, &sandbox)?);
         }
-        Standing::Wanted { wait } => wait,
+        MediaDecision::Wanted { wait } => wait,
     };
     let read = |changes: &Changes| {
         apart::look(&POLICY, &args.common, &sandbox, named.as_ref(), changes, |sandbox, candidates| {
             sandbox.satisfies(config.switch(SwitchKey::SandboxRequired)).map_err(Missing::Refused)?;
             let found = find::read_one(&place, named.as_ref(), candidates)?;
-            Ok(keep::found(&place, &found, &inputs, sandbox))
+            Ok(publish::found(&place, &found, &inputs, sandbox))
         })
     };
     match wait::for_medium(read, named.is_some(), wait) {
         Ok(outcome) => Ok(outcome),
-        Err(missing) => Ok(keep::missing(&place, missing, &inputs, &sandbox)?),
+        Err(missing) => Ok(publish::missing(&place, missing, &inputs, &sandbox)?),
     }
 }

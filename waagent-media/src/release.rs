@@ -20,7 +20,7 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::cdrom;
 
 use super::args::Named;
-use super::keep::{self, CUSTOM_DATA, OVF};
+use super::publish::{self, CUSTOM_DATA, OVF};
 
 /// What provisioning wishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub fn release(place: &Place, named: Option<&Named>, sandbox: &Sandbox) -> Resul
         (None, Some(device)) => open_and_eject(Path::new(device)),
         (None, None) => Ejected::No("no medium was read".to_owned()),
     };
-    keep::released(place, sandbox)?;
+    publish::released(place, sandbox)?;
     Ok(Outcome::Done(format!("removed the copy of {OVF}; {}", ejected.text())))
 }
 

@@ -35,7 +35,7 @@ use waagent_provision::decide::Decision;
 use waagent_provision::policy::POLICY;
 use waagent_provision::provision::{Hope, Run, provision};
 use waagent_provision::status::Sources;
-use waagent_provision::{console, leave, library, privileges, status};
+use waagent_provision::{console, not_provisioning, privileges, state_folder, status};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -64,19 +64,19 @@ fn run(args: &Args) -> Result<Outcome> {
 }
 
 fn pass(run: &mut Run<'_>) -> Result<Outcome> {
-    console::start(leave::uses_console(run));
+    console::start(not_provisioning::uses_console(run));
     if !run.args.plan {
-        library::repair(run.place)?;
+        state_folder::repair(run.place)?;
     }
     let decision = Decision::make(run.config, run.place, &run.id, run.args.force);
     if decision != Decision::Provision {
         privileges::host_name_is_settled()?;
     }
     match decision {
-        Decision::Disabled => leave::disabled(run),
-        Decision::Already => leave::already(run),
-        Decision::Adopt(why) => leave::adopt(run, &why),
-        Decision::CloudInit => leave::to_cloud_init(run),
+        Decision::Disabled => not_provisioning::disabled(run),
+        Decision::Already => not_provisioning::already(run),
+        Decision::Adopt(why) => not_provisioning::adopt(run, &why),
+        Decision::CloudInit => not_provisioning::to_cloud_init(run),
         Decision::Provision => provision(run),
         Decision::Refuse(error) => {
             let blank = status::blank(run.place, &run.id, "waagent");

@@ -43,7 +43,7 @@ pub struct Pass<'a> {
 
 /// What a step came to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Came {
+pub enum StepOutcome {
     /// Something was changed.
     Done(String),
     /// It was so already.
@@ -64,7 +64,7 @@ pub struct Row {
     /// Steps without which it makes no sense.
     pub needs: &'static [&'static str],
     /// The step itself.
-    pub run: fn(&mut Pass<'_>) -> Result<Came>,
+    pub run: fn(&mut Pass<'_>) -> Result<StepOutcome>,
 }
 
 impl Pass<'_> {
@@ -75,7 +75,7 @@ impl Pass<'_> {
             let start = Instant::now();
             let lacking = row.needs.iter().find(|need| self.has_failed(need));
             let came = if let Some(lacking) = lacking {
-                Ok(Came::Skipped(format!("step '{lacking}' failed")))
+                Ok(StepOutcome::Skipped(format!("step '{lacking}' failed")))
             } else {
                 self.start(row)?;
                 (row.run)(self)
@@ -124,15 +124,15 @@ impl Pass<'_> {
         }
     }
 
-    fn end(&mut self, row: &Row, came: Result<Came>, ms: u64) -> Result<()> {
+    fn end(&mut self, row: &Row, came: Result<StepOutcome>, ms: u64) -> Result<()> {
         let (state, shown, detail) = match came {
-            Ok(Came::Done(detail)) => (JournalState::Done, "done", detail),
-            Ok(Came::Unchanged(detail)) => (JournalState::Done, "unchanged", detail),
-            Ok(Came::Skipped(why)) if row.needs.iter().any(|need| self.has_failed(need)) => {
+            Ok(StepOutcome::Done(detail)) => (JournalState::Done, "done", detail),
+            Ok(StepOutcome::Unchanged(detail)) => (JournalState::Done, "unchanged", detail),
+            Ok(StepOutcome::Skipped(why)) if row.needs.iter().any(|need| self.has_failed(need)) => {
                 (JournalState::Skipped, "held-up", why)
             }
-            Ok(Came::Skipped(why)) => (JournalState::Skipped, "skipped", why),
-            Ok(Came::Waiting(things)) => {
+            Ok(StepOutcome::Skipped(why)) => (JournalState::Skipped, "skipped", why),
+            Ok(StepOutcome::Waiting(things)) => {
                 let detail = things.join(", ");
                 self.waits_for.extend(things);
                 (JournalState::Waiting, "waiting", detail)

@@ -14,7 +14,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Serialize;
-use waagent_common::sys::spawn::{dress, pass_socket};
+use waagent_common::sys::spawn::{pass_socket, set_identity};
 use waagent_common::sys::wait::{Ended, ended_child};
 
 use super::journal::{brief, mib, say};
@@ -122,7 +122,7 @@ impl Children {
         if let Some(socket) = start.socket {
             pass_socket(&mut command, socket)?;
         }
-        dress(&mut command, start.program.identity()?);
+        set_identity(&mut command, start.program.identity()?);
         let mut child = command.spawn().with_context(|| format!("cannot execute '{}'", binary.display()))?;
         let stderr = child.stderr.take();
         if let Some(pipe) = &stderr {

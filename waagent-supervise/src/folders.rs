@@ -52,7 +52,7 @@ fn make_line(line: &str) -> Result<()> {
         [first, ..] if first.starts_with('#') => Ok(()),
         ["d", path, mode, user, group] => {
             fs::create_dir_all(path).with_context(|| format!("cannot make '{path}'"))?;
-            dress(path, mode, user, group, OFlag::O_DIRECTORY)
+            set_owner_and_mode(path, mode, user, group, OFlag::O_DIRECTORY)
         }
         ["f", path, mode, user, group] => {
             OpenOptions::new()
@@ -62,11 +62,11 @@ fn make_line(line: &str) -> Result<()> {
                 .custom_flags(nix::libc::O_NOFOLLOW)
                 .open(path)
                 .with_context(|| format!("cannot make '{path}'"))?;
-            dress(path, mode, user, group, OFlag::empty())
+            set_owner_and_mode(path, mode, user, group, OFlag::empty())
         }
         ["z", path, mode, user, group] => {
             // Sysfs of a machine without SMBIOS, or read-only in a container.
-            if let Err(error) = dress(path, mode, user, group, OFlag::empty()) {
+            if let Err(error) = set_owner_and_mode(path, mode, user, group, OFlag::empty()) {
                 log::verbose(&format!("{error:#}, ignoring"));
             }
             Ok(())
@@ -81,7 +81,7 @@ fn make_line(line: &str) -> Result<()> {
 
 /// Gives owner and mode to what is there. Its folder may be another program's, whose user can put a link in its place:
 /// none is followed.
-fn dress(path: &str, mode: &str, user: &str, group: &str, kind: OFlag) -> Result<()> {
+fn set_owner_and_mode(path: &str, mode: &str, user: &str, group: &str, kind: OFlag) -> Result<()> {
     let place = Place::new(Path::new("/"));
     let missing = |what: &str, name: &str| format!("there is no {what} '{name}'");
     let uid = uid_of(&place, user).with_context(|| missing("user", user))?;

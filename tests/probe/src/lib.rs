@@ -44,7 +44,7 @@ use waagent_common::args::Common;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Confine;
 use waagent_common::sys::attempt;
-use waagent_common::sys::spawn::{Identity, capability, dress};
+use waagent_common::sys::spawn::{Identity, capability, set_identity};
 use waagent_common::users::{gid_of, uid_of};
 use waagent_declaration::{Policy, RunsAs};
 
@@ -169,7 +169,7 @@ impl<'a> Probe<'a> {
             no_new_privs: true,
             session: false,
         };
-        dress(&mut command, identity);
+        set_identity(&mut command, identity);
         let output = command.output().expect("the test starts itself");
         output.status.code().unwrap_or_else(|| panic!("{act:?}: {output:?}"))
     }

@@ -32,7 +32,6 @@ mod extension_state;
 mod extension_status;
 mod fetch_status;
 mod firewall;
-mod glance;
 mod goal_state;
 mod health;
 mod media;
@@ -42,6 +41,7 @@ mod provision_journal;
 mod provision_status;
 mod resource_disk;
 mod transport;
+mod untyped;
 mod uris;
 
 pub use begun::*;
@@ -54,7 +54,6 @@ pub use extension_state::*;
 pub use extension_status::*;
 pub use fetch_status::*;
 pub use firewall::*;
-pub use glance::*;
 pub use goal_state::*;
 pub use health::*;
 pub use media::*;
@@ -64,6 +63,7 @@ pub use provision_journal::*;
 pub use provision_status::*;
 pub use resource_disk::*;
 pub use transport::*;
+pub use untyped::*;
 pub use uris::*;
 
 /// What a document holds, and the facts by which a reader knows it.

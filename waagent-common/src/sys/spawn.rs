@@ -28,7 +28,7 @@ pub struct Identity {
 }
 
 /// Makes the command take this identity between fork and exec.
-pub fn dress(command: &mut Command, identity: Identity) {
+pub fn set_identity(command: &mut Command, identity: Identity) {
     let kept = identity.capabilities.as_ref().map(mask);
     // SAFETY: between fork and exec of a process that may have other threads only what is async-signal-safe is sound
     // (fork(2)): `take_on` makes system calls, and neither allocates nor calls what the C library keeps locks for.

@@ -9,16 +9,16 @@ use waagent_common::log;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
 use super::{ENDING, Engine, Rest};
+use crate::error::{ExtensionError, code};
 use crate::guard;
 use crate::handler::adopt;
 use crate::handler::contract;
-use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
+use crate::handler::paths::HandlerPaths;
 use crate::package::{copy, unpack};
 use crate::plan::align::{align, fresh, status};
 use crate::plan::step::{Step, Wish, next};
 use crate::status::read;
-use crate::trouble::{Trouble, code};
 use waagent_common::resident;
 
 impl Engine<'_> {
@@ -33,8 +33,8 @@ impl Engine<'_> {
         match self.step(&extension) {
             Ok(rest) => Ok(rest),
             // Broken off, it isn't the extension's failure; what is will be met again.
-            Err(Stop::Trouble(_)) if resident::must_end() => Ok(Some(Rest::Idle(ENDING.to_owned()))),
-            Err(Stop::Trouble(trouble)) => {
+            Err(Stop::ExtensionError(_)) if resident::must_end() => Ok(Some(Rest::Idle(ENDING.to_owned()))),
+            Err(Stop::ExtensionError(trouble)) => {
                 self.fail(&extension.name, trouble, None);
                 Ok(None)
             }
@@ -120,14 +120,14 @@ impl Engine<'_> {
         &self,
         extension: &Extension,
         package: &Document<Package>,
-        home: &Home,
+        home: &HandlerPaths,
         keep: bool,
-    ) -> Result<PackageSignature, Trouble> {
+    ) -> Result<PackageSignature, ExtensionError> {
         let stamp = package.body.sha256.as_ref().map_or_else(String::new, ToString::to_string);
         let input = guard::bytes_of(home, ForeignKind::Package, stamp);
         self.guard.work(input, || self.unpack_fetched(extension, package, home, keep)).unwrap_or_else(|why| {
             let text = format!("Failed to download artifacts: [ExtensionDownloadError] {why}");
-            Err(Trouble::new(code::PACKAGE_EXTRACTION, "Download", text))
+            Err(ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text))
         })
     }
 
@@ -136,9 +136,9 @@ impl Engine<'_> {
         &self,
         extension: &Extension,
         package: &Document<Package>,
-        home: &Home,
+        home: &HandlerPaths,
         keep: bool,
-    ) -> Result<PackageSignature, Trouble> {
+    ) -> Result<PackageSignature, ExtensionError> {
         let limits = &self.settings.limits;
         let (archive, digest) =
             copy::take(self.place, package, limits).map_err(|why| not_had(code::PACKAGE_DOWNLOAD, &why))?;
@@ -192,7 +192,7 @@ impl Engine<'_> {
     pub(super) fn skip(&mut self, index: usize, why: &str) {
         let item = self.state.round.as_ref().and_then(|round| round.items.get(index));
         if let Some(name) = item.map(|item| item.name.clone()) {
-            self.fail(&name, Trouble::new(code::UNKNOWN, "ExtensionProcessing", why), None);
+            self.fail(&name, ExtensionError::new(code::UNKNOWN, "ExtensionProcessing", why), None);
             self.settle(index, ItemState::Skipped);
         }
     }
@@ -212,7 +212,7 @@ impl Engine<'_> {
 
     /// The handler's round ends here. A status that the extension itself wrote since this mark of its file
     /// (none: since now) speaks for itself.
-    pub(super) fn fail(&mut self, name: &HandlerName, trouble: Trouble, before: Option<String>) {
+    pub(super) fn fail(&mut self, name: &HandlerName, trouble: ExtensionError, before: Option<String>) {
         let number =
             self.extension(name).and_then(|extension| extension.settings.first()).map(|s| s.sequence_number);
         let note = self.item_mut(name).and_then(|item| {
@@ -264,14 +264,14 @@ impl Engine<'_> {
 /// Why a step ends without having been done.
 pub(super) enum Stop {
     /// The extension's failure.
-    Trouble(Trouble),
+    ExtensionError(ExtensionError),
     /// Ours: nothing further may be done.
     Fatal(anyhow::Error),
 }
 
-impl From<Trouble> for Stop {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<ExtensionError> for Stop {
+    fn from(trouble: ExtensionError) -> Self {
+        Self::ExtensionError(trouble)
     }
 }
 
@@ -281,7 +281,7 @@ impl From<anyhow::Error> for Stop {
     }
 }
 
-fn had(package: &Package) -> Result<(), Trouble> {
+fn had(package: &Package) -> Result<(), ExtensionError> {
     let why = package.error.as_deref();
     match package.state {
         PackageState::Ready => Ok(()),
@@ -290,15 +290,19 @@ fn had(package: &Package) -> Result<(), Trouble> {
                 "Unable to find version {} in manifest for extension {}",
                 package.version, package.name
             );
-            Err(Trouble::new(code::UNKNOWN, "Download", text))
+            Err(ExtensionError::new(code::UNKNOWN, "Download", text))
         }
         PackageState::NoUri => Err(not_had(code::MANIFEST_DOWNLOAD, why.unwrap_or("no URI for the package"))),
         PackageState::Failed => Err(not_had(code::PACKAGE_DOWNLOAD, why.unwrap_or("no reason given"))),
     }
 }
 
-fn not_had(code: i32, why: &str) -> Trouble {
-    Trouble::new(code, "Download", format!("Failed to download artifacts: [ExtensionDownloadError] {why}"))
+fn not_had(code: i32, why: &str) -> ExtensionError {
+    ExtensionError::new(
+        code,
+        "Download",
+        format!("Failed to download artifacts: [ExtensionDownloadError] {why}"),
+    )
 }
 
 /// The kinds whose failure names the update as a whole.

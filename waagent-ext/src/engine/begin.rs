@@ -12,7 +12,7 @@ use waagent_common::time;
 use super::{Engine, Rest, is};
 use crate::handler::adopt;
 use crate::handler::certificates;
-use crate::handler::home::Home;
+use crate::handler::paths::HandlerPaths;
 use crate::plan::align::{align, fresh, status};
 use crate::plan::order;
 use crate::plan::step::{Step, Wish, next};
@@ -153,7 +153,7 @@ impl Engine<'_> {
     fn note_vanished(&mut self) {
         let logs = &self.settings.logs;
         for record in &mut self.state.handlers {
-            let gone = |version| !Home::new(self.place, logs, &record.name, version).base().is_dir();
+            let gone = |version| !HandlerPaths::new(self.place, logs, &record.name, version).base().is_dir();
             if record.state != HandlerState::NotInstalled && gone(&record.version) {
                 log::warning(&format!(
                     "[{}-{}] its folder is gone, installing anew",
@@ -176,13 +176,19 @@ impl Engine<'_> {
         }
     }
 
-    pub(super) fn verdict_of(&self, extension: &Extension) -> Result<&'static str, crate::trouble::Trouble> {
+    pub(super) fn verdict_of(
+        &self,
+        extension: &Extension,
+    ) -> Result<&'static str, crate::error::ExtensionError> {
         let all = self.known.goal.as_ref().map_or(&[][..], |goal| &goal.body.extensions);
-        self.verdict.on(extension, all)
+        self.admission.on(extension, all)
     }
 
     /// The same with the word about signatures for the first step: a package that couldn't be used isn't fetched.
-    fn verdict_with_signature(&self, extension: &Extension) -> Result<&'static str, crate::trouble::Trouble> {
+    fn verdict_with_signature(
+        &self,
+        extension: &Extension,
+    ) -> Result<&'static str, crate::error::ExtensionError> {
         let rule = self.verdict_of(extension)?;
         match self.first_step(extension) {
             Some((step, record)) => self.is_signed_enough(extension, &record, &step).map(|()| rule),
@@ -200,7 +206,7 @@ impl Engine<'_> {
 
     fn planned(&self, extension: &Extension) -> PlannedHandler {
         let verdict = self.verdict_with_signature(extension);
-        let signed = self.verdict.demands_signature(&extension.name);
+        let signed = self.admission.demands_signature(&extension.name);
         PlannedHandler {
             name: extension.name.clone(),
             version: extension.version.clone(),

@@ -11,12 +11,12 @@ use waagent_common::types::HandlerVersion;
 
 use super::act::Stop;
 use super::{Engine, Rest};
+use crate::error::{ExtensionError, code_of, operation_of};
 use crate::handler::command_log;
-use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
+use crate::handler::paths::HandlerPaths;
 use crate::inputs;
 use crate::status::read;
-use crate::trouble::{Trouble, code_of, operation_of};
 use waagent_common::command::environment;
 
 /// Features of the agent that handlers ask for: none is done yet.
@@ -58,7 +58,7 @@ impl Engine<'_> {
         extension: &Extension,
         record: &HandlerRecord,
         kind: CommandKind,
-        home: &Home,
+        home: &HandlerPaths,
         line: &str,
     ) -> Command {
         self.state.commands = self.state.commands.saturating_add(1);
@@ -88,7 +88,7 @@ impl Engine<'_> {
         extension: &Extension,
         record: &HandlerRecord,
         kind: CommandKind,
-        home: &Home,
+        home: &HandlerPaths,
     ) -> BTreeMap<String, String> {
         let mut environment = self.basic.clone();
         let number = extension.settings.first().map_or(0, |settings| settings.sequence_number);
@@ -125,7 +125,7 @@ impl Engine<'_> {
     fn hand_over(
         &mut self,
         command: &Command,
-        home: &Home,
+        home: &HandlerPaths,
         record: &HandlerRecord,
         status_before: Option<String>,
     ) -> Result<Rest, Stop> {
@@ -148,14 +148,14 @@ impl Engine<'_> {
         if let Err(fault) = self.have_started(&command.id) {
             self.state.command = None;
             let text = format!("[ExtensionOperationError] cannot start command {}: {fault}", command.id);
-            return Err(Trouble::new(code_of(command.kind), operation_of(command.kind), text).into());
+            return Err(ExtensionError::new(code_of(command.kind), operation_of(command.kind), text).into());
         }
         Ok(self.rest_of(&command.id))
     }
 }
 
 /// Tells people what is handed over, the variables that are the contract's included.
-fn say(command: &Command, home: &Home) {
+fn say(command: &Command, home: &HandlerPaths) {
     let added: BTreeMap<_, _> = command
         .environment
         .iter()
@@ -169,7 +169,7 @@ fn say(command: &Command, home: &Home) {
 }
 
 /// The handler's slice: administrators have drop-ins under these names.
-fn slice(home: &Home) -> String {
+fn slice(home: &HandlerPaths) -> String {
     let mut name = "azure-vmextensions-".to_owned();
     for byte in home.name.as_str().bytes() {
         match byte {

@@ -12,10 +12,10 @@ use waagent_common::time;
 use super::Engine;
 use super::act::is_update;
 use super::outcome::{self, Ended};
+use crate::error::{ExtensionError, code, code_of, operation_of};
 use crate::handler::command_log;
 use crate::handler::manifest::Manifest;
 use crate::plan::align::status;
-use crate::trouble::{Trouble, code, code_of, operation_of};
 
 impl Engine<'_> {
     /// Takes up the result of the command that was handed over, if there is one by now.
@@ -158,7 +158,7 @@ impl Engine<'_> {
         running: &RunningCommand,
         old: bool,
         of_round: bool,
-        trouble: Trouble,
+        trouble: ExtensionError,
         exit_code: &str,
     ) {
         let name = running.name.clone();
@@ -229,15 +229,15 @@ fn failed(running: &RunningCommand, why: &str) -> Ended {
     let code = code_of(running.kind);
     let text = format!("[ExtensionOperationError] {why}");
     Ended {
-        trouble: Some(Trouble::new(code, operation_of(running.kind), text)),
+        trouble: Some(ExtensionError::new(code, operation_of(running.kind), text)),
         exit_code: code.to_string(),
         output: String::new(),
     }
 }
 
 /// A failure within an update, in its words; a timeout keeps its number where it is the update command's own.
-fn of_update(trouble: &Trouble, of_old: bool) -> Trouble {
+fn of_update(trouble: &ExtensionError, of_old: bool) -> ExtensionError {
     let code = if of_old || trouble.code != code::TIMED_OUT { code::UPDATE } else { trouble.code };
     let flag = if of_old { "; ContinueOnUpdate: False" } else { "" };
-    Trouble::new(code, "Update", format!("[ExtensionUpdateError] {}{flag}", trouble.text))
+    ExtensionError::new(code, "Update", format!("[ExtensionUpdateError] {}{flag}", trouble.text))
 }

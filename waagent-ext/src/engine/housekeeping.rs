@@ -10,7 +10,7 @@ use waagent_common::types::HandlerName;
 use super::{Engine, is};
 use crate::events;
 use crate::handler::adopt;
-use crate::handler::home::Home;
+use crate::handler::paths::HandlerPaths;
 use crate::package::unpack::beside;
 use waagent_common::command::output;
 use waagent_common::remove;
@@ -37,7 +37,7 @@ impl Engine<'_> {
     }
 
     /// Removes a handler's folder: first its name, so that it is free, then what is in it as far as that goes.
-    pub(super) fn remove_folder(&mut self, home: &Home) {
+    pub(super) fn remove_folder(&mut self, home: &HandlerPaths) {
         let aside = (0..100)
             .map(|n| beside(home, &format!("trash-{n}")))
             .find(|path| path.symlink_metadata().is_err());

@@ -15,15 +15,15 @@ use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
+use crate::admission::Admission;
 use crate::guard::Guard;
-use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
+use crate::handler::paths::HandlerPaths;
 use crate::inputs::Known;
 use crate::package::Limits;
 use crate::plan::order::{self, Turn, Turnable};
 use crate::starter::Starter;
 use crate::status::report::{Reporter, Sources};
-use crate::verdict::Verdict;
 use start::Asked;
 use waagent_common::boot;
 use waagent_common::resident;
@@ -99,7 +99,7 @@ pub struct Engine<'a> {
     /// Around all work on foreign bytes.
     guard: Guard<'a>,
     known: Known,
-    verdict: Verdict,
+    admission: Admission,
     state: ExtensionState,
     /// The state as it is on disk.
     saved: Option<ExtensionState>,
@@ -131,7 +131,7 @@ impl<'a> Engine<'a> {
             asked: None,
             known: Known::read(place, &guard)?,
             guard,
-            verdict: Verdict::read(place, config),
+            admission: Admission::read(place, config),
             saved: Some(state.clone()).filter(|state| *state != ExtensionState::default()),
             state,
             reporter: Reporter::default(),
@@ -208,7 +208,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Folders whose changes matter besides the documents': of each handler, and whether it has a heartbeat.
-    pub fn watched(&self) -> Vec<(Home, bool)> {
+    pub fn watched(&self) -> Vec<(HandlerPaths, bool)> {
         let home = |record: &HandlerRecord| {
             let home = self.home(&record.name, &record.version);
             let heartbeat = record.state == HandlerState::Enabled
@@ -288,8 +288,8 @@ impl<'a> Engine<'a> {
         item.map_or_else(String::new, |item| item.name.to_string())
     }
 
-    fn home(&self, name: &HandlerName, version: &HandlerVersion) -> Home {
-        Home::new(self.place, &self.settings.logs, name, version)
+    fn home(&self, name: &HandlerName, version: &HandlerVersion) -> HandlerPaths {
+        HandlerPaths::new(self.place, &self.settings.logs, name, version)
     }
 }
 

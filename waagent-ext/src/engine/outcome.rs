@@ -7,7 +7,7 @@ use waagent_common::documents::{Command, CommandResult, CommandState};
 use waagent_common::durable::open_regular;
 use waagent_common::place::Place;
 
-use crate::trouble::{Trouble, code, code_of, operation_of};
+use crate::error::{ExtensionError, code, code_of, operation_of};
 use waagent_common::command::noexec;
 use waagent_common::command::output::{HEAD, head_of};
 
@@ -20,7 +20,7 @@ const FRAME: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Its failure, if it failed.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<ExtensionError>,
     /// What later commands of an update are told.
     pub exit_code: String,
     /// Its output, framed.
@@ -53,7 +53,7 @@ pub fn judge(place: &Place, command: &Command, result: &CommandResult) -> Ended 
             (own, own.to_string(), format!("[ExtensionOperationError] {why}: {full}"))
         }
     };
-    Ended { trouble: Some(Trouble::new(code, operation_of(command.kind), text)), exit_code, output }
+    Ended { trouble: Some(ExtensionError::new(code, operation_of(command.kind), text)), exit_code, output }
 }
 
 fn noexec_warning(place: &Place) -> String {

@@ -4,17 +4,21 @@ use waagent_common::documents::{CommandKind, Extension, ForeignKind};
 use waagent_common::log;
 
 use super::{Engine, Rest};
+use crate::error::{ExtensionError, code};
 use crate::exec_mount;
 use crate::guard;
-use crate::handler::home::Home;
+use crate::handler::paths::HandlerPaths;
 use crate::handler::{carry, certificates, contract};
 use crate::inputs::Certificate;
-use crate::trouble::{Trouble, code};
 use waagent_common::command::noexec;
 
 impl Engine<'_> {
     /// Prepares the wanted version once in a round; says what it waits for, if it does.
-    pub(super) fn prepare(&mut self, extension: &Extension, home: &Home) -> Result<Option<Rest>, Trouble> {
+    pub(super) fn prepare(
+        &mut self,
+        extension: &Extension,
+        home: &HandlerPaths,
+    ) -> Result<Option<Rest>, ExtensionError> {
         if self.prepared.contains(&extension.name) {
             return Ok(None);
         }
@@ -37,7 +41,7 @@ impl Engine<'_> {
             ));
         }
         let not_written = |why: String| {
-            Trouble::new(
+            ExtensionError::new(
                 code::UNKNOWN,
                 "ExtensionProcessing",
                 format!("Failed to update settings file: {why}"),
@@ -67,12 +71,13 @@ impl Engine<'_> {
     pub(super) fn carry_over(
         &self,
         kind: CommandKind,
-        old: Option<&Home>,
-        new: &Home,
-    ) -> Result<(), Trouble> {
+        old: Option<&HandlerPaths>,
+        new: &HandlerPaths,
+    ) -> Result<(), ExtensionError> {
         let (CommandKind::Update, Some(old)) = (kind, old) else { return Ok(()) };
-        let failed =
-            |why: String| Trouble::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {why}"));
+        let failed = |why: String| {
+            ExtensionError::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {why}"))
+        };
         let input = guard::bytes_of(old, ForeignKind::Carried, format!("for {}", new.version));
         let carried = self.guard.work(input, || carry::over(&old.open()?, &new.open()?)).map_err(failed)?;
         carried.map_err(|fault| failed(fault.to_string()))

@@ -7,10 +7,10 @@ use waagent_common::log;
 use waagent_common::types::Sha256;
 
 use super::Engine;
-use crate::handler::home::Home;
+use crate::error::{ExtensionError, code};
+use crate::handler::paths::HandlerPaths;
 use crate::package::signature::{self, Trust};
 use crate::plan::step::Step;
-use crate::trouble::{Trouble, code};
 
 impl Engine<'_> {
     /// May this step be taken, as far as signatures go? What is there may always be disabled and removed.
@@ -19,8 +19,8 @@ impl Engine<'_> {
         extension: &Extension,
         record: &HandlerRecord,
         step: &Step,
-    ) -> Result<(), Trouble> {
-        if !self.verdict.demands_signature(&extension.name) {
+    ) -> Result<(), ExtensionError> {
+        if !self.admission.demands_signature(&extension.name) {
             return Ok(());
         }
         let is_verified = || {
@@ -42,8 +42,8 @@ impl Engine<'_> {
         extension: &Extension,
         archive: &File,
         digest: &Sha256,
-        home: &Home,
-    ) -> Result<PackageSignature, Trouble> {
+        home: &HandlerPaths,
+    ) -> Result<PackageSignature, ExtensionError> {
         let trust = Trust::read(self.place, self.config);
         let found = signature::judge(archive, digest, extension, trust, &self.settings.limits)?;
         let why = found.why.as_deref().unwrap_or(MISSING);
@@ -52,7 +52,7 @@ impl Engine<'_> {
                 let name = home.full_name();
                 log::info(&format!("Successfully validated signature for package '{name}'"));
             }
-            _ if self.verdict.demands_signature(&extension.name) => return Err(refusal(why)),
+            _ if self.admission.demands_signature(&extension.name) => return Err(refusal(why)),
             SignatureVerdict::Refused => log::warning(&format!("[{}] {why}, ignoring", home.full_name())),
             SignatureVerdict::Absent => {}
         }
@@ -60,8 +60,8 @@ impl Engine<'_> {
     }
 }
 
-fn refusal(why: &str) -> Trouble {
-    Trouble::new(code::PACKAGE_EXTRACTION, "Download", why).overriding()
+fn refusal(why: &str) -> ExtensionError {
+    ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", why).overriding()
 }
 
 const MISSING: &str = "package signature required by policy but the goal state has none";

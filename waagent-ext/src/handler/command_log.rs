@@ -11,14 +11,14 @@ use waagent_common::secret::redact_uris;
 use waagent_common::time;
 
 use super::folder::Folder;
-use super::home::Home;
+use super::paths::HandlerPaths;
 
 /// A log over this is cut to its last part of this size, in bytes.
 const MAX: u64 = 10 << 20;
 const FILE: &str = "CommandExecution.log";
 
 /// The folder of the handler's logs; its parent isn't the handler's, and must be there.
-pub fn folder(home: &Home) -> Result<Folder, Fault> {
+pub fn folder(home: &HandlerPaths) -> Result<Folder, Fault> {
     let parent = home
         .logs()
         .parent()
@@ -27,13 +27,13 @@ pub fn folder(home: &Home) -> Result<Folder, Fault> {
 }
 
 /// Appends a line. A log that can't be written stops nothing: that is said once, in our own.
-pub fn append(home: &Home, level: &str, text: &str) {
+pub fn append(home: &HandlerPaths, level: &str, text: &str) {
     if let Err(error) = try_append(home, level, text) {
         log::warning(&format!("cannot write '{}': {error}, ignoring", home.logs().join(FILE).display()));
     }
 }
 
-fn try_append(home: &Home, level: &str, text: &str) -> anyhow::Result<()> {
+fn try_append(home: &HandlerPaths, level: &str, text: &str) -> anyhow::Result<()> {
     let folder = folder(home)?;
     let flags = OFlag::O_RDWR
         | OFlag::O_APPEND

@@ -6,14 +6,14 @@ use waagent_common::fault::Fault;
 use waagent_common::json::JsonText;
 
 use super::folder::Folder;
-use super::home::Home;
+use super::paths::HandlerPaths;
 use crate::python_json::{dumps, respell, string};
 
 /// Settings and status files of older sequence numbers that are kept, of each kind.
 const KEPT: usize = 10;
 
 /// Makes the folders of the contract, and `HandlerEnvironment.json` where it isn't what it should be.
-pub fn prepare(home: &Home) -> Result<(), Fault> {
+pub fn prepare(home: &HandlerPaths) -> Result<(), Fault> {
     let base = home.open()?;
     base.make("config", 0o700)?;
     base.make("status", 0o700)?;
@@ -26,7 +26,7 @@ pub fn prepare(home: &Home) -> Result<(), Fault> {
 }
 
 /// The bytes of `HandlerEnvironment.json`.
-pub fn environment(home: &Home) -> String {
+pub fn environment(home: &HandlerPaths) -> String {
     let below =
         |path: &std::path::Path, name: &str| Value::String(path.join(name).to_string_lossy().into_owned());
     let events = below(home.logs(), "events");
@@ -48,7 +48,7 @@ pub fn environment(home: &Home) -> String {
 
 /// Writes the settings file: always anew, since handlers without the variable take the newest file.
 pub fn write_settings(
-    home: &Home,
+    home: &HandlerPaths,
     settings: Option<&ExtensionSettings>,
     thumbprint: Option<&str>,
 ) -> Result<(), Fault> {
@@ -91,7 +91,7 @@ pub fn runtime_settings(settings: &ExtensionSettings, thumbprint: Option<&str>) 
 }
 
 /// Writes `HandlerState` and `HandlerStatus`, for extensions, support tools and agents to come. We never trust them.
-pub fn write_marks(home: &Home, record: &HandlerRecord) -> Result<(), Fault> {
+pub fn write_marks(home: &HandlerPaths, record: &HandlerRecord) -> Result<(), Fault> {
     let config = home.open()?.make("config", 0o700)?;
     let word = match record.state {
         HandlerState::Installed => "Installed",
@@ -109,7 +109,7 @@ pub fn write_marks(home: &Home, record: &HandlerRecord) -> Result<(), Fault> {
 }
 
 /// Says to other tools that the package's signature was verified. We never trust it.
-pub fn mark_validated(home: &Home) -> Result<(), Fault> {
+pub fn mark_validated(home: &HandlerPaths) -> Result<(), Fault> {
     home.open()?.write("package_validated", b"", 0o600, false)
 }
 
@@ -175,7 +175,7 @@ mod tests {
     fn the_environment_has_the_bytes_that_shims_look_for() {
         let name = HandlerName::try_from("Microsoft.Azure.Extensions.CustomScript").unwrap();
         let version = HandlerVersion::try_from("2.1.19").unwrap();
-        let home = Home::new(&Place::new(Path::new("/")), "/var/log/azure", &name, &version);
+        let home = HandlerPaths::new(&Place::new(Path::new("/")), "/var/log/azure", &name, &version);
         assert_eq!(
             environment(&home),
             r#"[{"name": "Microsoft.Azure.Extensions.CustomScript", "version": 1.0, "handlerEnvironment": {"logFolder": "/var/log/azure/Microsoft.Azure.Extensions.CustomScript", "configFolder": "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.19/config", "statusFolder": "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.19/status", "heartbeatFile": "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.19/heartbeat.log", "eventsFolder": "/var/log/azure/Microsoft.Azure.Extensions.CustomScript/events", "eventsFolder_preview": "/var/log/azure/Microsoft.Azure.Extensions.CustomScript/events"}}]"#

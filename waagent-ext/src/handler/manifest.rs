@@ -5,9 +5,9 @@ use waagent_common::documents::{CommandKind, Extension, ForeignKind};
 use waagent_common::json;
 use waagent_common::text::shown;
 
-use super::home::Home;
+use super::paths::HandlerPaths;
+use crate::error::{ExtensionError, code, operation_of};
 use crate::guard::{Guard, bytes_of, stamp};
-use crate::trouble::{Trouble, code, operation_of};
 
 /// Largest manifest that is read, in bytes.
 pub const MAX: u64 = 1 << 20;
@@ -22,10 +22,14 @@ pub struct Manifest(Value);
 
 impl Manifest {
     /// Reads the manifest in the handler's folder. It is read again for each command: people edit it in place.
-    pub fn read(home: &Home, guard: &Guard<'_>) -> Result<Self, Trouble> {
+    pub fn read(home: &HandlerPaths, guard: &Guard<'_>) -> Result<Self, ExtensionError> {
         let path = home.base().join(FILE);
         let trouble = |code, why: &str| {
-            Trouble::new(code, "ExtensionProcessing", format!("cannot use '{}': {why}", path.display()))
+            ExtensionError::new(
+                code,
+                "ExtensionProcessing",
+                format!("cannot use '{}': {why}", path.display()),
+            )
         };
         let folder = home.open().map_err(|fault| trouble(code::MANIFEST_MISSING, &fault.text))?;
         let missing = |error: std::io::Error| trouble(code::MANIFEST_MISSING, &error.to_string());
@@ -53,7 +57,7 @@ impl Manifest {
     }
 
     /// The command line for this kind, below the handler's folder.
-    pub fn command(&self, kind: CommandKind) -> Result<&str, Trouble> {
+    pub fn command(&self, kind: CommandKind) -> Result<&str, ExtensionError> {
         let key = match kind {
             CommandKind::Install => "installCommand",
             CommandKind::Update => "updateCommand",
@@ -63,7 +67,7 @@ impl Manifest {
         };
         let refuse = |why: &str| {
             let text = format!("{FILE}: [0].handlerManifest.{key}: {why}");
-            Trouble::new(code::MANIFEST_INVALID, operation_of(kind), text)
+            ExtensionError::new(code::MANIFEST_INVALID, operation_of(kind), text)
         };
         match self.0.get(key) {
             None => Err(refuse("missing")),

@@ -6,5 +6,5 @@ pub mod certificates;
 pub mod command_log;
 pub mod contract;
 pub mod folder;
-pub mod home;
 pub mod manifest;
+pub mod paths;

@@ -14,21 +14,26 @@ use waagent_common::text::shown;
 
 use super::entries::{Content, Listing, list};
 use super::{Limits, names};
+use crate::error::{ExtensionError, code};
 use crate::handler::folder::Folder;
-use crate::handler::home::Home;
+use crate::handler::paths::HandlerPaths;
 use crate::handler::{carry, manifest};
-use crate::trouble::{Trouble, code};
 use waagent_common::{remove, resident};
 
 /// Unpacks the archive into the handler's folder. What was there before is replaced; `keep`: but for how far the
 /// handler was, and its statuses.
-pub fn unpack(archive: &File, home: &Home, limits: &Limits, keep: bool) -> Result<(), Trouble> {
+pub fn unpack(
+    archive: &File,
+    home: &HandlerPaths,
+    limits: &Limits,
+    keep: bool,
+) -> Result<(), ExtensionError> {
     let refuse = |why: String| {
         let text = format!(
             "Failed to download artifacts: [ExtensionDownloadError] package {}: {why}",
             home.full_name()
         );
-        Trouble::new(code::PACKAGE_EXTRACTION, "Download", text)
+        ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text)
     };
     let listing = list(archive, limits).map_err(refuse)?;
     let staging = beside(home, "unpack");
@@ -44,13 +49,13 @@ pub fn unpack(archive: &File, home: &Home, limits: &Limits, keep: bool) -> Resul
 }
 
 /// What the archive has as its manifest, before anything of it is unpacked.
-pub fn manifest(archive: &File, extension: &Extension, limits: &Limits) -> Result<Vec<u8>, Trouble> {
+pub fn manifest(archive: &File, extension: &Extension, limits: &Limits) -> Result<Vec<u8>, ExtensionError> {
     let refuse = |why: String| {
         let text = format!(
             "Failed to download artifacts: [ExtensionDownloadError] package {}-{}: {why}",
             extension.name, extension.version
         );
-        Trouble::new(code::PACKAGE_EXTRACTION, "Download", text)
+        ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text)
     };
     let listing = list(archive, limits).map_err(refuse)?;
     let index = least_deep(&listing).ok_or_else(|| no_manifest("not found in the package"))?;
@@ -64,7 +69,7 @@ pub fn manifest(archive: &File, extension: &Extension, limits: &Limits) -> Resul
 }
 
 /// A hidden name in the same folder, which no agent takes for a handler.
-pub fn beside(home: &Home, kind: &str) -> PathBuf {
+pub fn beside(home: &HandlerPaths, kind: &str) -> PathBuf {
     home.base().with_file_name(format!(".{}.{kind}", home.full_name()))
 }
 
@@ -167,7 +172,7 @@ fn write(content: Content<'_>, folder: &OwnedFd, name: &str, most: u64) -> Resul
 }
 
 /// Puts the manifest that is least deep into the folder itself, without a byte order mark.
-fn place_manifest(listing: &Listing<'_>, folder: &Folder) -> Result<(), Trouble> {
+fn place_manifest(listing: &Listing<'_>, folder: &Folder) -> Result<(), ExtensionError> {
     let index = least_deep(listing).ok_or_else(|| no_manifest("not found in the package"))?;
     let content = listing.open(index).map_err(|why| no_manifest(&why))?;
     let mut bytes = Vec::new();
@@ -195,21 +200,21 @@ fn least_deep(listing: &Listing<'_>) -> Option<usize> {
         .map(|(_, index)| index)
 }
 
-fn no_manifest(why: &str) -> Trouble {
+fn no_manifest(why: &str) -> ExtensionError {
     let text = format!("Failed to download artifacts: [ExtensionDownloadError] {} {why}", manifest::FILE);
-    Trouble::new(code::MANIFEST_MISSING, "Download", text)
+    ExtensionError::new(code::MANIFEST_MISSING, "Download", text)
 }
 
-fn bounded(bytes: Vec<u8>) -> Result<Vec<u8>, Trouble> {
+fn bounded(bytes: Vec<u8>) -> Result<Vec<u8>, ExtensionError> {
     if bytes.len() > usize::try_from(manifest::MAX).unwrap_or(usize::MAX) {
         let text = format!("{}: over 1 MiB", manifest::FILE);
-        return Err(Trouble::new(code::MANIFEST_INVALID, "Download", text));
+        return Err(ExtensionError::new(code::MANIFEST_INVALID, "Download", text));
     }
     Ok(bytes)
 }
 
 /// The new folder gets the handler's name, in one step; what was there goes.
-fn take_place(home: &Home, folder: &Folder, staging: &Path, keep: bool) -> Result<(), String> {
+fn take_place(home: &HandlerPaths, folder: &Folder, staging: &Path, keep: bool) -> Result<(), String> {
     let failed = |error: Errno| format!("cannot put '{}' in place: {error}", home.base().display());
     if keep && let Ok(old) = home.open() {
         carry::over(&old, folder).map_err(|fault| fault.text)?;

@@ -4,7 +4,7 @@ use waagent_common::documents::{CommandKind, Extension, HandlerRecord, HandlerSt
 use waagent_common::text::shown;
 use waagent_common::types::HandlerVersion;
 
-use crate::trouble::{Trouble, code};
+use crate::error::{ExtensionError, code};
 
 /// What the goal state wants of a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Wish {
 
 impl Wish {
     /// The goal state's word, in any case.
-    pub fn of(extension: &Extension) -> Result<Self, Trouble> {
+    pub fn of(extension: &Extension) -> Result<Self, ExtensionError> {
         match extension.state.to_ascii_lowercase().as_str() {
             "enabled" => Ok(Self::Enabled),
             "disabled" => Ok(Self::Disabled),
@@ -30,7 +30,7 @@ impl Wish {
                     extension.name,
                     shown(&extension.state)
                 );
-                Err(Trouble::new(code::ENABLE, "ExtensionProcessing", text))
+                Err(ExtensionError::new(code::ENABLE, "ExtensionProcessing", text))
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use waagent_common::json::{self, Refused};
 use waagent_common::text::cut;
 
-use crate::trouble::fit;
+use crate::error::fit;
 
 /// A file over this is shortened, in bytes.
 const SHORTEN_FROM: usize = 128 << 10;

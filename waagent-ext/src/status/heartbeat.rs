@@ -7,9 +7,9 @@ use waagent_common::documents::{ForeignKind, HandlerReadiness, HandlerStatus};
 use waagent_common::json;
 use waagent_common::time::distance;
 
+use crate::error::{code, fit};
 use crate::guard::{Guard, bytes_of, stamp};
-use crate::handler::home::Home;
-use crate::trouble::{code, fit};
+use crate::handler::paths::HandlerPaths;
 
 const FILE: &str = "heartbeat.log";
 const MAX: u64 = 64 << 10;
@@ -18,7 +18,7 @@ const MAX_AGE_S: u64 = 600;
 
 /// The handler's status in the light of its heartbeat, and when that may change by time alone.
 pub fn look(
-    home: &Home,
+    home: &HandlerPaths,
     own: &HandlerStatus,
     enabled_at_s: Option<u64>,
     guard: &Guard<'_>,

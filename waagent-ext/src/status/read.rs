@@ -8,10 +8,10 @@ use waagent_common::text::cut;
 use waagent_common::time;
 
 use super::file::{self, Bad};
+use crate::error::{code, operation_of};
 use crate::guard::{Guard, bytes_of, stamp};
 use crate::handler::folder::Folder;
-use crate::handler::home::Home;
-use crate::trouble::{code, operation_of};
+use crate::handler::paths::HandlerPaths;
 
 /// Largest status file that is read, in bytes.
 const MAX: u64 = 4 << 20;
@@ -65,7 +65,7 @@ pub struct Reading {
 }
 
 /// Tells the status file of this number from what may stand in its place later; empty where there is none.
-pub fn mark(home: &Home, number: u32) -> String {
+pub fn mark(home: &HandlerPaths, number: u32) -> String {
     let file = home.status().and_then(|folder| folder.look(&name_of(number)).ok());
     file.map_or_else(String::new, |file| stamp(&file))
 }
@@ -75,7 +75,7 @@ fn name_of(number: u32) -> String {
 }
 
 /// The status of this sequence number. The last good one holds while a file is being written.
-pub fn read(home: &Home, asked: Question<'_>, guard: &Guard<'_>) -> Reading {
+pub fn read(home: &HandlerPaths, asked: Question<'_>, guard: &Guard<'_>) -> Reading {
     let number = asked.number;
     if *asked.counts == Counts::None {
         return settled(waiting(home, number));
@@ -107,7 +107,7 @@ pub fn read(home: &Home, asked: Question<'_>, guard: &Guard<'_>) -> Reading {
 
 /// What is in the file, which counts.
 fn taken(
-    home: &Home,
+    home: &HandlerPaths,
     folder: &Folder,
     file: &str,
     asked: Question<'_>,
@@ -135,7 +135,7 @@ fn settled(status: Value) -> Reading {
     Reading { status, again: None, own: false }
 }
 
-fn by_failure(home: &Home, failure: &ExtensionFailure) -> Reading {
+fn by_failure(home: &HandlerPaths, failure: &ExtensionFailure) -> Reading {
     let name = home.name.as_str();
     settled(file::own(name, Some(&failure.operation), "error", failure.code, &failure.message))
 }
@@ -148,7 +148,7 @@ fn contradicts(status: &Value, failure: &ExtensionFailure) -> bool {
 }
 
 /// A file that isn't JSON: the last good status for ten seconds, then the error.
-fn impatient(home: &Home, asked: Question<'_>, written: SystemTime, text: &str) -> Reading {
+fn impatient(home: &HandlerPaths, asked: Question<'_>, written: SystemTime, text: &str) -> Reading {
     let age = time::distance(written);
     if age < PATIENCE {
         let last = asked.last.filter(|last| [&last.counts, &Counts::Any].contains(&asked.counts));
@@ -159,7 +159,7 @@ fn impatient(home: &Home, asked: Question<'_>, written: SystemTime, text: &str) 
 }
 
 /// Before the enable command of this round: what install, update or an earlier round wrote says nothing about it.
-fn waiting(home: &Home, number: u32) -> Value {
+fn waiting(home: &HandlerPaths, number: u32) -> Value {
     let text = format!(
         "This status is being reported by the Guest Agent since extension {} is being processed, and its enable \
          command has reported no status yet for sequence number {number}",
@@ -168,7 +168,7 @@ fn waiting(home: &Home, number: u32) -> Value {
     file::own(home.name.as_str(), None, "transitioning", 0, &text)
 }
 
-fn missing(home: &Home, file: &str) -> Value {
+fn missing(home: &HandlerPaths, file: &str) -> Value {
     let path = home.base().join("status").join(file);
     let text = format!(
         "This status is being reported by the Guest Agent since no status file was reported by extension {}: \
@@ -179,7 +179,7 @@ fn missing(home: &Home, file: &str) -> Value {
     file::own(home.name.as_str(), None, "transitioning", 0, &text)
 }
 
-fn unreadable(home: &Home, number: u32, why: &str) -> Value {
+fn unreadable(home: &HandlerPaths, number: u32, why: &str) -> Value {
     let text = format!(
         "We couldn't read any status for {} extension, for the sequence number {number}. It failed due to {why}",
         home.full_name()
@@ -187,7 +187,7 @@ fn unreadable(home: &Home, number: u32, why: &str) -> Value {
     file::own(home.name.as_str(), None, "error", code::UNKNOWN, &text)
 }
 
-fn bad_text(home: &Home, number: u32, why: &str, bytes: &[u8]) -> String {
+fn bad_text(home: &HandlerPaths, number: u32, why: &str, bytes: &[u8]) -> String {
     let shown = String::from_utf8_lossy(bytes.get(..2000).unwrap_or(bytes)).into_owned();
     format!(
         "The status reported by the extension {}(Sequence number {number}), was in an incorrect format and the \
@@ -196,7 +196,7 @@ fn bad_text(home: &Home, number: u32, why: &str, bytes: &[u8]) -> String {
     )
 }
 
-fn bad_shape(home: &Home, why: &str) -> String {
+fn bad_shape(home: &HandlerPaths, why: &str) -> String {
     format!(
         "Could not get a valid status from the extension {}. Encountered the following error: \
          [ExtensionStatusError] Invalid status format by extension: {}",
@@ -220,7 +220,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (place, sandbox) = (Place::new(root.path()), Sandbox::unconfined());
         let name = HandlerName::try_from("Test.Good").unwrap();
-        let home = Home::new(&place, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
+        let home =
+            HandlerPaths::new(&place, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
         fs::create_dir_all(home.base().join("status")).unwrap();
         fs::write(home.base().join("status/0.status"), "[{").unwrap();
         let round = |before: &str| Counts::AnyBut(before.to_owned());

@@ -15,8 +15,8 @@ use super::heartbeat;
 use super::read::{self, Counts, Good, Question};
 use super::shrink::Parts;
 use crate::guard::Guard;
-use crate::handler::home::Home;
 use crate::handler::manifest::Manifest;
+use crate::handler::paths::HandlerPaths;
 
 /// Puts reports together, and remembers the last good status of each extension as far as it was reported.
 #[derive(Debug, Default)]
@@ -103,7 +103,7 @@ impl Reporter {
     }
 
     /// The status word that an extension reports itself; a missing or half-written file is no last word.
-    pub fn word(&self, guard: &Guard<'_>, home: &Home, number: u32) -> String {
+    pub fn word(&self, guard: &Guard<'_>, home: &HandlerPaths, number: u32) -> String {
         let last = self.last(&(home.name.clone(), number));
         let asked = Question { number, counts: &Counts::Any, failure: None, last: last.as_ref() };
         let reading = read::read(home, asked, guard);
@@ -126,7 +126,7 @@ impl Reporter {
         again: &mut Option<Duration>,
     ) -> Option<(Value, Option<Key>)> {
         let record = record_of(state, &extension.name)?;
-        let home = Home::new(sources.place, sources.logs, &record.name, &record.version);
+        let home = HandlerPaths::new(sources.place, sources.logs, &record.name, &record.version);
         let mut status = record.status.clone();
         if record.state == HandlerState::Enabled
             && record.status.status == HandlerReadiness::Ready

@@ -8,10 +8,10 @@ use std::path::Path;
 use tempfile::TempDir;
 use waagent_common::place::Place;
 use waagent_common::types::{HandlerName, HandlerVersion};
-use waagent_ext::handler::home::Home;
+use waagent_ext::error::ExtensionError;
+use waagent_ext::handler::paths::HandlerPaths;
 use waagent_ext::package::Limits;
 use waagent_ext::package::unpack::unpack;
-use waagent_ext::trouble::Trouble;
 
 use crate::raw_zip::{Raw, archive};
 use crate::stage::{GOOD, Handler, MANIFEST, Stage, zip_of};
@@ -21,12 +21,12 @@ fn limits() -> Limits {
 }
 
 /// Unpacks into a fresh tree.
-fn unpacked(bytes: &[u8]) -> (TempDir, Home, Result<(), Trouble>) {
+fn unpacked(bytes: &[u8]) -> (TempDir, HandlerPaths, Result<(), ExtensionError>) {
     let root = tempfile::tempdir().unwrap();
     let place = Place::new(root.path());
     fs::create_dir_all(place.lib("")).unwrap();
     let name = HandlerName::try_from("Test.Pack").unwrap();
-    let home = Home::new(&place, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
+    let home = HandlerPaths::new(&place, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
     let path = root.path().join("package.zip");
     fs::write(&path, bytes).unwrap();
     let result = unpack(&File::open(path).unwrap(), &home, &limits(), false);

@@ -129,12 +129,12 @@ fn send(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<ureq::http::R
     notify("WATCHDOG=1");
     let answer = if request.method == Verb::Get {
         let request =
-            agent.configure_request(dress(&uri, request, ())?).timeout_global(Some(request.timeout));
+            agent.configure_request(build(&uri, request, ())?).timeout_global(Some(request.timeout));
         agent.run(request.build())
     } else {
         let body = request.body;
         let request =
-            agent.configure_request(dress(&uri, request, body)?).timeout_global(Some(request.timeout));
+            agent.configure_request(build(&uri, request, body)?).timeout_global(Some(request.timeout));
         agent.run(request.build())
     }
     .map_err(failed)?;
@@ -149,7 +149,7 @@ fn send(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<ureq::http::R
     }
 }
 
-fn dress<B>(uri: &Uri, request: &Request<'_>, body: B) -> Result<HttpRequest<B>, HttpError> {
+fn build<B>(uri: &Uri, request: &Request<'_>, body: B) -> Result<HttpRequest<B>, HttpError> {
     let mut dressed = HttpRequest::new(body);
     *dressed.uri_mut() = uri.clone();
     *dressed.method_mut() = match request.method {

@@ -12,7 +12,7 @@ use waagent_common::types::Sha256;
 
 use super::manifest::MAX_BYTES;
 use super::rounds::{Channel, Failure};
-use super::shelf::Shelf;
+use super::store::PackageStore;
 use super::{archive, rounds::Cure};
 use crate::http::{HttpError, Request, STORAGE_TIME, StorageUri};
 use crate::plugin::Plugin;
@@ -38,7 +38,7 @@ pub fn manifest(
 #[derive(Debug, Clone, Copy)]
 pub struct Download<'a> {
     /// Where to.
-    pub shelf: &'a Shelf,
+    pub shelf: &'a PackageStore,
     /// Largest package, in bytes.
     pub max: u64,
     /// The manifest that names it: the host wants to know.

@@ -20,13 +20,13 @@ pub mod archive;
 pub mod download;
 pub mod manifest;
 pub mod rounds;
-pub mod shelf;
+pub mod store;
 pub mod version;
 
 use download::{Download, Got};
 use manifest::Choice;
 use rounds::{Channel, Cure, Failure, Start, search};
-use shelf::Shelf;
+use store::PackageStore;
 
 /// What the work needs; all of it can be had by a thread.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ pub fn run(
     clock: &mut dyn Pause,
 ) -> Result<Report> {
     let mut report = Report { ready: 0, failed: 0, left: 0, stale: None, channel };
-    let shelf = Shelf::new(work.place);
+    let shelf = PackageStore::new(work.place);
     let wanted = Document::<Wanted>::read_if_there(work.place)?;
     let listed = wanted.as_ref().map_or(&[][..], |wanted| wanted.body.packages.as_slice());
     shelf.sweep(listed)?;
@@ -113,7 +113,7 @@ pub fn run(
 /// One run over the list.
 struct Errand<'a> {
     work: Work<'a>,
-    shelf: Shelf,
+    shelf: PackageStore,
     goal_state_id: &'a str,
     goal_state: &'a GoalState,
     uris: &'a Uris,

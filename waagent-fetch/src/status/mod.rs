@@ -15,12 +15,12 @@ use crate::plugin::HostIds;
 
 pub mod os;
 pub mod report;
-pub mod rhythm;
+pub mod schedule;
 pub mod send;
 
 use os::Os;
 use report::{Agent, Facts, Update, render, unanswered};
-use rhythm::Rhythm;
+use schedule::UploadSchedule;
 pub use send::{Sent, Upload, send};
 
 /// Makes the status, knows when it is to be sent, and what became of it.
@@ -30,7 +30,7 @@ pub struct Uploader {
     os: Os,
     /// `AutoUpdate.GAFamily`.
     family: String,
-    rhythm: Rhythm,
+    rhythm: UploadSchedule,
     /// Digest of what `fetch/waagent_status.json` says, but for its times.
     written: Option<String>,
     /// What the last run of this program left there: its time, and the digest of the file.
@@ -65,7 +65,7 @@ impl Uploader {
             place: place.clone(),
             os: Os::read(place),
             family: config.text(TextKey::AutoUpdateGaFamily).to_owned(),
-            rhythm: Rhythm::default(),
+            rhythm: UploadSchedule::default(),
             written: None,
             left,
             waiting: None,
@@ -204,7 +204,7 @@ impl Uploader {
             Duration::try_from(age).ok()
         });
         if let Some(at) = age.and_then(|age| now.checked_sub(age)) {
-            self.rhythm = Rhythm::resumed(at, digest.to_owned());
+            self.rhythm = UploadSchedule::resumed(at, digest.to_owned());
         }
     }
 

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use waagent_common::documents::{Body, Document, Inputs, Transport, write};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
-use waagent_common::sys::spawn::{Identity as User, dress};
+use waagent_common::sys::spawn::{Identity as User, set_identity};
 use waagent_common::types::Thumbprint;
 use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::fault::{Act, Fault};
@@ -236,7 +236,7 @@ fn as_user(command: &mut Command, uid: u32) {
         no_new_privs: true,
         session: false,
     };
-    dress(command, user);
+    set_identity(command, user);
 }
 
 pub fn said(command: &mut Command) -> (i32, String) {

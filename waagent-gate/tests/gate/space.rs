@@ -30,7 +30,7 @@ use waagent_common::gate::protocol::{SOCKET, Target};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::fd::recv_fd;
-use waagent_common::sys::spawn::{Identity, dress};
+use waagent_common::sys::spawn::{Identity, set_identity};
 
 /// Users of the scratch root; no such ones need to be on the machine.
 pub const FETCHER: u32 = 64000;
@@ -214,7 +214,7 @@ fn as_user(command: &mut Command, uid: u32, gid: u32) {
         no_new_privs: true,
         session: false,
     };
-    dress(command, identity);
+    set_identity(command, identity);
 }
 
 pub fn answer(peer: &OwnedFd) -> (Option<char>, bool) {

@@ -15,7 +15,7 @@ pub enum Expression {
     /// Loads what the kernel knows about the packet.
     Meta(Meta),
     /// Keeps these bits of the one loaded byte.
-    Keep(u8),
+    Mask(u8),
     /// Goes on if what is loaded equals this.
     Equals(Vec<u8>),
     /// Goes on if what is loaded differs from this.
@@ -80,7 +80,7 @@ impl Expression {
                 ("payload", data.number(3, offset).number(4, length))
             }
             Self::Meta(meta) => ("meta", Attributes::new().number(1, REGISTER).number(2, meta.key())),
-            Self::Keep(mask) => {
+            Self::Mask(mask) => {
                 let data = Attributes::new().number(1, REGISTER).number(2, REGISTER).number(3, 1);
                 ("bitwise", data.nested(4, &value(&[*mask])).nested(5, &value(&[0])))
             }
@@ -148,7 +148,7 @@ fn keep(data: &Data<'_>) -> nix::Result<Option<Expression>> {
     let (mask, flip) = (bytes_of(data, 4)?, bytes_of(data, 5)?);
     Ok(match mask.as_slice() {
         [mask] if registers && plain && number(data, 3) == Some(1) && flip == [0] => {
-            Some(Expression::Keep(*mask))
+            Some(Expression::Mask(*mask))
         }
         _ => None,
     })

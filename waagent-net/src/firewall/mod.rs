@@ -20,7 +20,7 @@ use words::words;
 
 /// What a run of the firewall came to.
 #[derive(Debug)]
-pub struct Result {
+pub struct Enforcement {
     /// For `net/firewall.json`.
     pub body: Firewall,
     /// Did the kernel's tables change?
@@ -29,7 +29,7 @@ pub struct Result {
     pub fault: Option<Fault>,
 }
 
-impl Result {
+impl Enforcement {
     /// One phrase for the result line.
     pub fn said(&self) -> String {
         match self.body.state {
@@ -48,7 +48,7 @@ impl Result {
 }
 
 /// Makes the kernel's tables as they should be; looks first, and does nothing where they are.
-pub fn enforce(address: Ipv4Addr, enabled: bool) -> Result {
+pub fn enforce(address: Ipv4Addr, enabled: bool) -> Enforcement {
     let wanted = enabled.then(|| ruleset::wanted(address));
     let (found, changed, failed) = match bring_about(wanted.as_deref()) {
         Ok((found, changed)) => (found, changed, None),
@@ -73,11 +73,11 @@ pub fn enforce(address: Ipv4Addr, enabled: bool) -> Result {
         foreign,
         problem: failed.as_ref().map(|fault| cut(&fault.text, 500).to_owned()),
     };
-    Result { body, changed, fault: failed }
+    Enforcement { body, changed, fault: failed }
 }
 
 /// What [`enforce`] would change, in words like those of `nft`; empty where nothing would.
-pub fn plan(address: Ipv4Addr, enabled: bool) -> std::result::Result<Vec<String>, Fault> {
+pub fn plan(address: Ipv4Addr, enabled: bool) -> Result<Vec<String>, Fault> {
     let wanted = enabled.then(|| ruleset::wanted(address));
     let found = Found::read().map_err(|errno| refused("read the firewall", errno))?;
     if found.is(wanted.as_deref()) {
@@ -104,7 +104,7 @@ pub fn plan(address: Ipv4Addr, enabled: bool) -> std::result::Result<Vec<String>
     Ok(lines)
 }
 
-fn bring_about(wanted: Option<&[Chain]>) -> std::result::Result<(Found, bool), Fault> {
+fn bring_about(wanted: Option<&[Chain]>) -> Result<(Found, bool), Fault> {
     let found = Found::read().map_err(|errno| refused("read the firewall", errno))?;
     if found.is(wanted) {
         return Ok((found, false));

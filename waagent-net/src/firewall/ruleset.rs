@@ -49,7 +49,7 @@ fn opened_by_root_alone(address: Ipv4Addr) -> Vec<Expression> {
         Expression::Load(Field::Port),
         Expression::Differs(DNS.to_be_bytes().to_vec()),
         Expression::Load(Field::Flags),
-        Expression::Keep(SYN | ACK),
+        Expression::Mask(SYN | ACK),
         Expression::Equals(vec![SYN]),
         Expression::Meta(Meta::SocketUid),
         Expression::Differs(0_u32.to_ne_bytes().to_vec()),

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::expression::Expression::{self, Counter, Differs, Drop, Equals, Foreign, Keep, Load};
+use super::expression::Expression::{self, Counter, Differs, Drop, Equals, Foreign, Load, Mask};
 use super::expression::{Field, Meta};
 use super::ruleset::{ACK, SYN, TCP};
 
@@ -24,7 +24,7 @@ fn phrase(rest: &[Expression]) -> (Option<String>, usize) {
         [Load(Field::Destination), Equals(to), ..] => (Some(format!("ip daddr {}", address(to))), 2),
         [Load(Field::Port), Equals(port), ..] => (Some(format!("tcp dport {}", number(port))), 2),
         [Load(Field::Port), Differs(port), ..] => (Some(format!("tcp dport != {}", number(port))), 2),
-        [Load(Field::Flags), Keep(mask), Equals(flags), ..] if *mask == SYN | ACK && *flags == [SYN] => {
+        [Load(Field::Flags), Mask(mask), Equals(flags), ..] if *mask == SYN | ACK && *flags == [SYN] => {
             (Some("tcp flags syn / syn,ack".to_owned()), 3)
         }
         // nft leaves out what the next phrase implies.

@@ -15,7 +15,7 @@ use caps::{Capability, CapsHashSet};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Uid, setfsuid};
 use tempfile::TempDir;
-use waagent_common::sys::spawn::{Identity, dress};
+use waagent_common::sys::spawn::{Identity, set_identity};
 
 pub const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// An ordinary user.
@@ -75,7 +75,7 @@ impl Space {
             no_new_privs: true,
             session: false,
         };
-        dress(&mut command, identity);
+        set_identity(&mut command, identity);
         command
     }
 

@@ -14,15 +14,15 @@ use waagent_common::text::shown;
 use waagent_common::tool::Tool;
 
 use crate::names::UserName;
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 
 pub mod config;
 
 /// Sets what the platform asks for, and looks whether it is in force.
-pub fn configure(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn configure(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if !Path::new(SSHD).exists() || !config::main_file(pass.place).exists() {
         pass.warn("sshd isn't installed, ignoring what ovf-env.xml says about it".to_owned());
-        return Ok(Came::Skipped("no sshd".to_owned()));
+        return Ok(StepOutcome::Skipped("no sshd".to_owned()));
     }
     let settings = settings(pass);
     let changed = if settings.is_empty() {
@@ -36,7 +36,7 @@ pub fn configure(pass: &mut Pass<'_>) -> Result<Came> {
         settings.iter().map(|(keyword, value)| format!("{keyword} {value}")).collect::<Vec<_>>().join(", ");
     let what = if what.is_empty() { "the image's own settings stay".to_owned() } else { what };
     let text = format!("configure sshd: {what}");
-    Ok(if changed { Came::Done(text) } else { Came::Unchanged(text) })
+    Ok(if changed { StepOutcome::Done(text) } else { StepOutcome::Unchanged(text) })
 }
 
 /// The files that sshd reads this user's keys from; none where sshd isn't there or can't say.

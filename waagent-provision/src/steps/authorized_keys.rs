@@ -7,13 +7,13 @@ use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
 
 use super::certificates::{Lookup, look_up};
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 use crate::plan::{KeySource, Target};
 use crate::public_key::PublicKey;
 use crate::{home, sshd};
 
 /// Keys that the medium itself holds.
-pub fn from_values(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn from_values(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let mut wanted: Wanted = BTreeMap::new();
     for key in &pass.plan.keys {
         if let KeySource::Value(value) = &key.source {
@@ -24,7 +24,7 @@ pub fn from_values(pass: &mut Pass<'_>) -> Result<Came> {
 }
 
 /// Keys whose certificates come over the network; what isn't there yet is waited for.
-pub fn from_certificates(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn from_certificates(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let mut wanted: Wanted = BTreeMap::new();
     let mut lacking = Vec::new();
     for key in &pass.plan.keys {
@@ -35,14 +35,14 @@ pub fn from_certificates(pass: &mut Pass<'_>) -> Result<Came> {
         }
     }
     let came = merge_all(pass, wanted)?;
-    Ok(if lacking.is_empty() { came } else { Came::Waiting(lacking) })
+    Ok(if lacking.is_empty() { came } else { StepOutcome::Waiting(lacking) })
 }
 
 type Wanted = BTreeMap<Target, Vec<PublicKey>>;
 
-fn merge_all(pass: &mut Pass<'_>, wanted: Wanted) -> Result<Came> {
+fn merge_all(pass: &mut Pass<'_>, wanted: Wanted) -> Result<StepOutcome> {
     if wanted.is_empty() {
-        return Ok(Came::Skipped("none".to_owned()));
+        return Ok(StepOutcome::Skipped("none".to_owned()));
     }
     let mut added = 0;
     let mut count = 0;
@@ -54,7 +54,7 @@ fn merge_all(pass: &mut Pass<'_>, wanted: Wanted) -> Result<Came> {
         };
     }
     let text = format!("{count} authorized keys, {added} of them new");
-    Ok(if added > 0 { Came::Done(text) } else { Came::Unchanged(text) })
+    Ok(if added > 0 { StepOutcome::Done(text) } else { StepOutcome::Unchanged(text) })
 }
 
 fn merge_in_home(pass: &mut Pass<'_>, file: &Path, keys: &[PublicKey]) -> Result<usize> {

@@ -4,19 +4,19 @@ use waagent_common::documents::{JournalState, ProvisionJournal};
 use waagent_common::durable;
 use waagent_common::place::Place;
 
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 
 /// Custom data, as bytes, for root alone.
-pub fn save(pass: &mut Pass<'_>) -> Result<Came> {
-    let Some(data) = &pass.plan.custom_data else { return Ok(Came::Skipped("none".to_owned())) };
+pub fn save(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+    let Some(data) = &pass.plan.custom_data else { return Ok(StepOutcome::Skipped("none".to_owned())) };
     let path = pass.place.lib(FILE);
     let text = format!("custom data, {} bytes", data.expose().len());
     if durable::read_bounded(&path, MAX).is_ok_and(|old| old == *data.expose()) {
-        return Ok(Came::Unchanged(text));
+        return Ok(StepOutcome::Unchanged(text));
     }
     durable::write(&path, data.expose(), 0o600)?;
     pass.touched.push(path);
-    Ok(Came::Done(text))
+    Ok(StepOutcome::Done(text))
 }
 
 /// Once per instance, after the marker: a script that hangs or reboots can neither hold up provisioning nor come again.

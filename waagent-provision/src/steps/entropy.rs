@@ -6,7 +6,7 @@ use anyhow::Result;
 use waagent_common::durable;
 use waagent_common::fault::Exit;
 
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 
 /// Hyper-V's random bytes, fresh at each start of the VM: a table with the signature OEM0.
 const TABLE: &str = "/sys/firmware/acpi/tables/OEM0";
@@ -15,9 +15,9 @@ const HEADER: usize = 36;
 const MAX: u64 = 36 + 4096;
 
 /// Mixes the hypervisor's random bytes into the kernel's pool, which needs no trust in them; crediting nothing.
-pub fn mix(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn mix(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if !pass.place.is_live() {
-        return Ok(Came::Skipped("a scratch root".to_owned()));
+        return Ok(StepOutcome::Skipped("a scratch root".to_owned()));
     }
     let came = match durable::open_regular(Path::new(TABLE)) {
         Ok(file) => {
@@ -25,24 +25,24 @@ pub fn mix(pass: &mut Pass<'_>) -> Result<Came> {
             file.take(MAX).read_to_end(&mut table)?;
             mix_in(&mut table)?
         }
-        Err(fault) if fault.exit == Exit::NoInput => Came::Skipped("no table OEM0".to_owned()),
+        Err(fault) if fault.exit == Exit::NoInput => StepOutcome::Skipped("no table OEM0".to_owned()),
         Err(fault) => {
             pass.warn(format!("{fault}, ignoring"));
-            Came::Skipped("table OEM0 unreadable".to_owned())
+            StepOutcome::Skipped("table OEM0 unreadable".to_owned())
         }
     };
     Ok(came)
 }
 
-fn mix_in(table: &mut [u8]) -> Result<Came> {
+fn mix_in(table: &mut [u8]) -> Result<StepOutcome> {
     let Some((_, payload)) = table.split_at_mut_checked(HEADER) else {
-        return Ok(Came::Skipped("table OEM0 is too short".to_owned()));
+        return Ok(StepOutcome::Skipped("table OEM0 is too short".to_owned()));
     };
     if payload.iter().all(|byte| *byte == 0) {
-        return Ok(Came::Skipped("the kernel has used table OEM0".to_owned()));
+        return Ok(StepOutcome::Skipped("the kernel has used table OEM0".to_owned()));
     }
     OpenOptions::new().write(true).open("/dev/urandom")?.write_all(payload)?;
     let text = format!("mixed {} bytes of table OEM0", payload.len());
     payload.fill(0);
-    Ok(Came::Done(text))
+    Ok(StepOutcome::Done(text))
 }

@@ -1,19 +1,19 @@
 use anyhow::Result;
 use waagent_common::durable;
 
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 
 /// The deployment doesn't want extensions. Written before anything waits, since waagent-ext looks for it; removed by
 /// people alone.
-pub fn mark(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn mark(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let path = pass.place.lib("disable_agent");
     if pass.plan.guest_agent {
-        return Ok(Came::Skipped("ProvisionGuestAgent is true".to_owned()));
+        return Ok(StepOutcome::Skipped("ProvisionGuestAgent is true".to_owned()));
     }
     if path.exists() {
-        return Ok(Came::Unchanged("ProvisionGuestAgent is false".to_owned()));
+        return Ok(StepOutcome::Unchanged("ProvisionGuestAgent is false".to_owned()));
     }
     durable::write(&path, b"", 0o600)?;
     pass.touched.push(path.clone());
-    Ok(Came::Done(format!("disabled extensions; to re-enable them, remove '{}'", path.display())))
+    Ok(StepOutcome::Done(format!("disabled extensions; to re-enable them, remove '{}'", path.display())))
 }

@@ -13,25 +13,25 @@ use waagent_common::place::Place;
 use waagent_common::text::shown;
 use waagent_common::tool::Tool;
 
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 use crate::public_key::PublicKey;
 use crate::sshd;
 
 /// Replaces the image's host keys, which its clones share. New ones are made beside and renamed over, so that at no
 /// time there is none. An administrator's host certificates stay.
-pub fn regenerate(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn regenerate(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if !pass.config.switch(SwitchKey::ProvisioningRegenerateSshHostKeyPair) {
-        return Ok(Came::Skipped("Provisioning.RegenerateSshHostKeyPair=n".to_owned()));
+        return Ok(StepOutcome::Skipped("Provisioning.RegenerateSshHostKeyPair=n".to_owned()));
     }
     sshd::check_folder(pass)?;
     let folder = pass.place.path(FOLDER);
     if !Path::new(KEYGEN).exists() || !folder.is_dir() {
         pass.warn("OpenSSH isn't installed: no host keys are made, ignoring".to_owned());
-        return Ok(Came::Skipped("no ssh-keygen".to_owned()));
+        return Ok(StepOutcome::Skipped("no ssh-keygen".to_owned()));
     }
     let wanted = wanted_types(pass.place, pass.config);
     if (pass.was_done("host-keys") || pass.is_marked) && has_any(pass.place, &wanted) {
-        return Ok(Came::Unchanged(pass.journal.detail("host-keys").to_owned()));
+        return Ok(StepOutcome::Unchanged(pass.journal.detail("host-keys").to_owned()));
     }
     let scratch = folder.join(".waagent-new");
     let made = generate(pass, &scratch, &wanted)?;
@@ -41,7 +41,7 @@ pub fn regenerate(pass: &mut Pass<'_>) -> Result<Came> {
         pass.touched.extend([private(&folder, kind), public(&folder, kind)]);
     }
     sshd::note_running(pass);
-    Ok(Came::Done(format!("made host keys: {}", made.join(", "))))
+    Ok(StepOutcome::Done(format!("made host keys: {}", made.join(", "))))
 }
 
 /// The machine's host keys, for the platform and for people at the console.

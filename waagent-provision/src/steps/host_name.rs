@@ -2,13 +2,13 @@ use anyhow::Result;
 use nix::unistd::{gethostname, sethostname};
 use waagent_common::durable;
 
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 use crate::{console, privileges};
 
 const FILE: &str = "/etc/hostname";
 
 /// The static name and the kernel's. A file that can't be written is a warning: a wrong name stops no work.
-pub fn set(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let name = pass.plan.host_name.as_str();
     console::info(&format!("Set hostname [{name}]"));
     let path = pass.place.path(FILE);
@@ -32,7 +32,7 @@ pub fn set(pass: &mut Pass<'_>) -> Result<Came> {
     privileges::host_name_is_settled()?;
     note_resolution(pass);
     let text = format!("host name '{name}'");
-    Ok(if changed { Came::Done(text) } else { Came::Unchanged(text) })
+    Ok(if changed { StepOutcome::Done(text) } else { StepOutcome::Unchanged(text) })
 }
 
 /// Without an answer for the own name sudo(8) complains each time.

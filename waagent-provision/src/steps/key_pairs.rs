@@ -7,13 +7,13 @@ use waagent_common::secret::Secret;
 use waagent_common::types::Thumbprint;
 
 use super::certificates::{Lookup, look_up};
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 use crate::plan::Target;
 use crate::{home, privileges};
 
 /// Private keys that a classic deployment wants in the home: copied as they are, never parsed, with the public half
 /// beside.
-pub fn copy(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn copy(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let mut lacking = Vec::new();
     let mut copied = 0;
     for pair in &pass.plan.key_pairs {
@@ -28,12 +28,12 @@ pub fn copy(pass: &mut Pass<'_>) -> Result<Came> {
         copied += usize::from(place(pass, file, &private, &line)?);
     }
     if !lacking.is_empty() {
-        return Ok(Came::Waiting(lacking));
+        return Ok(StepOutcome::Waiting(lacking));
     }
     Ok(match (pass.plan.key_pairs.len(), copied) {
-        (0, _) => Came::Skipped("none".to_owned()),
-        (all, 0) => Came::Unchanged(format!("{all} key pairs are in the home")),
-        (all, _) => Came::Done(format!("{all} key pairs, {copied} of them new")),
+        (0, _) => StepOutcome::Skipped("none".to_owned()),
+        (all, 0) => StepOutcome::Unchanged(format!("{all} key pairs are in the home")),
+        (all, _) => StepOutcome::Done(format!("{all} key pairs, {copied} of them new")),
     })
 }
 

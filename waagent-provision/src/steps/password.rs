@@ -9,22 +9,22 @@ use waagent_common::sys::crypt;
 
 use super::shadow::{self, Field};
 use crate::accounts::LoginDefs;
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 use crate::plan::NewPassword;
 
 /// The user's password, as a hash of the configured method. A user of ours without one gets `*`: sshd without PAM
 /// takes keys for that, but not for `!`.
-pub fn set(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let user = pass.plan.user.as_str();
     if pass.plan.password_login == Some(false) && pass.has_failed("sshd") {
-        return Ok(Came::Skipped("password logins over ssh couldn't be switched off".to_owned()));
+        return Ok(StepOutcome::Skipped("password logins over ssh couldn't be switched off".to_owned()));
     }
     let before = shadow::field(pass.place, user)?;
     let (field, what) = match &pass.plan.password {
         NewPassword::Set(_) | NewPassword::SetEarlier
             if pass.was_done("password") && before == Field::Usable =>
         {
-            return Ok(Came::Unchanged(format!("'{user}' has its password")));
+            return Ok(StepOutcome::Unchanged(format!("'{user}' has its password")));
         }
         NewPassword::SetEarlier => {
             bail!(Fault::new(Exit::NoInput, "the password is neither set nor on the medium's copy"));
@@ -33,14 +33,16 @@ pub fn set(pass: &mut Pass<'_>) -> Result<Came> {
         NewPassword::None if pass.account_is_ours() && !pass.was_done("password") => {
             (Secret::new("*".to_owned()), "no password, keys only,")
         }
-        NewPassword::None => return Ok(Came::Unchanged(format!("password of '{user}' stays as it is"))),
+        NewPassword::None => {
+            return Ok(StepOutcome::Unchanged(format!("password of '{user}' stays as it is")));
+        }
     };
     shadow::set(pass.place, user, &field)?;
     let is_usable = shadow::field(pass.place, user)? == Field::Usable;
     if is_usable != pass.plan.password.is_given() {
         bail!(Fault::new(Exit::Os, format!("chpasswd ended well, but the password of '{user}' isn't set")));
     }
-    Ok(Came::Done(format!("set {what} for '{user}'")))
+    Ok(StepOutcome::Done(format!("set {what} for '{user}'")))
 }
 
 fn hash(pass: &mut Pass<'_>, password: &Secret<String>) -> Result<Secret<String>> {

@@ -3,20 +3,20 @@ use waagent_common::config::SwitchKey;
 use waagent_common::secret::Secret;
 
 use super::shadow::{self, Field};
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 
 /// The image's root password goes, now that there is an administrator. Root's keys and ageing stay.
-pub fn lock(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn lock(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if !pass.config.switch(SwitchKey::ProvisioningDeleteRootPassword) {
-        return Ok(Came::Skipped("Provisioning.DeleteRootPassword=n".to_owned()));
+        return Ok(StepOutcome::Skipped("Provisioning.DeleteRootPassword=n".to_owned()));
     }
     if pass.plan.user.as_str() == "root" {
-        return Ok(Came::Skipped("root is the user of the deployment".to_owned()));
+        return Ok(StepOutcome::Skipped("root is the user of the deployment".to_owned()));
     }
     if shadow::field(pass.place, "root")? == Field::Locked {
-        return Ok(Came::Unchanged("root has no password".to_owned()));
+        return Ok(StepOutcome::Unchanged("root has no password".to_owned()));
     }
     // WALinuxAgent's mark: no hash, so no password matches it.
     shadow::set(pass.place, "root", &Secret::new("*LOCK*".to_owned()))?;
-    Ok(Came::Done("deleted root's password".to_owned()))
+    Ok(StepOutcome::Done("deleted root's password".to_owned()))
 }

@@ -9,19 +9,19 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::text::shown;
 use waagent_common::tool::Tool;
 
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 
 /// Lets the user become root: one line in the one file that deprovisioning, VMAccess and people look into. visudo
 /// sees it before sudo does.
-pub fn allow(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn allow(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let user = pass.plan.user.as_str().to_owned();
     if user == "root" {
-        return Ok(Came::Skipped("root needs no rule".to_owned()));
+        return Ok(StepOutcome::Skipped("root needs no rule".to_owned()));
     }
     let main = ["/etc/sudoers", "/usr/etc/sudoers"].map(|path| pass.place.path(path));
     let Some(main) = main.into_iter().find(|path| path.exists()) else {
         pass.warn(format!("sudo isn't installed: '{user}' can't become root, ignoring"));
-        return Ok(Came::Skipped("no sudo".to_owned()));
+        return Ok(StepOutcome::Skipped("no sudo".to_owned()));
     };
     let folder = pass.config.text(TextKey::OsSudoersDir).to_owned();
     if !folder.starts_with("/etc/") {
@@ -35,11 +35,11 @@ pub fn allow(pass: &mut Pass<'_>) -> Result<Came> {
     let old = read(&path)?;
     let new = merged(&old, &rules(pass)?);
     if new == old {
-        return Ok(Came::Unchanged(format!("sudo rule for '{user}' is in '{folder}/waagent'")));
+        return Ok(StepOutcome::Unchanged(format!("sudo rule for '{user}' is in '{folder}/waagent'")));
     }
     put_in_place(&path, &new)?;
     pass.touched.push(path);
-    Ok(Came::Done(format!("wrote sudo rule for '{user}' to '{folder}/waagent'")))
+    Ok(StepOutcome::Done(format!("wrote sudo rule for '{user}' to '{folder}/waagent'")))
 }
 
 /// The words of a rule, and those by which older rules of the same user are known.

@@ -11,18 +11,18 @@ use waagent_common::tool::{Output, Tool};
 
 use crate::accounts::{LoginDefs, account};
 use crate::home;
-use crate::pass::{Came, Pass};
+use crate::pass::{Pass, StepOutcome};
 
 /// Makes the user, its password locked; an ordinary user that is there is taken as it is.
-pub fn create(pass: &mut Pass<'_>) -> Result<Came> {
+pub fn create(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let name = pass.plan.user.as_str().to_owned();
     if let Some(account) = account(pass.place, &name) {
         if pass.account_is_ours() && home::repair(pass, &account)? {
-            return Ok(Came::Done(format!("user '{name}', uid {}: finished its home", account.uid)));
+            return Ok(StepOutcome::Done(format!("user '{name}', uid {}: finished its home", account.uid)));
         }
         note_oddities(pass, &account.shell);
         let text = format!("user '{name}' already exists, skip useradd (uid {})", account.uid);
-        return Ok(Came::Unchanged(text));
+        return Ok(StepOutcome::Unchanged(text));
     }
     pass.journal.body.created_user = Some(name.clone());
     pass.journal.write()?;
@@ -43,7 +43,7 @@ pub fn create(pass: &mut Pass<'_>) -> Result<Came> {
         pass.warn(format!("home '{}' isn't below OS.HomeDir '{homes}', ignoring", account.home.display()));
     }
     home::repair(pass, &account)?;
-    Ok(Came::Done(format!("created '{name}', uid {}", account.uid)))
+    Ok(StepOutcome::Done(format!("created '{name}', uid {}", account.uid)))
 }
 
 /// Statuses of useradd(8): 1 the files are locked, 3 an argument is refused, 9 the name is in use.

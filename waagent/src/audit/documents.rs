@@ -1,7 +1,7 @@
 //! What was in force when each program wrote last, as its documents state it.
 
 use serde::de::IgnoredAny;
-use waagent_common::documents::Glance;
+use waagent_common::documents::UntypedDocument;
 use waagent_common::documents::catalogue::{CATALOGUE, Entry};
 use waagent_common::sandbox::SandboxReport;
 use waagent_common::users::uid_of;
@@ -37,7 +37,7 @@ fn is_file(entry: &Entry) -> bool {
 /// Path, time and sandbox of a document that is there.
 fn newest(machine: &Machine, entry: &Entry) -> Option<(&'static str, String, SandboxReport)> {
     // A damaged document is the reader's affair, who names it; `waagent status` shows it too.
-    let glance = Glance::<IgnoredAny>::read(&machine.place.path(entry.path)).ok()?;
+    let glance = UntypedDocument::<IgnoredAny>::read(&machine.place.path(entry.path)).ok()?;
     Some((entry.path, glance.written_at, glance.sandbox))
 }
 

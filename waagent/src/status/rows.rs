@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use waagent_common::documents::Glance;
+use waagent_common::documents::UntypedDocument;
 use waagent_common::place::Place;
 use waagent_common::sandbox::SandboxReport;
 
@@ -91,7 +91,7 @@ impl Row {
         if !path.exists() {
             return;
         }
-        let glance = match Glance::read(path) {
+        let glance = match UntypedDocument::read(path) {
             Ok(glance) => glance,
             Err(fault) => {
                 self.failed = true;
@@ -114,7 +114,7 @@ impl Row {
     fn add_failure(&mut self, place: &Place) {
         let path = place.lib(format!("fetch/failed/{}.service.json", self.program));
         if path.exists()
-            && let Ok(glance) = Glance::read(&path)
+            && let Ok(glance) = UntypedDocument::read(&path)
         {
             self.failed = true;
             self.results.push(format!("failed at {}: {}", glance.written_at, words::failure(&glance.body)));

@@ -9,9 +9,9 @@ use waagent_common::time;
 use waagent_common::types::Sha256;
 
 use super::Limits;
+use crate::error::ExtensionError;
 use crate::handler::manifest;
 use crate::package::unpack;
-use crate::trouble::Trouble;
 
 mod form;
 mod stamp;
@@ -31,14 +31,14 @@ pub struct Proof {
 }
 
 /// Judges our own copy of a package: the goal state's signature over all its bytes, and that its manifest names this
-/// handler and version. Trouble is what would come of unpacking it too.
+/// handler and version. ExtensionError is what would come of unpacking it too.
 pub fn judge(
     archive: &File,
     digest: &Sha256,
     extension: &Extension,
     trust: Result<Trust, String>,
     limits: &Limits,
-) -> Result<PackageSignature, Trouble> {
+) -> Result<PackageSignature, ExtensionError> {
     let found = |verdict, why| PackageSignature {
         verdict,
         sha256: digest.clone(),

@@ -15,7 +15,7 @@ const VERSION: [u64; 3] = [0, 1, 0];
 
 /// What the policy says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Allow {
+pub enum ExtensionPolicy {
     /// The configuration doesn't ask for one.
     Everything,
     /// The file can't be used: nothing is processed.
@@ -33,7 +33,7 @@ pub enum Allow {
     },
 }
 
-impl Allow {
+impl ExtensionPolicy {
     /// Reads the file, if `Debug.EnableExtensionPolicy=y`. It fails closed: a policy that is asked for and isn't there
     /// allows nothing.
     pub fn read(place: &Place, config: &Config) -> Self {
@@ -93,7 +93,7 @@ impl Allow {
     }
 }
 
-fn parse(bytes: &[u8], path: &str) -> Result<Allow, String> {
+fn parse(bytes: &[u8], path: &str) -> Result<ExtensionPolicy, String> {
     let value: Value = json::read(bytes, json::MAX_DEPTH)
         .map_err(|error| format!("policy file does not conform to valid json syntax. {error}"))?;
     let Value::Object(policy) = value else {
@@ -107,7 +107,7 @@ fn parse(bytes: &[u8], path: &str) -> Result<Allow, String> {
     };
     check_version(version)?;
     let Some(rules) = object(&policy, "extensionPolicies", "extensionPolicies")? else {
-        return Ok(Allow::Rules {
+        return Ok(ExtensionPolicy::Rules {
             path: path.to_owned(),
             listed_only: false,
             signed: false,
@@ -127,7 +127,7 @@ fn parse(bytes: &[u8], path: &str) -> Result<Allow, String> {
         }
         listed.push((name, switch(rule, "signatureRequired")?));
     }
-    Ok(Allow::Rules {
+    Ok(ExtensionPolicy::Rules {
         path: path.to_owned(),
         listed_only: switch(rules, "allowListedExtensionsOnly")?.unwrap_or(false),
         signed: switch(rules, "signatureRequired")?.unwrap_or(false),
@@ -191,7 +191,7 @@ fn switch(from: &Map<String, Value>, name: &str) -> Result<Option<bool>, String>
 mod tests {
     use super::*;
 
-    fn rules(text: &str) -> Result<Allow, String> {
+    fn rules(text: &str) -> Result<ExtensionPolicy, String> {
         parse(text.as_bytes(), "/etc/waagent_policy.json")
     }
 

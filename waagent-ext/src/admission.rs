@@ -6,39 +6,40 @@ use waagent_common::place::Place;
 use waagent_common::text::shown;
 use waagent_common::types::HandlerName;
 
-use crate::allow::Allow;
+use crate::error::{ExtensionError, code};
+use crate::extension_policy::ExtensionPolicy;
 use crate::plan::step::Wish;
-use crate::trouble::{Trouble, code};
 
 /// Folders of the agent in `<lib>`, which no handler may be called.
 const RESERVED: &[&str] = &["events", "history", "net", "fetch", "certs", "disk", "provision", "ext", "logs"];
 
 /// What decides about extensions. Read once: where the policy file changes, the program is started anew.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct Admission {
     enabled: bool,
     configuration: String,
-    policy: Allow,
+    policy: ExtensionPolicy,
     signed: bool,
 }
 
-impl Verdict {
+impl Admission {
     /// Reads the policy file, if the configuration asks for it.
     pub fn read(place: &Place, config: &Config) -> Self {
         Self {
             enabled: config.switch(SwitchKey::ExtensionsEnabled),
             configuration: place.path("/etc/waagent.conf").display().to_string(),
-            policy: Allow::read(place, config),
+            policy: ExtensionPolicy::read(place, config),
             signed: config.switch(SwitchKey::DebugEnableSignatureValidation),
         }
     }
 
     /// The rule that lets the extension through, or why not.
-    pub fn on(&self, extension: &Extension, all: &[Extension]) -> Result<&'static str, Trouble> {
+    pub fn on(&self, extension: &Extension, all: &[Extension]) -> Result<&'static str, ExtensionError> {
         let name = extension.name.as_str();
         let wish = Wish::of(extension);
         let refused = if matches!(wish, Ok(Wish::Enabled) | Err(_)) { code::ENABLE } else { code::DISABLE };
-        let refuse = |text: String| Err(Trouble::new(refused, "ExtensionProcessing", text).overriding());
+        let refuse =
+            |text: String| Err(ExtensionError::new(refused, "ExtensionProcessing", text).overriding());
         if !self.enabled {
             return refuse(format!(
                 "Extension '{name}' will not be processed since extension processing is disabled. To enable \
@@ -61,13 +62,13 @@ impl Verdict {
     }
 }
 
-fn check_settings(extension: &Extension, all: &[Extension]) -> Result<(), Trouble> {
+fn check_settings(extension: &Extension, all: &[Extension]) -> Result<(), ExtensionError> {
     let name = extension.name.as_str();
     let refuse = |why: &str| {
         let text = format!(
             "Ran into config errors: {why}. \nPlease retry again as another operation with updated settings"
         );
-        Err(Trouble::new(code::UNKNOWN, "ExtensionProcessing", text))
+        Err(ExtensionError::new(code::UNKNOWN, "ExtensionProcessing", text))
     };
     if let Some(why) = &extension.error {
         return refuse(why);

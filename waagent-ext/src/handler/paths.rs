@@ -10,7 +10,7 @@ use super::folder::Folder;
 
 /// The folders of one version of a handler.
 #[derive(Debug, Clone)]
-pub struct Home {
+pub struct HandlerPaths {
     /// Handler.
     pub name: HandlerName,
     /// Version.
@@ -19,7 +19,7 @@ pub struct Home {
     logs: PathBuf,
 }
 
-impl Home {
+impl HandlerPaths {
     /// The home of this version; `logs` is `Extension.LogDir`.
     pub fn new(place: &Place, logs: &str, name: &HandlerName, version: &HandlerVersion) -> Self {
         Self {

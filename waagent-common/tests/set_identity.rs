@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use caps::{Capability, CapsHashSet};
-use waagent_common::sys::spawn::{Identity, dress};
+use waagent_common::sys::spawn::{Identity, set_identity};
 
 const ROUNDS: usize = 300;
 
@@ -29,7 +29,7 @@ fn a_child_is_what_it_is_dressed_as() {
     }
     let mut command = Command::new("/bin/cat");
     command.arg("/proc/self/status");
-    dress(&mut command, nobody());
+    set_identity(&mut command, nobody());
     let output = command.output().unwrap();
     let status = String::from_utf8(output.stdout).unwrap();
     // CAP_NET_ADMIN is 12, CAP_BPF 39 (linux/capability.h).
@@ -66,7 +66,7 @@ fn a_child_is_dressed_while_the_threads_of_its_parent_come_and_go() {
         }
         for round in 0..ROUNDS {
             let mut command = Command::new("/bin/true");
-            dress(&mut command, nobody());
+            set_identity(&mut command, nobody());
             let status = command.status();
             if !status.as_ref().is_ok_and(std::process::ExitStatus::success) {
                 is_over.store(true, Ordering::Relaxed);

@@ -16,12 +16,12 @@ use crate::http::StorageUri;
 
 /// The folder of the packages.
 #[derive(Debug, Clone)]
-pub struct Shelf {
+pub struct PackageStore {
     place: Place,
     folder: PathBuf,
 }
 
-impl Shelf {
+impl PackageStore {
     /// At its place.
     pub fn new(place: &Place) -> Self {
         Self { place: place.clone(), folder: place.path(Package::PATH) }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The rhythm; times are of the monotonic clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rhythm {
+pub struct UploadSchedule {
     /// When the last one was sent, and what it said but for its times.
     sent: Option<(Duration, String)>,
     /// Something may have changed since.
@@ -17,7 +17,7 @@ pub struct Rhythm {
     failures: u32,
 }
 
-impl Rhythm {
+impl UploadSchedule {
     /// As after a status that was sent at this time, by this program's last run.
     pub fn resumed(at: Duration, digest: String) -> Self {
         Self { sent: Some((at, digest)), is_doubtful: true, ..Self::default() }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn sends_at_once_then_each_minute_and_changes_promptly() {
-        let mut rhythm = Rhythm::default();
+        let mut rhythm = UploadSchedule::default();
         assert!(rhythm.is_due(at(0)) && rhythm.wants(at(0), "a"));
         rhythm.begins();
         rhythm.sent(at(0), "a".to_owned());
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_change_that_changes_nothing_sends_nothing() {
-        let mut rhythm = Rhythm::default();
+        let mut rhythm = UploadSchedule::default();
         rhythm.sent(at(0), "a".to_owned());
         rhythm.doubt();
         assert!(rhythm.is_due(at(5)) && !rhythm.wants(at(5), "a") && !rhythm.is_due(at(6)));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn rests_until_a_document_changes() {
-        let mut rhythm = Rhythm::default();
+        let mut rhythm = UploadSchedule::default();
         rhythm.rest();
         assert!(!rhythm.is_due(at(1_000_000)));
         rhythm.doubt();
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn changes_are_gathered_for_a_moment() {
-        let mut rhythm = Rhythm::default();
+        let mut rhythm = UploadSchedule::default();
         rhythm.sent(at(10), "a".to_owned());
         rhythm.doubt();
         assert!(!rhythm.is_due(at(10)) && rhythm.is_due(at(10) + COALESCED));
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_change_while_it_is_sent_is_not_lost() {
-        let mut rhythm = Rhythm::default();
+        let mut rhythm = UploadSchedule::default();
         rhythm.begins();
         rhythm.doubt();
         rhythm.sent(at(3), "a".to_owned());
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn failures_come_less_and_less_often_up_to_a_minute() {
-        let mut rhythm = Rhythm::default();
+        let mut rhythm = UploadSchedule::default();
         let mut waits = Vec::new();
         for _ in 0..8 {
             rhythm.failed(at(100), 20);
@@ -161,9 +161,9 @@ mod tests {
 
     #[test]
     fn a_restart_sends_nothing_that_is_known_and_fresh() {
-        let mut rhythm = Rhythm::resumed(at(100), "a".to_owned());
+        let mut rhythm = UploadSchedule::resumed(at(100), "a".to_owned());
         assert!(rhythm.is_due(at(110)) && !rhythm.wants(at(110), "a"));
         assert_eq!(rhythm.next(), at(160));
-        assert!(Rhythm::resumed(at(100), "a".to_owned()).wants(at(110), "b"));
+        assert!(UploadSchedule::resumed(at(100), "a".to_owned()).wants(at(110), "b"));
     }
 }

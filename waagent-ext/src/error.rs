@@ -39,7 +39,7 @@ pub mod code {
 
 /// An extension's failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ExtensionError {
     /// Number.
     pub code: i32,
     /// For people; signatures cut, no control characters but newline and tab.
@@ -50,7 +50,7 @@ pub struct Trouble {
     pub overrides: bool,
 }
 
-impl Trouble {
+impl ExtensionError {
     /// A failure of this step.
     pub fn new(code: i32, operation: &'static str, text: impl AsRef<str>) -> Self {
         Self { code, text: fit(text.as_ref()), operation, overrides: false }

@@ -9,11 +9,11 @@ use waagent_common::instance::InstanceId;
 use waagent_common::marker::Marker;
 use waagent_common::place::Place;
 
-use super::keep::{MAX_OVF, OVF};
+use super::publish::{MAX_OVF, OVF};
 
 /// Is there anything to read?
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum MediaDecision {
     /// No, for this reason.
     Nothing(String),
     /// Somebody else reads it.
@@ -29,23 +29,23 @@ pub enum Standing {
 
 /// Looks at who provisions, at the marker, and at what an earlier run of this boot left. `again`: provisioning asks for
 /// another look, whatever was before.
-pub fn standing(place: &Place, config: &Config, again: bool) -> Result<Standing, Fault> {
+pub fn decide(place: &Place, config: &Config, again: bool) -> Result<MediaDecision, Fault> {
     let marker = Marker::read(place, &InstanceId::of_this_machine());
     if matches!(marker, Marker::Same | Marker::Empty) && !again {
-        return Ok(Standing::Nothing("this machine is provisioned".to_owned()));
+        return Ok(MediaDecision::Nothing("this machine is provisioned".to_owned()));
     }
     match config.text(TextKey::ProvisioningAgent) {
-        "disabled" => return Ok(Standing::Disabled),
-        "cloud-init" => return Ok(Standing::CloudInit),
-        "auto" if CloudInit::on(place) == CloudInit::Enabled => return Ok(Standing::CloudInit),
+        "disabled" => return Ok(MediaDecision::Disabled),
+        "cloud-init" => return Ok(MediaDecision::CloudInit),
+        "auto" if CloudInit::on(place) == CloudInit::Enabled => return Ok(MediaDecision::CloudInit),
         _ => {}
     }
     let is_first_boot = marker == Marker::Absent;
     Ok(match earlier(place, is_first_boot)? {
         // Who asks for another look waits for the answer.
-        _ if again => Standing::Wanted { wait: false },
-        Some(why) => Standing::Nothing(why.to_owned()),
-        None => Standing::Wanted { wait: is_first_boot },
+        _ if again => MediaDecision::Wanted { wait: false },
+        Some(why) => MediaDecision::Nothing(why.to_owned()),
+        None => MediaDecision::Wanted { wait: is_first_boot },
     })
 }
 

@@ -15,7 +15,7 @@ use crate::sandbox::SandboxReport;
 /// No program acts on what it reads this way.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Glance<B = Value> {
+pub struct UntypedDocument<B = Value> {
     /// `waagent/<name>/<major>`.
     pub schema: String,
     /// The program that wrote it.
@@ -30,7 +30,7 @@ pub struct Glance<B = Value> {
     pub body: B,
 }
 
-impl<B: DeserializeOwned> Glance<B> {
+impl<B: DeserializeOwned> UntypedDocument<B> {
     /// Reads any document of at most 12 MiB.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let bytes = durable::read_bounded(path, 12 << 20)?;
