@@ -75,8 +75,7 @@ pub fn register() -> Result<u8> {
     Ok(enabled.max(systemctl(&["restart", "waagent.service"])?))
 }
 
-/// Sets the firewall; the address must be the one that the endpoint document or the configuration allows, which the
-/// unit itself checks.
+/// Sets the firewall, for the address that the unit knows: the one given is looked at for its form alone.
 pub fn firewall(address: &str) -> Result<u8> {
     if address.parse::<Ipv4Addr>().is_err() {
         bail!("-setup-firewall: '{}' is no IPv4 address", shown(address));

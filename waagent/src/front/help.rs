@@ -34,4 +34,4 @@ Flags:
 
 Exit status: 0 done, 1 failed, 2 usage, 4 not permitted, 5 busy or refused.
 
-Each program can also be run alone (systemctl start waagent-net), says --help, and most say --plan.";
+Each program can also be run alone (systemctl start waagent-net), says --help, and some say --plan.";
