@@ -11,12 +11,16 @@ UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_KINDS = service socket path timer target mount swap slice
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all build packages test-packages base-ahead install selinux package demo check test vm-test audit bench clean
+.PHONY: all build packages build-packages test-packages base-ahead install selinux package demo check test test-fast vm-test audit bench clean
 
 all: build
 
 packages:
 	@tests/lib/packages
+
+# What compiling needs, and nothing else.
+build-packages:
+	@tests/lib/packages build
 
 # What tests need beside.
 test-packages: packages
@@ -77,12 +81,16 @@ audit: packages
 demo: build
 	@FAULTS=$(FAULTS) tests/lib/private-view $(CURDIR)/tests/demo/run
 
-# What one runs all day: format, lints, unit tests; and whether it compiles for 64-bit ARM, where there is a compiler for it.
-check: packages
+# What one runs all day, without root: format, lints, unit tests; and whether it compiles for 64-bit ARM, where there is a compiler for it.
+check: build-packages
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --lib --quiet
 	@tests/arm64/check
+
+# Before a push: every crate, the chain, units, SELinux module, scripts and dependencies; no guest, no packages.
+test-fast: test-packages build
+	tests/run fast
 
 # Everything.
 test: base-ahead build

@@ -1,6 +1,7 @@
 //! What the configuration says about transfers: plain values, so that they can go to a thread.
 
 use waagent_common::config::{Config, IntegerKey, SwitchKey};
+use waagent_common::log;
 
 use crate::proxy::Proxies;
 
@@ -18,8 +19,14 @@ pub struct Settings {
 impl Settings {
     /// Reads the keys.
     pub fn of(config: &Config) -> Self {
+        let allow_http = config.switch(SwitchKey::OsAllowHttp);
+        if allow_http {
+            log::warning(
+                "OS.AllowHTTP=y: whoever is on the way to storage can read and change packages and statuses",
+            );
+        }
         Self {
-            allow_http: config.switch(SwitchKey::OsAllowHttp),
+            allow_http,
             max_package: config.integer(IntegerKey::ExtensionsMaxPackageMb) << 20,
             proxies: Proxies::of(config),
         }
