@@ -4,10 +4,11 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::fault::{Exit, Fault};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+use crate::fault::{Exit, Fault};
 
 /// Where udev keeps what it knows of a device, once it is done with it (systemd, src/libsystemd/sd-device).
 const RECORDS: &str = "/run/udev/data";

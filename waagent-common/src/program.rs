@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Parser;
 use clap::error::ErrorKind;
+use waagent_declaration::Policy;
 
 use crate::args::Common;
 use crate::config::{Config, ConfigError, Severity, Sources, SwitchKey};
@@ -14,7 +15,6 @@ use crate::fault::{Exit, Fault, Outcome, exit_of};
 use crate::log;
 use crate::sandbox::{Confine, Sandbox};
 use crate::sys::heap;
-use waagent_declaration::Policy;
 
 /// How long a program that stays waits for a configuration that it can use: below the time that PID 1 gives a start, 90 s
 /// (`DefaultTimeoutStartSec=` of systemd-system.conf(5)).

@@ -6,6 +6,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use waagent_common::command::output::Stream;
+use waagent_common::command::{environment, noexec};
 use waagent_common::documents::{CommandState, Inputs, sha256};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
@@ -15,8 +17,6 @@ use waagent_common::time;
 
 use super::launch::{self, Launch};
 use super::result::Results;
-use waagent_common::command::output::Stream;
-use waagent_common::command::{environment, noexec};
 
 /// Its time.
 const LIMIT: Duration = Duration::from_secs(3600);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use waagent_common::command::output::Stream;
 use waagent_common::documents::{
     Command, CommandKind, CommandResult, CommandState, Document, HandlerRef, Inputs,
 };
@@ -13,12 +14,11 @@ use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::shown;
 use waagent_common::time;
+use waagent_common::{boot, remove};
 
 use super::launch::{self, Ending, Launch};
 use super::order;
 use super::result::Results;
-use waagent_common::command::output::Stream;
-use waagent_common::{boot, remove};
 
 /// Runs the command of this id, unless it was begun before.
 pub fn run(place: &Place, id: &str, sandbox: &Sandbox) -> Result<Outcome> {

@@ -10,9 +10,9 @@ use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use waagent_common::log;
 use waagent_common::place::Place;
+use waagent_common::resident;
 
 use crate::handler::folder::Folder;
-use waagent_common::resident;
 
 /// What a folder may hold.
 #[derive(Debug, Clone, Copy)]

@@ -11,12 +11,12 @@ use waagent_common::fault::{Exit, Outcome, exit_of};
 use waagent_common::log;
 use waagent_common::place::Place;
 use waagent_common::program;
+use waagent_common::resident;
 use waagent_common::sandbox::Sandbox;
 
 use crate::engine::{Engine, Rest};
 use crate::pace::Pace;
 use crate::watch::{Changes, Watch};
-use waagent_common::resident;
 
 /// Changes of status files are gathered for so long: handlers write several at a time.
 const GATHER: Duration = Duration::from_millis(50);

@@ -11,12 +11,11 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, connect, getsockopt, recv, send,
     socket, sockopt,
 };
-
+use waagent_common::gate::protocol::{Answer, CONNECT_TIME, REQUEST_TIME, Target};
 use waagent_common::log;
 use waagent_common::sys::fd::send_fd;
 
 use crate::address::Addresses;
-use waagent_common::gate::protocol::{Answer, CONNECT_TIME, REQUEST_TIME, Target};
 
 /// A peer that was accepted, until it has its answer.
 #[derive(Debug)]

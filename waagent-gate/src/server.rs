@@ -7,15 +7,14 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
-
 use waagent_common::fault::{Exit, Fault, Outcome};
+use waagent_common::gate::protocol::Answer;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
 use waagent_common::{log, program};
 
 use crate::address::Addresses;
 use crate::connection::{Connection, answer};
-use waagent_common::gate::protocol::Answer;
 
 /// Peers that are served at a time; more wait in the socket's queue. The fetcher opens at most two per target.
 const MAX_PEERS: usize = 16;

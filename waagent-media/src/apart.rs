@@ -5,6 +5,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use waagent_common::args::Common;
+use waagent_common::device_nodes::Changes;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::program;
 use waagent_common::sandbox::{Confine, Sandbox};
@@ -14,7 +15,6 @@ use waagent_declaration::Policy;
 
 use super::args::Named;
 use super::find::{self, Candidate, Missing};
-use waagent_common::device_nodes::Changes;
 
 /// Statuses by which the child says what is missing; no program of ours ends with them.
 const NOTHING: u8 = 200;

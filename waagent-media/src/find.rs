@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{major, minor};
+use waagent_common::device_nodes::Changes;
 use waagent_common::durable::read_bounded;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
@@ -17,7 +18,6 @@ use waagent_common::text::shown;
 use super::args::Named;
 use super::publish::{CUSTOM_DATA, MAX_OVF, OVF, SCVMM};
 use crate::medium::{self, Content, Medium};
-use waagent_common::device_nodes::Changes;
 
 /// SCSI type of CD and DVD drives (include/scsi/scsi_proto.h).
 const TYPE_ROM: &str = "5";

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::find::Missing;
 use waagent_common::device_nodes::Changes;
+
+use super::find::Missing;
 
 /// How long a first boot waits for a drive with a medium to appear.
 const FOR_A_DEVICE: Duration = Duration::from_secs(30);

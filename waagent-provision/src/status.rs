@@ -10,6 +10,7 @@ use waagent_common::documents::{
     ProvisionedUser, StepError,
 };
 use waagent_common::fault::Exit;
+use waagent_common::instance::InstanceId;
 use waagent_common::lock::Lock;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
@@ -20,7 +21,6 @@ use crate::accounts::account;
 use crate::pass::Pass;
 use crate::report;
 use crate::steps::host_keys;
-use waagent_common::instance::InstanceId;
 
 /// The inputs of a pass, as they were when it began.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use waagent_common::documents::catalogue::Entry;
+use waagent_declaration::Unit;
 use waagent_declaration::{Policy, RunsAs};
 
 use crate::reach::{documents, writer};
-use waagent_declaration::Unit;
 
 /// The commands, with comments.
 pub fn commands(policy: &Policy, units: &[&Unit]) -> String {

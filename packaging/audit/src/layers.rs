@@ -1,5 +1,6 @@
 //! All layers of a program side by side.
 
+use waagent_declaration::Unit;
 use waagent_declaration::{Connects, Grant, Policy};
 
 use crate::blocks::{Block, table};
@@ -7,7 +8,6 @@ use crate::contexts::Context;
 use crate::programs::user;
 use crate::selinux::{Module, Rule};
 use crate::{arguments, words};
-use waagent_declaration::Unit;
 
 /// A table: what is granted, by the declaration, by the unit and by the SELinux module.
 pub fn side_by_side(policy: &Policy, units: &[&Unit], module: &Module, contexts: &[Context]) -> Block {

@@ -1,6 +1,7 @@
 //! The page of a program.
 
 use waagent_common::sandbox::READ_BEFORE;
+use waagent_declaration::Unit;
 use waagent_declaration::{Connects, Grant, Policy};
 
 use crate::blocks::{Block, Page, heading, table, text};
@@ -13,7 +14,6 @@ use crate::report::Sources;
 use crate::selinux::Section;
 use crate::tools::domain_of;
 use crate::{arguments, check, reasons, words};
-use waagent_declaration::Unit;
 
 /// The page.
 pub fn page(program: &Program, sources: &Sources) -> Page {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use waagent_declaration::Unit;
 
 use crate::contexts::Context as FileContext;
 use crate::differences::{self, Tables};
@@ -14,7 +15,6 @@ use crate::programs::PROGRAMS;
 use crate::reach::Layers;
 use crate::selinux::Module;
 use crate::{contexts, html, index, markdown, page, picture};
-use waagent_declaration::Unit;
 
 /// What the report is made from.
 #[derive(Debug)]

@@ -14,6 +14,6 @@ mod machine;
 mod program;
 mod random;
 
-pub use machine::{Loop, Machine, Run, run};
+pub use machine::{Loop, Machine, Run, provisioned, run};
 pub use program::program;
 pub use random::{Mutable, Random};

@@ -51,7 +51,7 @@ impl Machine {
         fs::write(self.path("etc/waagent.conf"), text).unwrap();
     }
 
-    /// Runs a program of this crate with `--root`.
+    /// Runs a program with `--root`.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Run {
         let output = self.command(program, arguments).output().unwrap();
         Run::of(&output)
@@ -81,25 +81,7 @@ impl Machine {
 
     /// What waagent-provision leaves at its end.
     pub fn provisioned_as(&self, state: ProvisionState) {
-        let status = ProvisionStatus {
-            state,
-            description: String::new(),
-            vm_id: String::new(),
-            ssh_host_key_fingerprint: None,
-            outcome: ProvisionOutcome::Done,
-            agent: "waagent".to_owned(),
-            instance_id: String::new(),
-            reason: None,
-            errors: Vec::new(),
-            steps: Vec::new(),
-            host_keys: Vec::new(),
-            hostname: None,
-            user: None,
-            warnings: Vec::new(),
-            waits_for: Vec::new(),
-            uptime_s: 1,
-        };
-        write(&self.place(), &status, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        write(&self.place(), &provisioned(state), &Inputs::new(), &Sandbox::unconfined()).unwrap();
         if state == ProvisionState::Ready {
             fs::write(self.path("var/lib/waagent/provisioned"), "").unwrap();
         }
@@ -123,6 +105,28 @@ impl Machine {
         }
         files.sort();
         files
+    }
+}
+
+/// What waagent-provision says at its end.
+pub fn provisioned(state: ProvisionState) -> ProvisionStatus {
+    ProvisionStatus {
+        state,
+        description: String::new(),
+        vm_id: String::new(),
+        ssh_host_key_fingerprint: None,
+        outcome: ProvisionOutcome::Done,
+        agent: "waagent".to_owned(),
+        instance_id: String::new(),
+        reason: None,
+        errors: Vec::new(),
+        steps: Vec::new(),
+        host_keys: Vec::new(),
+        hostname: None,
+        user: None,
+        warnings: Vec::new(),
+        waits_for: Vec::new(),
+        uptime_s: 1,
     }
 }
 

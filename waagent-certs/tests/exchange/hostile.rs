@@ -3,7 +3,6 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::scratch::{Scratch, identity, said};
 use openssl::nid::Nid;
 use openssl::pkcs12::Pkcs12;
 use waagent_certs::envelope;
@@ -14,6 +13,8 @@ use waagent_fabric::der::{CONTEXT_0, OCTETS, SEQUENCE, element, object, sequence
 use waagent_fabric::identity::Identity;
 use waagent_fabric::pfx::{pack, wrap};
 use waagent_fabric::scenario::PfxKind;
+
+use crate::scratch::{Scratch, identity, said};
 
 /// A scratch root where a good certificate is installed already.
 fn installed() -> (Scratch, Identity) {

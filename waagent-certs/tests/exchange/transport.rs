@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::scratch::{Scratch, identity, read, said};
 use openssl::pkey::PKey;
 use waagent_fabric::cms::Envelope;
 use waagent_fabric::pfx::pack;
 use waagent_fabric::scenario::PfxKind;
+
+use crate::scratch::{Scratch, identity, read, said};
 
 #[test]
 fn makes_the_pair_that_the_platform_demands_once() {

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use crate::scratch::{Scratch, identity, read};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use openssl::pkey::PKey;
 use openssl::x509::X509;
@@ -11,6 +10,8 @@ use waagent_fabric::cms::{ContentCipher, Envelope, RecipientName, Wrapping};
 use waagent_fabric::identity::Identity;
 use waagent_fabric::pfx::pack;
 use waagent_fabric::scenario::PfxKind;
+
+use crate::scratch::{Scratch, identity, read};
 
 #[test]
 fn opens_what_the_platform_sends_and_a_second_run_changes_nothing() {

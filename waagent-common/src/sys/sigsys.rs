@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
+use waagent_declaration::syscall_name;
 
 use crate::fault::Exit;
-use waagent_declaration::syscall_name;
 
 static PROGRAM: OnceLock<&'static str> = OnceLock::new();
 

@@ -4,13 +4,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use waagent_common::device_nodes::Changes;
 use waagent_common::documents::NvmeDisk;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::text::shown;
 use waagent_common::time;
 
 use super::disk::{self, Disk, Number};
-use waagent_common::device_nodes::Changes;
 
 /// Gen2: the first SCSI controller; the resource disk is its LUN 1.
 const GEN2: &str = "f8b3781a-1e82-4818-a1c3-63d806ec15bb";

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use waagent_common::device_nodes::Changes;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::sys::partition;
 
 use super::disk::{Child, Disk, Number};
 use super::round::Need;
 use super::table::Partition;
-use waagent_common::device_nodes::Changes;
 
 /// How long the device node of a new partition may take.
 const FOR_THE_NODE: Duration = Duration::from_secs(25);

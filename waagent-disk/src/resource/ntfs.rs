@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use waagent_common::bytes::{is_at, slice_at, u8_at, u16_at, u32_at, u64_at};
 use waagent_common::fault::Fault;
 use waagent_common::text::cut;
 
 use super::blocks::Blocks;
-use waagent_common::bytes::{is_at, slice_at, u8_at, u16_at, u32_at, u64_at};
 
 /// What a fresh disk may hold in its root folder, in lower case.
 const PERMITTED: &[&str] = &["dataloss_warning_readme.txt", "system volume information", "$recycle.bin"];

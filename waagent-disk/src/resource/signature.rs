@@ -2,10 +2,10 @@
 //!
 //! Offsets and marks as in util-linux `libblkid/src/superblocks` and the kernel's headers.
 
+use waagent_common::bytes::{is_at, slice_at, u16_at, u32_at};
 use waagent_common::fault::Fault;
 
 use super::blocks::Blocks;
-use waagent_common::bytes::{is_at, slice_at, u16_at, u32_at};
 
 /// How much of both ends is looked at, in bytes.
 pub const EDGE: u64 = 1 << 20;

@@ -1,10 +1,10 @@
 //! Partition tables: reading any, writing the one that we make.
 
+use waagent_common::bytes::{is_at, slice_at, u8_at, u32_at};
 use waagent_common::fault::{Exit, Fault};
 
 use super::blocks::Blocks;
 use super::gpt;
-use waagent_common::bytes::{is_at, slice_at, u8_at, u32_at};
 
 /// Partitions begin and the first one of ours is at this multiple, in bytes.
 pub const ALIGNMENT: u64 = 1 << 20;

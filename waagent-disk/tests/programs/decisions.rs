@@ -3,9 +3,10 @@
 use std::fs;
 use std::process::Command;
 
-use crate::disks::{Bench, MIB, SIZE};
 use waagent_support::Loop;
 use waagent_support::run;
+
+use crate::disks::{Bench, MIB, SIZE};
 
 #[test]
 fn formats_a_blank_disk() {

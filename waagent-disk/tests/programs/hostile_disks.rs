@@ -7,9 +7,9 @@ use waagent_common::fault::Exit;
 use waagent_disk::resource::ntfs::{Contents, contents};
 use waagent_disk::resource::signature::Signatures;
 use waagent_disk::resource::table::{self, Table};
+use waagent_support::{Mutable, Random};
 
 use crate::disks::Bench;
-use waagent_support::{Mutable, Random};
 
 /// An NTFS volume of 8 MiB with these files.
 fn volume(files: &[&str]) -> Vec<u8> {

@@ -7,11 +7,11 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use waagent_common::config::Config;
 use waagent_disk::resource::owner;
-
-use crate::disks::{Bench, CONFIGURATION, MIB, SIZE};
 use waagent_support::Machine;
 use waagent_support::layouts::{LAYOUTS, machine_has_its_own};
 use waagent_support::run;
+
+use crate::disks::{Bench, CONFIGURATION, MIB, SIZE};
 
 #[test]
 fn a_second_run_changes_nothing() {

@@ -6,6 +6,7 @@ use waagent_common::documents::{
     HandlerStatus, ItemState, Package, PackageSignature, PackageState, SignatureVerdict,
 };
 use waagent_common::log;
+use waagent_common::resident;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
 use super::{ENDING, Engine, Rest};
@@ -19,7 +20,6 @@ use crate::package::{copy, unpack};
 use crate::plan::align::{align, fresh, status};
 use crate::plan::step::{Step, Wish, next};
 use crate::status::read;
-use waagent_common::resident;
 
 impl Engine<'_> {
     /// The next step of the handler at this place of the order; says what it waits for, if it does.

@@ -1,6 +1,7 @@
 //! Is there something to begin? Then it is planned, recorded, and the packages are asked for.
 
 use anyhow::Result;
+use waagent_common::boot;
 use waagent_common::documents::{
     self, Extension, ExtensionState, GoalState, HandlerReadiness, HandlerRecord, HandlerState, ItemState,
     Plan, PlannedHandler, ProvisionState, Round, RoundItem, Wanted, WantedPackage,
@@ -16,7 +17,6 @@ use crate::handler::paths::HandlerPaths;
 use crate::plan::align::{align, fresh, status};
 use crate::plan::order;
 use crate::plan::step::{Step, Wish, next};
-use waagent_common::boot;
 
 /// Longest rule in the plan, in bytes.
 const RULE: usize = 1024;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use waagent_common::command::environment;
 use waagent_common::documents::{
     self, Body, Command, CommandKind, Extension, HandlerRecord, HandlerRef, RunningCommand,
 };
@@ -17,7 +18,6 @@ use crate::handler::manifest::Manifest;
 use crate::handler::paths::HandlerPaths;
 use crate::inputs;
 use crate::status::read;
-use waagent_common::command::environment;
 
 /// Features of the agent that handlers ask for: none is done yet.
 const SUPPORTED: &str = "[]";

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use waagent_common::command::output;
 use waagent_common::documents::{Body, Command, CommandResult};
 use waagent_common::log;
+use waagent_common::remove;
 use waagent_common::types::HandlerName;
 
 use super::{Engine, is};
@@ -12,8 +14,6 @@ use crate::events;
 use crate::handler::adopt;
 use crate::handler::paths::HandlerPaths;
 use crate::package::unpack::beside;
-use waagent_common::command::output;
-use waagent_common::remove;
 
 /// Commands and results that are kept.
 const KEPT: usize = 50;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use anyhow::Result;
+use start::Asked;
+use waagent_common::boot;
 use waagent_common::config::{Config, IntegerKey, SwitchKey, TextKey};
 use waagent_common::documents::{
     self, Body, Document, Extension, ExtensionState, HandlerRecord, HandlerState, Inputs, ItemState,
@@ -12,6 +14,7 @@ use waagent_common::documents::{
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
 use waagent_common::place::Place;
+use waagent_common::resident;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
@@ -24,9 +27,6 @@ use crate::package::Limits;
 use crate::plan::order::{self, Turn, Turnable};
 use crate::starter::Starter;
 use crate::status::report::{Reporter, Sources};
-use start::Asked;
-use waagent_common::boot;
-use waagent_common::resident;
 
 mod act;
 mod begin;

@@ -3,13 +3,13 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use waagent_common::command::noexec;
+use waagent_common::command::output::{HEAD, head_of};
 use waagent_common::documents::{Command, CommandResult, CommandState};
 use waagent_common::durable::open_regular;
 use waagent_common::place::Place;
 
 use crate::error::{ExtensionError, code, code_of, operation_of};
-use waagent_common::command::noexec;
-use waagent_common::command::output::{HEAD, head_of};
 
 /// Shown of both streams together, in bytes.
 const SHOWN: usize = 3200;

@@ -1,5 +1,6 @@
 //! What a handler must find before its first command of a round: folders, environment, settings, certificates.
 
+use waagent_common::command::noexec;
 use waagent_common::documents::{CommandKind, Extension, ForeignKind};
 use waagent_common::log;
 
@@ -10,7 +11,6 @@ use crate::guard;
 use crate::handler::paths::HandlerPaths;
 use crate::handler::{carry, certificates, contract};
 use crate::inputs::Certificate;
-use waagent_common::command::noexec;
 
 impl Engine<'_> {
     /// Prepares the wanted version once in a round; says what it waits for, if it does.

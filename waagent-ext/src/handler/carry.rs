@@ -6,9 +6,9 @@ use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
+use waagent_common::resident;
 
 use super::folder::Folder;
-use waagent_common::resident;
 
 /// Largest file and largest number of files that are copied.
 const MAX_BYTES: u64 = 1 << 20;

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 use waagent_common::documents::{Document, Package};
 use waagent_common::durable::open_regular;
 use waagent_common::place::Place;
+use waagent_common::resident;
 use waagent_common::types::Sha256 as Digest256;
 
 use super::Limits;
-use waagent_common::resident;
 
 /// Copies the package beside its document into a file without a name, and checks size and digest of the copy: file and
 /// digest of what can't change any more.

@@ -11,6 +11,7 @@ use nix::sys::stat::{Mode, fchmod, mkdirat};
 use nix::sys::statvfs::fstatvfs;
 use waagent_common::documents::Extension;
 use waagent_common::text::shown;
+use waagent_common::{remove, resident};
 
 use super::entries::{Content, Listing, list};
 use super::{Limits, names};
@@ -18,7 +19,6 @@ use crate::error::{ExtensionError, code};
 use crate::handler::folder::Folder;
 use crate::handler::paths::HandlerPaths;
 use crate::handler::{carry, manifest};
-use waagent_common::{remove, resident};
 
 /// Unpacks the archive into the handler's folder. What was there before is replaced; `keep`: but for how far the
 /// handler was, and its statuses.

@@ -140,25 +140,8 @@ impl Stage {
     }
 
     pub fn provision(&self, state: ProvisionState) {
-        let status = ProvisionStatus {
-            state,
-            description: String::new(),
-            vm_id: String::new(),
-            ssh_host_key_fingerprint: None,
-            outcome: ProvisionOutcome::Done,
-            agent: "waagent".to_owned(),
-            instance_id: String::new(),
-            reason: None,
-            errors: Vec::new(),
-            steps: Vec::new(),
-            host_keys: Vec::new(),
-            hostname: None,
-            user: None,
-            warnings: Vec::new(),
-            waits_for: Vec::new(),
-            uptime_s: 1,
-        };
-        write(&self.place, &status, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        write(&self.place, &waagent_support::provisioned(state), &Inputs::new(), &Sandbox::unconfined())
+            .unwrap();
     }
 
     pub fn goal(&self, number: u32, extensions: Vec<Extension>) {

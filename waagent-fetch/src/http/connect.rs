@@ -18,11 +18,11 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
+use waagent_common::gate::client::socket_to;
+use waagent_common::gate::protocol::Target;
 use waagent_common::place::Place;
 
 use super::transport::SocketTransport;
-use waagent_common::gate::client::socket_to;
-use waagent_common::gate::protocol::Target;
 
 /// Connections to the platform: only ever those that the gate hands over.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use ureq::http::Uri;
+use waagent_common::gate::protocol::Target;
 
 use super::HttpError;
-use waagent_common::gate::protocol::Target;
 
 /// An absolute URI of a goal state that leads back to the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 use std::io::{Read, Seek};
 
+use waagent_common::bytes::is_at;
 use waagent_common::fault::Fault;
 
 use super::FileSystem;
 use super::device::Device;
-use waagent_common::bytes::is_at;
 
 /// Where the volume recognition sequence begins (ECMA-167 2/8.3, ECMA-119 6.2.1), and how big its parts are.
 pub const VOLUME_SEQUENCE: u64 = 32 << 10;

@@ -1,9 +1,9 @@
+use waagent_common::bytes::{slice_at, u8_at, u16_at};
 use waagent_common::fault::Fault;
 
 use super::names::osta;
 use super::udf::{Volume, check_tag, long_extent};
 use super::{Entry, MAX_ENTRIES, Place, damaged};
-use waagent_common::bytes::{slice_at, u8_at, u16_at};
 
 /// Tag of a file identifier (ECMA-167 4/14.4), and bits of its characteristics.
 const FILE_IDENTIFIER: u16 = 257;

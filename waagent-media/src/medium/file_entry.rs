@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Seek};
 
+use waagent_common::bytes::{slice_at, u8_at, u16_at, u32_at, u64_at};
 use waagent_common::fault::Fault;
 
 use super::damaged;
 use super::device::{Device, Extent};
 use super::udf::{Volume, check_tag};
-use waagent_common::bytes::{slice_at, u8_at, u16_at, u32_at, u64_at};
 
 /// Tag identifiers (ECMA-167 4/7.2.1).
 const ALLOCATION_EXTENT: u16 = 258;

@@ -1,12 +1,12 @@
 use std::io::{Read, Seek};
 
+use waagent_common::bytes::{array_at, is_at, slice_at, u8_at, u16_at, u32_at};
 use waagent_common::fault::Fault;
 
 use super::descriptor::{SECTOR, VOLUME_SEQUENCE};
 use super::device::{Device, Extent};
 use super::names::{tidy, utf16_be};
 use super::{Entry, MAX_ENTRIES, Place, damaged};
-use waagent_common::bytes::{array_at, is_at, slice_at, u8_at, u16_at, u32_at};
 
 /// Types of volume descriptors (ECMA-119 8.1.1).
 const PRIMARY: u8 = 1;

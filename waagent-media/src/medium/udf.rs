@@ -1,12 +1,12 @@
 use std::io::{Read, Seek};
 
+use waagent_common::bytes::{is_at, u8_at, u16_at, u32_at};
 use waagent_common::fault::Fault;
 
 use super::device::{Device, Extent};
 use super::file_entry::{FileEntry, FileKind};
 use super::names::dstring;
 use super::{Entry, damaged, directory};
-use waagent_common::bytes::{is_at, u8_at, u16_at, u32_at};
 
 /// Tag identifiers (ECMA-167 3/7.2.1 and 4/7.2.1).
 const PRIMARY: u16 = 1;

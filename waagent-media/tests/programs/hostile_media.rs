@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use waagent_common::fault::{Exit, Fault};
 use waagent_media::medium::{Content, open};
+use waagent_support::{Mutable, Random};
 
 use crate::images::udf::{self, Form, seal, u16_at, u32_at};
 use crate::images::{self, OVF};
-use waagent_support::{Mutable, Random};
 
 /// What is read from an image, if anything.
 fn read(image: &[u8]) -> Result<Option<Vec<u8>>, Fault> {

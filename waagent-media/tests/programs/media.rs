@@ -5,10 +5,10 @@ use std::path::Path;
 
 use waagent_common::documents::{ProvisionState, sha256};
 use waagent_media::find::{Missing, among, candidates};
-
-use crate::images::{self, OVF};
 use waagent_support::layouts::{LAYOUTS, machine_has_its_own};
 use waagent_support::{Loop, Machine};
+
+use crate::images::{self, OVF};
 
 const MEDIA: &str = "waagent-media";
 const COPY: &str = "run/waagent/media/ovf-env.xml";

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 
-use crate::images::{self, udf, udf::Form};
 use waagent_media::medium::{Content, FileSystem, Medium, open};
+
+use crate::images::{self, udf, udf::Form};
 
 fn medium(path: &Path) -> Medium<File> {
     match open(File::open(path).unwrap()).unwrap() {

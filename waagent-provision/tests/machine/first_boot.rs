@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use crate::world::{Change, KEY, SWAPPED, World, difference, keys, line_of, mode, ovf, public_key, tool};
 use waagent_common::documents::{ProvisionOutcome, ProvisionState};
+
+use crate::world::{Change, KEY, SWAPPED, World, difference, keys, line_of, mode, ovf, public_key, tool};
 
 #[test]
 fn makes_a_user_who_can_log_in_then_marks_and_tells() {

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use waagent_common::documents::{ProvisionOutcome, ProvisionState};
+use waagent_support::layouts::{LAYOUTS, machine_has_its_own};
 
 use crate::world::{KEY, SWAPPED, World, keys, ovf, public_key, text};
-use waagent_support::layouts::{LAYOUTS, machine_has_its_own};
 
 #[test]
 fn a_disk_of_another_vm_keeps_its_users_and_host_keys_and_says_so() {
