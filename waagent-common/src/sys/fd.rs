@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
 
 /// The first descriptor that PID 1 passes, by `sd_listen_fds(3)`.
@@ -40,7 +41,13 @@ pub fn recv_fd(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<(usize, O
     let mut space = nix::cmsg_space!([RawFd; 1]);
     let mut parts = [IoSliceMut::new(bytes)];
     let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    let message = recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
+    // With a time limit on the socket a stopped and continued process hears EINTR without any handler, see signal(7).
+    let message = loop {
+        match recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
+            Err(Errno::EINTR) => {}
+            received => break received?,
+        }
+    };
     let mut received = None;
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(fds) = control {
