@@ -1,6 +1,7 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::rules::{Argument, Refusal, Rule};
+use crate::shared::Shared;
 use crate::syscall_table::is_known;
 
 /// Everything that a program may do, each grant with its reason. Data: an auditor reads it, a test compares it with
@@ -108,7 +109,7 @@ pub enum Named {
 }
 
 /// What a device is opened for. What is asked of it besides, `ioctls` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// Reading.
@@ -197,18 +198,20 @@ impl Syscalls {
     }
 }
 
-/// The declaration with the rules that follow from it.
+/// The declaration with the rules that follow from it, and what it has besides.
 #[derive(Serialize)]
 struct Printed<'a> {
     #[serde(flatten)]
     policy: &'a Policy,
     rules: Vec<Rule>,
+    shared: Shared,
 }
 
 impl Policy {
     /// The declaration as JSON, as `--policy` prints it.
     pub fn to_json(&self) -> String {
         // Static data of plain types: serialising it can't fail.
-        serde_json::to_string_pretty(&Printed { policy: self, rules: self.rules() }).unwrap_or_default()
+        serde_json::to_string_pretty(&Printed { policy: self, rules: self.rules(), shared: self.shared() })
+            .unwrap_or_default()
     }
 }

@@ -1,5 +1,7 @@
 //! A unit, as its file says.
 
+use std::time::Duration;
+
 /// A unit's file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unit {
@@ -72,6 +74,23 @@ impl Unit {
         self.lines.iter().rev().find(|line| line.key == key).map(|line| line.value.as_str())
     }
 
+    /// The last value of a key as a time, see systemd.time(7); what isn't one in seconds or minutes counts as nothing.
+    pub fn time(&self, key: &str) -> Option<Duration> {
+        let value = self.last(key)?;
+        let (number, unit) = value.split_at(value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len()));
+        let scale = match unit {
+            "" | "s" => 1,
+            "min" => 60,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(scale).map(Duration::from_secs)
+    }
+
+    /// All keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(|line| line.key.as_str())
+    }
+
     /// Does it say anything of a key?
     pub fn has(&self, key: &str) -> bool {
         self.lines.iter().any(|line| line.key == key)
@@ -139,5 +158,16 @@ mod tests {
         assert_eq!(unit.last("User"), Some("b"));
         assert_eq!(unit.words("RestrictAddressFamilies").collect::<Vec<_>>(), ["AF_INET", "AF_UNIX"]);
         assert_eq!((unit.last("Group"), unit.has("Group")), (None, false));
+    }
+
+    #[test]
+    fn knows_times_in_seconds_and_minutes() {
+        let text = "[Service]\nA=90\nB=5s\nC=2min\nD=infinity\nE=\n";
+        let unit = Unit::parse("x.service", text);
+        let seconds = |key| unit.time(key).map(|time| time.as_secs());
+        assert_eq!(
+            ["A", "B", "C", "D", "E", "F"].map(seconds),
+            [Some(90), Some(5), Some(120), None, None, None]
+        );
     }
 }

@@ -68,7 +68,7 @@ fn the_planner_writes_its_own_folders_and_reads_no_key() {
         (Act::CreateIn(lib.clone()), Layer::Allowed),
         (Act::CreateIn(lib.join("Test.Good-1.0/status")), Layer::Allowed),
         // Landlock can't part what is below one folder: the owner decides, and nobody where that is root. What holds
-        // there is outside of the program: ReadOnlyPaths= of the unit (see tests/units/parts/7-in-force.sh) and SELinux.
+        // there is outside of the program: ReadOnlyPaths= of the unit (see tests/layers/tests/units/in_force.rs) and SELinux.
         (Act::CreateIn(lib.join("disk")), Layer::Allowed),
         (Act::CreateIn(lib.join("provision")), Layer::Allowed),
         (Act::CreateIn(lib.join("fetch")), Layer::Modes),

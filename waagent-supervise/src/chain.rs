@@ -281,7 +281,7 @@ impl<'a> Chain<'a> {
             ("MONITOR_EXIT_STATUS", status.to_string()),
             ("MONITOR_UNIT", unit.clone()),
         ];
-        let arguments = vec!["failed".to_owned(), unit];
+        let arguments = vec![unit];
         self.children.start(Start { arguments, environment, ..Start::of(Program::FetchFailed) })
     }
 

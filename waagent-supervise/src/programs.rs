@@ -1,6 +1,7 @@
-//! The programs, and whose rights each gets: what their units say, for machines without units.
+//! The programs, and whose rights each gets: their units, which the supervisor has in itself for machines without systemd.
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -8,6 +9,7 @@ use caps::CapsHashSet;
 use waagent_common::place::Place;
 use waagent_common::sys::spawn::{Identity, capability};
 use waagent_common::users::{gid_of, uid_of};
+use waagent_declaration::Unit;
 
 /// A program of the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,118 +40,110 @@ pub enum Program {
     Runner,
 }
 
-/// Rights that a program is started with.
-#[derive(Debug)]
-pub(crate) struct Rights {
-    pub(crate) binary: &'static str,
-    pub(crate) arguments: &'static [&'static str],
-    pub(crate) user: &'static str,
-    pub(crate) group: &'static str,
-    pub(crate) groups: &'static [&'static str],
-    /// `None`: all of them, the runner is unconfined.
-    pub(crate) capabilities: Option<&'static [&'static str]>,
+/// The unit of a program, as it is installed where there is a systemd.
+macro_rules! unit {
+    ($program:ident, $name:literal) => {
+        (Program::$program, $name, include_str!(concat!("../../systemd/", $name)))
+    };
 }
 
-const NET_CAPABILITIES: &[&str] = &["CAP_NET_ADMIN"];
-const PROVISION_CAPABILITIES: &[&str] = &[
-    "CAP_AUDIT_WRITE",
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SYS_ADMIN",
+const SOURCES: [(Program, &str, &str); 12] = [
+    unit!(Firewall, "waagent-firewall.service"),
+    unit!(Media, "waagent-media.service"),
+    unit!(Provision, "waagent-provision.service"),
+    unit!(Disk, "waagent-disk.service"),
+    unit!(DiskFinish, "waagent-disk-finish.service"),
+    unit!(Certs, "waagent-certs.service"),
+    unit!(Net, "waagent-net.service"),
+    unit!(Gate, "waagent-gate.service"),
+    unit!(Fetch, "waagent-fetch.service"),
+    unit!(FetchFailed, "waagent-failed@.service"),
+    unit!(Ext, "waagent-ext.service"),
+    unit!(Runner, "waagent-ext-run@.service"),
 ];
-/// BLKPG needs it; nothing else of the disk program does.
-const DISK_CAPABILITIES: &[&str] = &["CAP_SYS_ADMIN"];
+
+static UNITS: LazyLock<Vec<(Program, Unit)>> = LazyLock::new(|| {
+    SOURCES.iter().map(|(program, name, text)| (*program, Unit::parse(name, text))).collect()
+});
 
 impl Program {
+    /// Its unit.
+    pub fn unit(self) -> &'static Unit {
+        static NOTHING: LazyLock<Unit> = LazyLock::new(Unit::default);
+        UNITS.iter().find(|(program, _)| *program == self).map_or(&NOTHING, |(_, unit)| unit)
+    }
+
     /// Does it stay?
     pub fn is_resident(self) -> bool {
-        matches!(self, Self::Gate | Self::Fetch | Self::Ext)
+        self.unit().last("Restart") == Some("always")
     }
 
     /// What a run may take (`TimeoutStartSec=`); residents and commands have no end.
     pub fn limit(self) -> Option<Duration> {
-        let seconds = match self {
-            Self::Firewall | Self::FetchFailed => 30,
-            Self::Media | Self::Provision => 90,
-            Self::Disk | Self::DiskFinish => 360,
-            Self::Certs => 60,
-            Self::Net => 120,
-            Self::Gate | Self::Fetch | Self::Ext | Self::Runner => return None,
-        };
-        Some(Duration::from_secs(seconds))
+        self.unit().time("TimeoutStartSec")
     }
 
-    /// Its name in the journal.
+    /// The name of its binary, and in the journal.
     pub fn name(self) -> &'static str {
-        self.rights().binary
+        self.unit().program().unwrap_or_default()
     }
 
-    /// What it is called with, before what a run adds.
-    pub fn arguments(self) -> &'static [&'static str] {
-        self.rights().arguments
+    /// What it is called with, before what a run adds where its unit has a specifier.
+    pub fn arguments(self) -> impl Iterator<Item = &'static str> {
+        let words = self.unit().last("ExecStart").unwrap_or_default().split(' ').skip(1);
+        words.filter(|word| !word.starts_with('%'))
     }
 
     /// Numbers and capabilities for a child, from the names that the accounts have on this machine.
     pub fn identity(self) -> Result<Identity> {
-        let rights = self.rights();
+        let unit = self.unit();
         let place = Place::new(Path::new("/"));
         let group = |name: &str| gid_of(&place, name).with_context(|| format!("there is no group '{name}'"));
-        let capabilities = rights
-            .capabilities
-            .map(|names| names.iter().filter_map(|name| capability(name)).collect::<CapsHashSet>());
+        let user = unit.last("User").unwrap_or("root");
+        // Without a bounding set it has all of them: the runner is unconfined.
+        let capabilities = unit
+            .has("CapabilityBoundingSet")
+            .then(|| unit.words("CapabilityBoundingSet").filter_map(capability).collect::<CapsHashSet>());
         Ok(Identity {
-            uid: uid_of(&place, rights.user)
-                .with_context(|| format!("there is no user '{}'", rights.user))?,
-            gid: group(rights.group)?,
-            groups: rights.groups.iter().map(|name| group(name)).collect::<Result<_>>()?,
-            no_new_privs: rights.capabilities.is_some(),
+            uid: uid_of(&place, user).with_context(|| format!("there is no user '{user}'"))?,
+            gid: group(unit.last("Group").unwrap_or(user))?,
+            groups: unit.words("SupplementaryGroups").map(group).collect::<Result<_>>()?,
+            no_new_privs: unit.last("NoNewPrivileges") == Some("yes"),
             capabilities,
-            umask: if self == Self::Runner { 0o022 } else { 0o077 },
+            umask: unit.last("UMask").and_then(|mask| u32::from_str_radix(mask, 8).ok()).unwrap_or(0o022),
             session: true,
         })
     }
-
-    pub(crate) fn rights(self) -> Rights {
-        let root = Rights {
-            binary: "",
-            arguments: &[],
-            user: "root",
-            group: "root",
-            groups: &["waagent"],
-            capabilities: Some(&[]),
-        };
-        match self {
-            Self::Firewall => Rights { arguments: &["firewall"], ..Self::Net.rights() },
-            Self::Media => own("waagent-media", &["waagent", "cdrom"]),
-            Self::Provision => Rights {
-                binary: "waagent-provision",
-                groups: &["waagent", "waagent-media"],
-                capabilities: Some(PROVISION_CAPABILITIES),
-                ..root
-            },
-            Self::Disk => Rights {
-                binary: "waagent-disk",
-                arguments: &["resource"],
-                capabilities: Some(DISK_CAPABILITIES),
-                ..root
-            },
-            Self::DiskFinish => Rights { arguments: &["resource", "--mounted"], ..Self::Disk.rights() },
-            Self::Certs => own("waagent-certs", &["waagent"]),
-            Self::Net => Rights { capabilities: Some(NET_CAPABILITIES), ..own("waagent-net", &["waagent"]) },
-            Self::Gate => Rights { binary: "waagent-gate", group: "waagent", groups: &[], ..root },
-            Self::Fetch | Self::FetchFailed => own("waagent-fetch", &["waagent"]),
-            Self::Ext => Rights { binary: "waagent-ext", ..root },
-            Self::Runner => Rights { binary: "waagent-ext-run", groups: &[], capabilities: None, ..root },
-        }
-    }
 }
 
-/// A program with a user of its own name and no capability.
-fn own(name: &'static str, groups: &'static [&'static str]) -> Rights {
-    Rights { binary: name, arguments: &[], user: name, group: name, groups, capabilities: Some(&[]) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_program_has_a_unit_that_says_whose_rights_it_gets() {
+        for (program, name, _) in SOURCES {
+            let unit = program.unit();
+            assert_eq!(unit.name, name);
+            assert!(program.name().starts_with("waagent-"), "{name}");
+            let is_confined =
+                unit.has("CapabilityBoundingSet") && unit.last("NoNewPrivileges") == Some("yes");
+            assert_eq!(is_confined, program != Program::Runner, "{name}");
+            let has_no_end = program.is_resident() || program == Program::Runner;
+            assert_eq!(program.limit().is_none(), has_no_end, "{name}");
+        }
+    }
+
+    #[test]
+    fn arguments_and_rights_are_those_of_the_unit() {
+        let all = |program: Program| program.arguments().collect::<Vec<_>>();
+        assert_eq!(all(Program::DiskFinish), ["resource", "--mounted"]);
+        assert_eq!(all(Program::FetchFailed), ["failed"]);
+        assert!(all(Program::Runner).is_empty() && all(Program::Gate).is_empty());
+        let Ok(runner) = Program::Runner.identity() else { return }; // no such accounts on this machine
+        assert_eq!(
+            (runner.uid, runner.umask, runner.capabilities, runner.no_new_privs),
+            (0, 0o022, None, false)
+        );
+    }
 }

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use waagent_common::fault::Exit;
 use waagent_common::sys::wait::Ended;
 
 use super::programs::Program;
@@ -20,22 +19,6 @@ pub(crate) struct Rule {
 }
 
 const INTERVAL: Duration = Duration::from_secs(60);
-/// `RestartPreventExitStatus=` of residents: a restart can't change arguments, sandbox or configuration.
-const FINAL: &[Exit] = &[Exit::Usage, Exit::NotPermitted, Exit::Config];
-/// The same of the others: of the statuses that our programs end with, a restart can change "try again" alone.
-const FINAL_ONCE: &[Exit] = &[
-    Exit::Usage,
-    Exit::Data,
-    Exit::NoInput,
-    Exit::Unavailable,
-    Exit::Software,
-    Exit::Os,
-    Exit::CannotCreate,
-    Exit::Io,
-    Exit::Protocol,
-    Exit::NotPermitted,
-    Exit::Config,
-];
 
 /// The programs that wait for their restart.
 #[derive(Debug, Default)]
@@ -83,19 +66,19 @@ impl Restarts {
 }
 
 pub(crate) fn rule(program: Program) -> Option<Rule> {
-    let (seconds, burst) = match program {
-        Program::Firewall | Program::Provision | Program::Disk | Program::DiskFinish => (1, Some(10)),
-        Program::Media | Program::Certs | Program::Net | Program::Fetch | Program::Ext => (5, None),
-        Program::Gate => (1, None),
-        Program::FetchFailed | Program::Runner => return None,
-    };
-    Some(Rule { pause: Duration::from_secs(seconds), burst })
+    let unit = program.unit();
+    // A note that wasn't written is made with the next failure: here nobody waits for the platform.
+    let pause = unit.time("RestartSec").filter(|_| program != Program::FetchFailed)?;
+    let is_bounded = unit.time("StartLimitIntervalSec") == Some(INTERVAL);
+    let burst = unit.last("StartLimitBurst").filter(|_| is_bounded).and_then(|burst| burst.parse().ok());
+    Some(Rule { pause, burst })
 }
 
 /// Is this an end after which the program is started again? `code`: its exit status, `None` where a signal ended it.
 fn is_again(program: Program, code: Option<i32>) -> bool {
-    let (is_done, last) = if program.is_resident() { (false, FINAL) } else { (code == Some(0), FINAL_ONCE) };
-    !is_done && !last.iter().any(|exit| code == Some(i32::from(exit.code())))
+    let is_done = code == Some(0) && !program.is_resident();
+    let is_final = |status: &str| code.is_some_and(|code| status.parse() == Ok(code));
+    !is_done && !program.unit().words("RestartPreventExitStatus").any(is_final)
 }
 
 #[cfg(test)]

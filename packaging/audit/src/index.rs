@@ -1,9 +1,8 @@
 //! The overview: the picture, a line for each program, what all share, the declared differences.
 
-use waagent_declaration::{Connects, Policy};
+use waagent_declaration::{Connects, Difference, Policy};
 
 use crate::blocks::{Block, Page, heading, table, text};
-use crate::differences::Difference;
 use crate::html::INDEX;
 use crate::page::{exposure_of, rules_table};
 use crate::programs::{Level, PROGRAMS, Program, user};

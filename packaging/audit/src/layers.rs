@@ -1,12 +1,10 @@
 //! All layers of a program side by side.
 
-use waagent_declaration::Unit;
-use waagent_declaration::{Connects, Grant, Policy};
+use waagent_declaration::selinux::{Context, Module, Rule};
+use waagent_declaration::{Connects, Grant, Policy, Unit};
 
 use crate::blocks::{Block, table};
-use crate::contexts::Context;
 use crate::programs::user;
-use crate::selinux::{Module, Rule};
 use crate::{arguments, words};
 
 /// A table: what is granted, by the declaration, by the unit and by the SELinux module.

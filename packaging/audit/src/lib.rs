@@ -12,8 +12,6 @@ macro_rules! put {
 pub mod arguments;
 pub mod blocks;
 pub mod check;
-pub mod contexts;
-pub mod differences;
 pub mod docstring;
 pub mod exposure;
 pub mod html;
@@ -27,6 +25,5 @@ pub mod programs;
 pub mod reach;
 pub mod reasons;
 pub mod report;
-pub mod selinux;
 pub mod tools;
 pub mod words;

@@ -1,8 +1,7 @@
 //! The page of a program.
 
-use waagent_common::sandbox::READ_BEFORE;
-use waagent_declaration::Unit;
-use waagent_declaration::{Connects, Grant, Policy};
+use waagent_declaration::selinux::Section;
+use waagent_declaration::{Connects, Grant, Policy, Unit};
 
 use crate::blocks::{Block, Page, heading, table, text};
 use crate::exposure::limit;
@@ -11,7 +10,6 @@ use crate::layers::side_by_side;
 use crate::programs::{Level, Program};
 use crate::reach::{documents, writer};
 use crate::report::Sources;
-use crate::selinux::Section;
 use crate::tools::domain_of;
 use crate::{arguments, check, reasons, words};
 
@@ -158,16 +156,36 @@ fn grants(policy: &Policy, sources: &Sources) -> Vec<Block> {
     rows.extend(policy.arguments.iter().map(|it| row("Arguments", it.what, it.why)));
     rows.extend(policy.ioctls.iter().map(|ioctl| row("ioctl", ioctl.what, ioctl.why)));
     blocks.push(table(&["Kind", "What", "Step: why"], rows));
-    let before: Vec<String> = READ_BEFORE.iter().map(|path| format!("`{path}`")).collect();
-    blocks.push(text(&format!(
-        "Every confined program reads its configuration and the agent's own accounts before it enters its sandbox ({}), \
-         and understands them after. Inside it may besides read `/proc/self` and `/proc/cmdline`, and append to the log \
-         that PID 1 opened.",
-        before.join(", ")
-    )));
+    blocks.extend(shared(policy));
     blocks.extend(executes(policy, sources));
     blocks.extend(calls(policy));
     blocks
+}
+
+/// What the program has besides its declaration: nothing where nothing confines it.
+fn shared(policy: &Policy) -> Vec<Block> {
+    let shared = policy.shared();
+    let kinds = [
+        ("Reads, before the sandbox", &shared.read_before),
+        ("Reads", &shared.reads),
+        ("Executes", &shared.executes),
+        ("Not narrowed", &shared.wide),
+    ];
+    let rows: Vec<_> = kinds
+        .iter()
+        .flat_map(|(kind, grants)| grants.iter().map(|grant| row(kind, grant.what, grant.why)))
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        heading(3, "Besides"),
+        text(
+            "What every confined program has, or every one that declares something of the kind. It appends to the log \
+             that PID 1 opened for it.",
+        ),
+        table(&["Kind", "What", "Why"], rows),
+    ]
 }
 
 fn row(kind: &str, what: &str, why: &str) -> Vec<String> {

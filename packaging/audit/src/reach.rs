@@ -1,12 +1,11 @@
 //! Which program reaches which document: by its declaration, by file modes, and by the SELinux module.
 
 use waagent_common::documents::catalogue::{CATALOGUE, Entry, entry};
+use waagent_declaration::selinux::{Context, Module, Rule, Shape, is_below, type_of, words};
 use waagent_declaration::{Policy, RunsAs};
 use waagent_disk::resource::journal::Journal;
 
-use crate::contexts::{Context, type_of};
 use crate::programs::Level;
-use crate::selinux::{Module, Shape, words};
 
 /// All documents: the shared ones, and those that one crate keeps for itself.
 pub fn documents() -> Vec<Entry> {
@@ -74,11 +73,6 @@ pub fn writer(entry: &Entry) -> &'static str {
     entry.program.split(' ').next().unwrap_or(entry.program)
 }
 
-/// Is a path the folder or below it?
-pub fn is_below(path: &str, folder: &str) -> bool {
-    folder == "/" || path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-}
-
 /// What the layers say together of a program and a document.
 #[derive(Debug, Clone, Copy)]
 pub struct Layers<'a> {
@@ -119,7 +113,7 @@ impl Layers<'_> {
 
     fn domain_has(&self, policy: &Policy, kind: &str, names: &[&str]) -> bool {
         let Some(section) = self.module.of(policy.program) else { return false };
-        section.rules.iter().filter_map(crate::selinux::Rule::shape).any(|shape| match shape {
+        section.rules.iter().filter_map(Rule::shape).any(|shape| match shape {
             Shape::Allow { subject, targets, class, permissions } => {
                 subject == policy.selinux
                     && class == "file"

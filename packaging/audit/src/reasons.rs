@@ -1,11 +1,9 @@
 //! The reason of a rule that has no comment of its own: that of the grant which it carries out.
 
+use waagent_declaration::selinux::{Context, Rule, Shape, is_below, paths_of, words};
 use waagent_declaration::{Connects, Grant, Policy, grant};
 
 use crate::blocks::{Span, spans};
-use crate::contexts::{Context, paths_of};
-use crate::reach::is_below;
-use crate::selinux::{Rule, Shape, words};
 use crate::tools::of_transition;
 
 /// The reasons of the grants for the same paths, sockets, capabilities or ports.

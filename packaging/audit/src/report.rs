@@ -5,16 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use waagent_declaration::Unit;
+use waagent_declaration::selinux::{Context as FileContext, Module, contexts};
+use waagent_declaration::{Tables, Unit};
 
-use crate::contexts::Context as FileContext;
-use crate::differences::{self, Tables};
 use crate::docstring::{self, Docstring};
 use crate::exposure::Exposure;
 use crate::programs::PROGRAMS;
 use crate::reach::Layers;
-use crate::selinux::Module;
-use crate::{contexts, html, index, markdown, page, picture};
+use crate::{html, index, markdown, page, picture};
 
 /// What the report is made from.
 #[derive(Debug)]
@@ -51,10 +49,10 @@ impl Sources {
         Ok(Self {
             units: services(&repository.join("systemd"))?,
             module: Module::parse(&text("selinux/waagent.te")?),
-            contexts: contexts::parse(&text("selinux/waagent.fc")?),
+            contexts: contexts(&text("selinux/waagent.fc")?),
             ports: text("selinux/waagent-ports.cil")?,
             exposure: Exposure::parse(&text("packaging/audit/exposure")?),
-            tables: differences::read(repository)?,
+            tables: Tables::parse(&text("tests/layers/differences")?, &text("tests/layers/relaxations")?),
             pages,
             stolen: stolen(&text("docs/architecture.md")?),
         })

@@ -3,7 +3,7 @@
 use waagent_declaration::{Grant, Policy};
 
 use crate::programs::Level;
-use crate::selinux::Module;
+use waagent_declaration::selinux::Module;
 
 /// The domain that a tool runs in, in words: the distribution's where the module has a transition to it.
 pub fn domain_of(tool: &str, policy: &Policy, module: &Module) -> &'static str {

@@ -1,7 +1,6 @@
 //! SELinux rules in words: what the interfaces of the reference policy mean, and the permissions of a rule.
 
-use crate::contexts::{Context, paths_of};
-use crate::selinux::{Rule, Shape, words};
+use waagent_declaration::selinux::{Context, Rule, Shape, paths_of, words};
 
 /// A rule in words; an interface that the table doesn't know goes by its name, and fails a test.
 pub fn of(rule: &Rule, contexts: &[Context]) -> String {
@@ -229,10 +228,10 @@ const INTERFACES: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::selinux::Module;
+    use waagent_declaration::selinux::{Module, contexts};
 
     fn said(rule: &str) -> Result<String, String> {
-        let contexts = crate::contexts::parse("/var/lib/w/net(/.*)? gen_context(system_u:object_r:n_t,s0)\n");
+        let contexts = contexts("/var/lib/w/net(/.*)? gen_context(system_u:object_r:n_t,s0)\n");
         let module = Module::parse(&format!("####\n# x local policy\n#\n\n{rule}\n"));
         translate(&module.of("x").unwrap().rules[0], &contexts)
     }

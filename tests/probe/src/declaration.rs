@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("what_no_program_needs_is_refused", never),
     ("each_capability_is_declared", capabilities),
     ("each_path_is_open_as_declared_and_its_neighbour_closed", grants::paths),
+    ("what_all_share_is_open_and_what_only_tools_need_is_not", grants::shared),
     ("each_tool_is_executed_and_its_neighbour_not", grants::tools),
     ("each_device_is_open_as_declared_and_its_neighbour_closed", grants::devices),
     ("each_port_is_reached_and_its_neighbour_not", grants::ports),

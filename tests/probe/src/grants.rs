@@ -11,7 +11,7 @@ use std::time::Duration;
 use waagent_common::args::Common;
 use waagent_common::place::Place;
 use waagent_common::sandbox::{Confine, Sandbox};
-use waagent_declaration::{Access, Connects, Device, Named, Policy};
+use waagent_declaration::{Access, COMMON_READS, Connects, Device, Named, Policy, TOOL_READS};
 
 use crate::declaration::told;
 
@@ -80,6 +80,22 @@ pub fn paths(policy: &Policy) {
         wrong
     });
     fs::remove_dir_all(root).unwrap();
+}
+
+/// Below a root where nothing is, so that nothing declared is in the way. On a machine where `/lib` is a link it leads to
+/// what is open anyway.
+pub fn shared(policy: &Policy) {
+    if !policy.declares("openat") {
+        return;
+    }
+    let shared: Vec<&str> = policy.shared().reads.iter().map(|grant| grant.what).collect();
+    let all = COMMON_READS.iter().chain(TOOL_READS).map(|grant| grant.what);
+    wrong(policy, nowhere(), |_sandbox| {
+        all.filter(|path| Path::new(path).exists())
+            .filter(|path| is_refused(&File::open(path)) == shared.contains(path))
+            .map(|path| format!("{path}: shared is {}", shared.contains(&path)))
+            .collect()
+    });
 }
 
 fn scratch() -> PathBuf {

@@ -7,7 +7,9 @@ use landlock::{
     RulesetStatus, Scope,
 };
 
-use waagent_declaration::{Access as Opened, Connects, Device, Named, Policy};
+use waagent_declaration::{
+    Access as Opened, COMMON_READS, Connects, Device, Named, Policy, TOOL_LOADERS, TOOL_READS,
+};
 
 use crate::args::Common;
 
@@ -18,24 +20,6 @@ const ASKED: ABI = ABI::V6;
 /// memory pressure (`/proc/sys/vm/drop_caches` shows it), and the rule holds the old one; a name that is held open isn't
 /// forgotten.
 pub(super) type Kept = Vec<Arc<PathFd>>;
-
-/// What every program reads inside its sandbox, whatever its job.
-const COMMON_READS: &[&str] = &["/proc/self", "/proc/cmdline", "/dev/null"];
-
-/// What executing a dynamically linked program takes, besides the program.
-/// Accounts and their configuration: tools ask who runs them, also below a scratch root.
-const TOOL_READS: &[&str] = &[
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/bin",
-    "/sbin",
-    "/etc/group",
-    "/etc/ld.so.cache",
-    "/etc/nsswitch.conf",
-    "/etc/passwd",
-];
-const TOOL_LOADERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 
 /// Restricts the process, and says what is in force. `found` are the nodes of the declared classes of devices, where
 /// they are known.
@@ -110,10 +94,7 @@ fn paths(
         & !(AccessFs::Execute | AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::IoctlDev);
     let execute = AccessFs::Execute | AccessFs::ReadFile;
 
-    for path in COMMON_READS {
-        rules = add(rules, &place.path(path), read, kept)?;
-    }
-    for grant in policy.reads {
+    for grant in COMMON_READS.iter().chain(policy.reads) {
         rules = add(rules, &place.path(grant.what), read, kept)?;
     }
     for grant in policy.writes {
@@ -123,11 +104,12 @@ fn paths(
         rules = add(rules, Path::new(grant.what), execute, kept)?;
     }
     if !policy.executes.is_empty() {
-        for path in TOOL_READS {
-            rules = add(rules, Path::new(path), read, kept)?;
+        // The machine's own, also for who works below a scratch root.
+        for grant in TOOL_READS {
+            rules = add(rules, Path::new(grant.what), read, kept)?;
         }
-        for loader in TOOL_LOADERS {
-            rules = add(rules, Path::new(loader), execute, kept)?;
+        for grant in TOOL_LOADERS {
+            rules = add(rules, Path::new(grant.what), execute, kept)?;
         }
     }
     Ok(rules)

@@ -23,11 +23,6 @@ mod selinux;
 
 pub use hold::{give_up, lay_down, take_up};
 
-/// What every program reads before it enters its sandbox, which therefore knows nothing of it: others replace these
-/// files at any moment.
-pub const READ_BEFORE: &[&str] =
-    &["/etc/waagent.conf", "/etc/waagent.conf.d", "/usr/lib/waagent", "/etc/passwd", "/etc/group"];
-
 /// What was enforced, as each document states it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

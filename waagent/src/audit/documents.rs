@@ -5,8 +5,8 @@ use waagent_common::documents::UntypedDocument;
 use waagent_common::documents::catalogue::{CATALOGUE, Entry};
 use waagent_common::sandbox::SandboxReport;
 use waagent_common::users::uid_of;
+use waagent_declaration::Declaration;
 
-use super::declaration::Declaration;
 use super::finding::{Finding, Layer, Subject};
 use super::machine::Machine;
 
@@ -52,7 +52,7 @@ fn one(
     let remedy = "look for what its log says of the sandbox, then start its unit with --force";
     let declared = declaration.capabilities();
     let beyond = |names: &[String]| -> String {
-        let extra = names.iter().map(|name| name.to_lowercase()).filter(|name| !declared.contains(name));
+        let extra = names.iter().map(String::as_str).filter(|name| !declared.contains(name));
         extra.collect::<Vec<_>>().join(" ")
     };
     let enforced = |text: &str| if text.starts_with("enforced") { String::new() } else { text.to_owned() };

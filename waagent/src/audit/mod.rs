@@ -17,7 +17,6 @@ mod properties;
 mod screen;
 mod units;
 
-pub use declaration::Declaration;
 pub use finding::{Finding, Layer, State};
 pub use machine::Machine;
 

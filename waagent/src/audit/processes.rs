@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use caps::Capability;
 use waagent_common::users::{gid_of, uid_of};
+use waagent_declaration::Declaration;
 
-use super::declaration::Declaration;
 use super::finding::{Finding, Layer, Subject};
 use super::machine::{Machine, PROGRAMS};
 
@@ -134,7 +134,7 @@ impl Look<'_> {
             found.into_iter().map(str::to_owned).filter(|gid| Some(gid) != own.as_ref()).collect();
         let names = self.declaration.groups.iter().map(|grant| &grant.what);
         let expected: BTreeSet<String> =
-            names.map(|name| gid(name).map_or_else(|| name.clone(), |gid| gid.to_string())).collect();
+            names.map(|name| gid(name).map_or_else(|| name.to_owned(), |gid| gid.to_string())).collect();
         let line = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(" ");
         self.subject.compare(self.what("Groups"), &line(&expected), &line(&found), &self.restart)
     }
@@ -148,8 +148,8 @@ impl Look<'_> {
         let beyond: Vec<String> = caps::all()
             .into_iter()
             .filter(|capability| bits & capability.bitmask() != 0)
-            .map(|capability: Capability| capability.to_string().to_lowercase())
-            .filter(|name| !declared.contains(name))
+            .map(|capability: Capability| capability.to_string())
+            .filter(|name| !declared.contains(name.as_str()))
             .collect();
         if beyond.is_empty() {
             return self.subject.ok(self.what(field));

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use waagent_common::durable::read_bounded;
-use waagent_declaration::Unit as UnitFile;
+use waagent_declaration::{Declaration, Rights, Unit as UnitFile};
 
-use super::declaration::{Declaration, REINSTALL};
+use super::declaration::REINSTALL;
 use super::finding::{Finding, Layer, State, Subject};
 use super::machine::{Machine, PROGRAMS, UNITS};
 use super::properties::{Properties, addresses, bytes};
@@ -119,35 +119,22 @@ impl Unit<'_> {
 
     /// User, groups, capabilities and sockets, as the program itself declares them.
     fn declared(&self, declaration: &Declaration) -> Vec<Finding> {
-        let names = |grants: &[super::declaration::Grant]| -> BTreeSet<String> {
-            grants.iter().map(|grant| grant.what.clone()).collect()
-        };
-        let mut groups = self.properties.words("SupplementaryGroups");
-        groups.extend(self.properties.words("Group"));
-        let user = match self.properties.value("User") {
-            "" => "root",
-            user => user,
-        };
-        let own_user = declaration.user() != "root";
-        let ambient = if own_user { declaration.capabilities() } else { BTreeSet::new() };
-        let families = self.properties.words("RestrictAddressFamilies");
-        let declared = names(&declaration.families);
-        vec![
-            self.compare("User", declaration.user(), user),
-            self.sets("SupplementaryGroups", &names(&declaration.groups), &groups),
-            self.sets(
-                "CapabilityBoundingSet",
-                &declaration.capabilities(),
-                &self.properties.words("CapabilityBoundingSet"),
-            ),
-            self.sets("AmbientCapabilities", &ambient, &self.properties.words("AmbientCapabilities")),
-            // A unit of one command of the program may have fewer.
-            if families.is_subset(&declared) {
-                self.subject.ok(format!("{} RestrictAddressFamilies", self.name))
-            } else {
-                self.sets("RestrictAddressFamilies", &declared, &families)
-            },
-        ]
+        let declared = Rights::declared(declaration);
+        let granted = Rights::granted(|key| self.properties.values(key).collect());
+        DECLARED
+            .iter()
+            .map(|key| {
+                let (declared, granted) = (declared.of(key), granted.of(key));
+                // A unit of one command of the program may have fewer.
+                let is_fewer =
+                    *key == "RestrictAddressFamilies" && granted.iter().all(|it| declared.contains(it));
+                if is_fewer {
+                    self.subject.ok(format!("{} {key}", self.name))
+                } else {
+                    self.compare(key, &declared.join(" "), &granted.join(" "))
+                }
+            })
+            .collect()
     }
 
     /// Every line of confinement that the installed file has.
@@ -198,11 +185,12 @@ impl Unit<'_> {
         if filter.is_empty() || filter.iter().any(|word| word.starts_with('~')) {
             return self.subject.differs(what, "a list of what is allowed", "none", self.remedy.clone());
         }
-        let declared = |call: &str| {
-            declaration.syscalls.iter().flat_map(|group| &group.calls).any(|known| known == call)
-        };
-        let beyond: Vec<&str> =
-            DANGEROUS.iter().copied().filter(|call| filter.contains(call) && !declared(call)).collect();
+        let declared = declaration.calls();
+        let beyond: Vec<&str> = DANGEROUS
+            .iter()
+            .copied()
+            .filter(|call| filter.contains(call) && !declared.contains(call))
+            .collect();
         self.compare("SystemCallFilter", "", &beyond.join(" "))
     }
 
@@ -220,6 +208,15 @@ impl Unit<'_> {
     }
 }
 
+/// Keys of [`Rights`] that are compared with the declaration; the others are as the installed file has them, which its
+/// tests compare.
+const DECLARED: &[&str] = &[
+    "User",
+    "SupplementaryGroups",
+    "CapabilityBoundingSet",
+    "AmbientCapabilities",
+    "RestrictAddressFamilies",
+];
 /// Of a template, what is asked for: nothing is started by that.
 const INSTANCE: &str = "audit";
 const SYSTEMCTL: &str = "/usr/bin/systemctl";

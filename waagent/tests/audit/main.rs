@@ -43,7 +43,7 @@ fn finds_a_capability_that_a_drop_in_adds() {
         &machine,
         &[
             "waagent-net: waagent-net.service CapabilityBoundingSet",
-            "found:    cap_net_admin cap_sys_admin",
+            "found:    CAP_NET_ADMIN CAP_SYS_ADMIN",
             path,
         ],
     );
@@ -115,8 +115,8 @@ fn finds_a_process_of_another_user_group_or_domain_or_with_a_right_too_many() {
     for (field, value, word) in [
         ("Uid", "0\t0\t0\t0", "Uid"),
         ("Groups", "61000 10", "Groups"),
-        ("CapEff", "0000000000200000", "cap_sys_admin"),
-        ("CapAmb", "0000000000001000", "cap_net_admin"),
+        ("CapEff", "0000000000200000", "CAP_SYS_ADMIN"),
+        ("CapAmb", "0000000000001000", "CAP_NET_ADMIN"),
         ("NoNewPrivs", "0", "NoNewPrivs"),
         ("Seccomp", "0", "Seccomp"),
     ] {
