@@ -18,7 +18,6 @@ pub const READ_BEFORE: &[Grant] = &[
 /// What every program reads inside its sandbox.
 pub const COMMON_READS: &[Grant] = &[
     grant("/proc/self", "its own memory, descriptors and SELinux context"),
-    grant("/proc/cmdline", "the kernel's command line may switch cloud-init off"),
     grant("/dev/null", "a stream that leads nowhere"),
 ];
 
@@ -149,7 +148,7 @@ mod tests {
     #[test]
     fn who_executes_nothing_has_nothing_of_the_tools() {
         let shared = POLICY.shared();
-        assert_eq!(words(&shared.reads), ["/proc/self", "/proc/cmdline", "/dev/null"]);
+        assert_eq!(words(&shared.reads), ["/proc/self", "/dev/null"]);
         assert!(shared.executes.is_empty());
         let shared = Policy { executes: TOOLS, ..POLICY }.shared();
         assert!(words(&shared.reads).contains(&"/usr") && shared.executes.len() == 2);

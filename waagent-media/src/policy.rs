@@ -23,6 +23,7 @@ pub const POLICY: Policy = Policy {
         grant("/etc/cloud", "standing: is cloud-init switched off?"),
         grant("/etc/systemd/system", "standing: is cloud-init enabled?"),
         grant("/mnt/cdrom/secure", "find: a medium that PID 1 had to mount"),
+        grant("/proc/cmdline", "standing: the kernel's command line may switch cloud-init off"),
         grant("/run/cloud-init", "standing: is cloud-init enabled?"),
         grant("/run/systemd", "standing: is cloud-init enabled?"),
         grant("/run/udev", "find: is udev done with the drive?"),
