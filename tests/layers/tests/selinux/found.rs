@@ -152,5 +152,5 @@ fn each_entry_of_each_declaration_is_missed() {
             }
         }
     }
-    assert!(tried > 60, "{tried}");
+    assert!(tried > 40, "{tried}");
 }
