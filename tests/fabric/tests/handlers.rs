@@ -32,7 +32,7 @@ fn unpack(scenario: &str, name: &str, version: &str) -> Result<Unpacked> {
     let mut archive = zip::ZipArchive::new(Cursor::new(package))?;
     archive.extract(&base)?;
     for entry in archive.file_names() {
-        fs::set_permissions(base.join(entry), fs::Permissions::from_mode(0o744))?;
+        fs::set_permissions(base.join(entry?.as_ref()), fs::Permissions::from_mode(0o744))?;
     }
     fs::create_dir(base.join("config"))?;
     fs::create_dir(base.join("status"))?;
