@@ -35,7 +35,7 @@ fn place_of(words: &str, page: &str) -> Option<String> {
     if page == "docs/glossary.md"
         && let Some((short, long)) = SHORT.iter().find(|(short, _)| words.starts_with(short))
     {
-        return words.ends_with(".rs").then(|| words.replacen(short, long, 1));
+        return words.contains(".rs").then(|| words.replacen(short, long, 1));
     }
     let tops = ["docs", "packaging", "selinux", "systemd", "tests"];
     let is_a_crates = first.starts_with("waagent") && (words.contains("/src") || words.contains("/tests"));
@@ -88,7 +88,10 @@ fn every_test_that_the_table_of_attacks_names_is_there() {
 fn words_of_the_code() -> BTreeSet<String> {
     let root = repository();
     let mut all = BTreeSet::new();
-    for folder in tool(&["sh", "-c", &format!("ls -d '{}'/waagent*/src", root.display())]).output.lines() {
+    for folder in tool(&["sh", "-c", &format!("ls -d '{0}'/waagent*/src '{0}'/tests/*/src", root.display())])
+        .output
+        .lines()
+    {
         for path in tool(&["find", folder, "-name", "*.rs"]).output.lines() {
             let source = fs::read_to_string(path).unwrap();
             let words = source.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
