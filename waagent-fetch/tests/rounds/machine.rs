@@ -54,6 +54,12 @@ pub const SCENARIO: &str = r#"
 impl Machine {
     /// None, and said so, where the test doesn't run as root.
     pub fn new(scenario: &str) -> Option<Self> {
+        Self::configured(scenario, "Extensions.GoalStatePeriod=1\n")
+    }
+
+    /// With this configuration, which is there before the gate is: the gate ends when it changes, and nobody here would
+    /// start it again.
+    pub fn configured(scenario: &str, configuration: &str) -> Option<Self> {
         if !waagent_untested::is_root("for a network namespace") {
             return None;
         }
@@ -72,6 +78,7 @@ impl Machine {
         let fabric = Fabric::start(Scenario::parse(scenario).unwrap(), &options).unwrap();
         let root = TempDir::new().unwrap();
         folders(root.path());
+        fs::write(root.path().join("etc/waagent.conf"), configuration).unwrap();
         let gate = gate(root.path());
         Some(Self { fabric, root, gate })
     }
@@ -200,7 +207,6 @@ fn folders(root: &Path) {
     }
     let users = format!("root:x:0:0::/:/bin/sh\nwaagent-fetch:x:{FETCHER}:{FETCHER}::/:/bin/false\n");
     fs::write(root.join("etc/passwd"), users).unwrap();
-    fs::write(root.join("etc/waagent.conf"), "Extensions.GoalStatePeriod=1\n").unwrap();
 }
 
 fn own_all(folder: &Path) {
