@@ -18,6 +18,8 @@ pub enum Kind {
     Busy,
     /// An answer that says "not so often": 403, 429, 503.
     Throttled(Throttled),
+    /// It speaks no version of the protocol that we speak.
+    Unsupported,
     /// An answer that makes no sense.
     Nonsense,
     /// A fault on this machine.
@@ -72,7 +74,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self.kind {
             Kind::Silent | Kind::Stale | Kind::Busy | Kind::Throttled(_) => Exit::TryAgain,
-            Kind::Nonsense => Exit::Protocol,
+            Kind::Unsupported | Kind::Nonsense => Exit::Protocol,
             Kind::Own(exit) => exit,
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use waagent_common::config::{Config, TextKey};
 use waagent_common::documents::{
-    Cursor, Document, EndpointProblem, FetchStatus, GoalStateSource, Inputs, path_of, write,
+    Cursor, Document, EndpointProblem, FetchState, FetchStatus, GoalStateSource, Inputs, path_of, write,
 };
 use waagent_common::durable;
 use waagent_common::fault::Fault;
@@ -54,7 +54,7 @@ impl Session {
             fetcher: Fetcher::new(place.clone(), config, sandbox, settings)?,
             reporter,
             uploader,
-            channel: Channel::named(channel.as_deref()),
+            channel: channel.unwrap_or(Channel::Direct),
             outage: Outage::default(),
             throttled: None,
             told: None,
@@ -139,19 +139,16 @@ impl Session {
 
     fn write_status(&mut self, result: &Result<Round, Failure>) {
         let state = match (result, self.fetcher.current()) {
-            (Err(failure), _) if failure.kind == Kind::Silent => "waiting for the WireServer".to_owned(),
-            (Err(failure), _) if failure.text.contains("isn't among them") => {
-                "unsupported-platform".to_owned()
-            }
-            (Err(_), _) => "answers without a usable goal state".to_owned(),
-            (Ok(_), None) => "no goal state".to_owned(),
-            (Ok(round), Some(current)) => {
-                let channel = match current.source {
-                    GoalStateSource::Fabric => "",
-                    GoalStateSource::FastTrack => ", fast track",
-                };
-                format!("goal state {}{channel}", round.identity.incarnation)
-            }
+            (Err(failure), _) => match failure.kind {
+                Kind::Silent => FetchState::Silent,
+                Kind::Unsupported => FetchState::UnsupportedPlatform,
+                _ => FetchState::Unusable,
+            },
+            (Ok(_), None) => FetchState::NoGoalState,
+            (Ok(round), Some(current)) => FetchState::GoalState {
+                incarnation: round.identity.incarnation.clone(),
+                is_fast_track: current.source == GoalStateSource::FastTrack,
+            },
         };
         let status = FetchStatus {
             state,

@@ -7,7 +7,7 @@ use waagent_common::instance::InstanceId;
 use waagent_common::marker::Marker;
 use waagent_common::place::Place;
 
-use crate::reason;
+use crate::reason::{self, Reason};
 
 /// What this pass is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Decision {
             ("cloud-init", _) | ("auto", CloudInit::Enabled) if marker == Marker::Same => {
                 Self::Refuse(reason::error(
                     "decide",
-                    reason::CLOUD_INIT_ENABLED,
+                    Reason::CloudInitEnabled,
                     "--force: cloud-init provisions this machine, so nothing of it is ours to look at; run 'cloud-init \
                      status --long'",
                 ))
@@ -57,7 +57,7 @@ impl Decision {
             ("cloud-init", _) | ("auto", CloudInit::Enabled) => Self::CloudInit,
             ("waagent", CloudInit::Enabled) => Self::Refuse(reason::error(
                 "decide",
-                reason::CLOUD_INIT_ENABLED,
+                Reason::CloudInitEnabled,
                 "Provisioning.Agent=waagent, but cloud-init is enabled; run 'touch /etc/cloud/cloud-init.disabled', \
                  or set Provisioning.Agent=auto",
             )),

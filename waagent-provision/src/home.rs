@@ -64,7 +64,7 @@ impl Folder {
         let opened = match self.open(name, OFlag::O_DIRECTORY) {
             Err(Errno::ENOENT) => {
                 mkdirat(&self.fd, name, Mode::S_IRWXU)
-                    .map_err(|e| Fault::io(format!("cannot make '{}': {e}", shown.display())))?;
+                    .map_err(|e| Fault::io(format!("cannot make '{}': {e}", shown.display())).because(e))?;
                 File::from(self.fd.try_clone()?).sync_all()?;
                 self.open(name, OFlag::O_DIRECTORY)
             }
@@ -154,7 +154,7 @@ fn refused(path: &Path, error: Errno) -> Fault {
         Errno::ENOTDIR => "it is a symbolic link, or no folder; remove it".to_owned(),
         other => std::io::Error::from(other).to_string(),
     };
-    Fault::new(Exit::Os, format!("cannot use '{}': {why}", path.display()))
+    Fault::new(Exit::Os, format!("cannot use '{}': {why}", path.display())).because(error)
 }
 
 /// Finishes the home of a user that we made: a killed useradd leaves none, or one that root still owns.

@@ -27,6 +27,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use waagent_common::documents::ProvisioningAgent;
 use waagent_common::fault::{Exit, Outcome};
 use waagent_common::instance::InstanceId;
 use waagent_common::program;
@@ -79,7 +80,7 @@ fn pass(run: &mut Run<'_>) -> Result<Outcome> {
         Decision::CloudInit => not_provisioning::to_cloud_init(run),
         Decision::Provision => provision(run),
         Decision::Refuse(error) => {
-            let blank = status::blank(run.place, &run.id, "waagent");
+            let blank = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
             run.fail(blank, vec![error], Exit::Config, Hope::None)
         }
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::{
-    Inputs, ProvisionJournal, ProvisionOutcome, ProvisionStatus, StepError, sha256,
+    Inputs, ProvisionJournal, ProvisionOutcome, ProvisionStatus, ProvisioningAgent, StepError, sha256,
 };
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
@@ -17,8 +17,9 @@ use crate::journal::{self, Journal, has_set_password};
 use crate::media::{self, Input};
 use crate::pass::Pass;
 use crate::plan::Plan;
+use crate::reason::{self, Reason};
 use crate::status::{self, Sources};
-use crate::{console, needs, ovf, preview, reason, steps};
+use crate::{console, needs, ovf, preview, steps};
 
 /// What a whole run works with.
 #[derive(Debug)]
@@ -59,12 +60,12 @@ pub fn provision(run: &mut Run<'_>) -> Result<Outcome> {
 
 fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
     let hope = if run.args.plan || is_forced { Hope::None } else { hope_of_this_pass(run.place)? };
-    let mut status = status::blank(run.place, &run.id, "waagent");
+    let mut status = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
     let earlier = journal::read(run.place)?.filter(|journal| journal.instance_id == run.id.marker());
     let input = match media::find(run.place, run.sources.media.as_ref(), earlier.as_ref())? {
         Ok(input) => input,
         Err(error) => {
-            let is_damaged = error.reason == reason::MEDIA_UNREADABLE;
+            let is_damaged = error.reason == Reason::MediaUnreadable;
             let exit = if is_damaged { Exit::Data } else { Exit::Unavailable };
             return run.fail(status, vec![error], exit, hope);
         }
@@ -72,7 +73,7 @@ fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
     let plan = match judge(run, &input, earlier.as_ref()) {
         Ok(plan) => plan,
         // What the file says stays as it is; a medium that is gone may be attached again.
-        Err(errors) if errors.iter().all(|error| error.reason == reason::NO_MEDIA) => {
+        Err(errors) if errors.iter().all(|error| error.reason == Reason::NoMedia) => {
             return run.fail(status, errors, Exit::Data, hope);
         }
         Err(errors) => return run.fail(status, errors, Exit::Data, Hope::None),
@@ -169,7 +170,7 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, hope:
     if !pass.waits_for.is_empty() && pass.journal.has_waited_too_long()? {
         for thing in std::mem::take(&mut pass.waits_for) {
             let text = format!("{thing} has not come within 30 minutes");
-            pass.errors.push(reason::error("certificate-keys", reason::CERTIFICATE, text));
+            pass.errors.push(reason::error("certificate-keys", Reason::Certificate, text));
         }
     }
     status::add_pass(&mut status, pass);
@@ -180,7 +181,7 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, hope:
     }
     if !status.waits_for.is_empty() && pass.is_marked {
         let text = format!("{} went away meanwhile", status.waits_for.join(", "));
-        let error = reason::error("certificate-keys", reason::CERTIFICATE, text);
+        let error = reason::error("certificate-keys", Reason::Certificate, text);
         return run.fail(status, vec![error], Exit::Unavailable, hope);
     }
     if !status.waits_for.is_empty() {

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{Body, Bounds};
 use crate::json::JsonText;
 use crate::types::{ExtensionName, HandlerName, HandlerVersion, Sha256, Thumbprint};
+use crate::words;
 
 /// What the platform wants this machine to be: no URI, no shared access signature.
 ///
@@ -53,14 +54,14 @@ pub struct GoalState {
     pub own_instance: Option<OwnInstance>,
 }
 
-/// Where the extensions of a goal state come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GoalStateSource {
-    /// ExtensionsConfig of the WireServer.
-    Fabric,
-    /// vmSettings of the HostGAPlugin.
-    FastTrack,
+words! {
+    /// Where the extensions of a goal state come from.
+    pub enum GoalStateSource {
+        /// ExtensionsConfig of the WireServer.
+        Fabric = "fabric",
+        /// vmSettings of the HostGAPlugin.
+        FastTrack = "fast-track",
+    }
 }
 
 /// A family of agent versions.

@@ -6,6 +6,7 @@ pub mod check;
 pub mod decide;
 pub mod disk;
 pub mod facts;
+pub mod file_system;
 pub mod find;
 pub mod finish;
 pub mod flags;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use waagent_common::documents::{
-    Certificates, Document, Inputs, SealedCertificates, Transport, TransportProblem, Written, path_of, write,
+    CertificateCipher, Certificates, Document, Inputs, SealedCertificates, Transport, TransportProblem,
+    Written, path_of, write,
 };
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::text::{cut, shown};
@@ -98,7 +99,7 @@ impl Fetcher {
         let mut wanted = SealedCertificates {
             uri_incarnation: wire.certificates.as_deref().map(incarnation_in).unwrap_or_default(),
             container_id: wire.identity.container_id.clone(),
-            cipher_requested: AES.to_owned(),
+            cipher_requested: CertificateCipher::Aes,
             transport_thumbprint: transport.body.thumbprint.clone(),
             format: None,
             data_base64: None,
@@ -107,11 +108,11 @@ impl Fetcher {
             match self.asks_for(known) {
                 Some(cipher) => wanted.cipher_requested = cipher,
                 None if !self.certificates.anew => return Ok(None),
-                None => wanted.cipher_requested.clone_from(&known.body.cipher_requested),
+                None => wanted.cipher_requested = known.body.cipher_requested,
             }
         }
         if let Some(uri) = &wire.certificates {
-            let cipher = &wanted.cipher_requested;
+            let cipher = wanted.cipher_requested;
             let answer = WireServer::new(&self.client)
                 .sealed("certificates", uri, &transport.body, cipher, SEALED)
                 .map_err(|failure| failure.text)?;
@@ -161,11 +162,12 @@ impl Fetcher {
     }
 
     /// Another cipher that waagent-certs needs for exactly this input.
-    fn asks_for(&self, known: &Document<SealedCertificates>) -> Option<String> {
+    fn asks_for(&self, known: &Document<SealedCertificates>) -> Option<CertificateCipher> {
         let opened = Document::<Certificates>::read_if_there(&self.place).ok().flatten()?;
         let cipher = opened.body.needs?;
         let is_about_it = opened.inputs.get("sealed-certificates") == Some(&known.digest);
-        (is_about_it && cipher == DES && known.body.cipher_requested != cipher).then_some(cipher)
+        (is_about_it && cipher == CertificateCipher::TripleDes && known.body.cipher_requested != cipher)
+            .then_some(cipher)
     }
 }
 
@@ -206,8 +208,6 @@ fn incarnation_in(uri: &str) -> String {
     waagent_common::text::cut(value.unwrap_or_default(), 64).to_owned()
 }
 
-const AES: &str = "AES128_CBC";
-const DES: &str = "DES_EDE3_CBC";
 const PFX: &str = "Pkcs7BlobWithPfxContents";
 /// The sealed package, decoded, in bytes.
 const MAX_DATA: usize = 4 << 20;

@@ -155,8 +155,8 @@ impl Fetcher {
     pub fn ask(&mut self) -> Result<WireGoalState, Failure> {
         if !self.negotiated {
             if !WireServer::new(&self.client).speaks_our_version()? {
-                let text = "versions of the WireServer: 2012-11-30 isn't among them";
-                return Err(Failure::nonsense(text));
+                let text = "versions of the WireServer: 2012-11-30 isn't among them".to_owned();
+                return Err(Failure { kind: Kind::Unsupported, text });
             }
             self.negotiated = true;
         }

@@ -252,7 +252,7 @@ impl Errand<'_> {
                 body.uri = Some(uri.public().to_owned());
                 body.size = Some(got.size);
                 body.sha256 = Some(got.sha256);
-                body.channel = Some(channel.name().to_owned());
+                body.channel = Some(channel);
             }
             Outcome::NoMatch => {
                 body.state = PackageState::NoMatch;

@@ -123,11 +123,7 @@ impl Uploader {
         match sent {
             Sent::Taken(channel) => {
                 if self.channel != Some(*channel) {
-                    log::info(&format!(
-                        "uploaded the status, {} bytes, {}",
-                        upload.text.len(),
-                        channel.name()
-                    ));
+                    log::info(&format!("uploaded the status, {} bytes, {channel}", upload.text.len()));
                 }
                 self.channel = Some(*channel);
                 self.rhythm.sent(now, upload.digest.clone());

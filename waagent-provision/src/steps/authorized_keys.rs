@@ -102,7 +102,7 @@ fn merge_of_sshd(pass: &mut Pass<'_>, file: &Path, keys: &[PublicKey]) -> Result
         durable::write(&path, &new, 0o600)?;
         nix::unistd::chown(&path, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))
             .map_err(|e| {
-                Fault::io(format!("cannot give '{}' to uid {}: {e}", path.display(), account.uid))
+                Fault::io(format!("cannot give '{}' to uid {}: {e}", path.display(), account.uid)).because(e)
             })?;
         pass.touched.push(path);
     }
