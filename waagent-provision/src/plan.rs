@@ -96,6 +96,16 @@ pub enum Target {
     OfSshd(PathBuf),
 }
 
+impl Target {
+    /// A line's part of the plan's digest; the path is quoted, so that no path says something of another line.
+    fn line(&self) -> String {
+        match self {
+            Self::InHome(file) => format!("InHome({file:?})"),
+            Self::OfSshd(file) => format!("OfSshd({file:?})"),
+        }
+    }
+}
+
 impl NewPassword {
     /// Is, or was, a password asked for?
     pub fn is_given(&self) -> bool {
@@ -149,21 +159,28 @@ impl Plan {
         })
     }
 
-    /// By which a later pass knows the same plan; no secret goes into it.
+    /// By which a later pass, perhaps of a newer version, knows the same plan; no secret goes into it.
     pub fn digest(&self) -> String {
+        let login = match self.password_login {
+            None => "None",
+            Some(true) => "Some(true)",
+            Some(false) => "Some(false)",
+        };
         let mut lines = vec![
             format!("host {}", self.host_name),
             format!("user {}", self.user),
             format!("password {}", self.password.is_given()),
-            format!("login {:?}", self.password_login),
+            format!("login {login}"),
             format!("agent {}", self.guest_agent),
             format!("custom data {}", self.custom_data.as_ref().map_or(0, |data| data.expose().len())),
         ];
         lines.extend(self.keys.iter().map(|key| match &key.source {
-            KeySource::Value(value) => format!("key {:?} {}", key.target, value.line()),
-            KeySource::Certificate(thumbprint) => format!("key {:?} {thumbprint}", key.target),
+            KeySource::Value(value) => format!("key {} {}", key.target.line(), value.line()),
+            KeySource::Certificate(thumbprint) => format!("key {} {thumbprint}", key.target.line()),
         }));
-        lines.extend(self.key_pairs.iter().map(|pair| format!("pair {:?} {}", pair.target, pair.thumbprint)));
+        lines.extend(
+            self.key_pairs.iter().map(|pair| format!("pair {} {}", pair.target.line(), pair.thumbprint)),
+        );
         sha256(lines.join("\n").as_bytes())
     }
 }

@@ -24,7 +24,7 @@ pub fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>) -> Str
     for row in steps::ROWS {
         let what = line(run, plan, row.name, earlier);
         let was = earlier.and_then(|journal| journal.steps.iter().find(|step| step.name == row.name));
-        let was = was.map(|step| format!(" (an earlier pass: {:?})", step.state)).unwrap_or_default();
+        let was = was.map(|step| format!(" (an earlier pass: {})", step.state)).unwrap_or_default();
         // Writing into a string can't fail.
         let _infallible = writeln!(text, "  {:<17}{what}{was}", row.name);
     }

@@ -83,16 +83,6 @@ const MAKERS: &[Maker] = &[
 ];
 
 impl FileSystem {
-    /// All that can be asked for; those that can be made come first.
-    pub fn all() -> impl Iterator<Item = Self> {
-        MAKERS.iter().map(|maker| maker.file_system).chain([Self::Ntfs])
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all().find(|one| one.as_wire() == name)
-    }
-
     /// How it is made; none: it is only mounted.
     pub fn maker(self) -> Option<&'static Maker> {
         MAKERS.iter().find(|maker| maker.file_system == self)

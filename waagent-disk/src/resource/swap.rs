@@ -163,7 +163,7 @@ fn create(path: &Path, file_system: &str, size: u64, page: u64, is_selinux: bool
     if is_selinux {
         label::set(file.as_fd(), label::SWAP_FILE)?;
     }
-    let known = FileSystem::named(file_system);
+    let known = file_system.parse().ok();
     if known == Some(FileSystem::Btrfs) {
         extents::no_copy_on_write(file.as_fd()).map_err(failed)?;
     }

@@ -34,8 +34,8 @@ pub const LABEL: &str = "WAAgentTemp";
 
 /// The file system of that name (78 where there is none that we know).
 fn file_system(name: &str) -> Result<FileSystem, Fault> {
-    FileSystem::named(name).ok_or_else(|| {
-        let known: Vec<&str> = FileSystem::all().map(FileSystem::as_wire).collect();
+    name.parse().map_err(|_| {
+        let known: Vec<&str> = FileSystem::ALL.iter().map(|one| one.as_wire()).collect();
         let text = format!(
             "cannot use ResourceDisk.Filesystem '{}'; set one of {}",
             waagent_common::text::shown(name),

@@ -18,7 +18,7 @@ use crate::handler::manifest::Manifest;
 use crate::handler::paths::HandlerPaths;
 use crate::package::{copy, unpack};
 use crate::plan::align::{align, fresh, status};
-use crate::plan::step::{Step, Wish, next};
+use crate::plan::step::{Step, next, wish_of};
 use crate::status::read;
 
 impl Engine<'_> {
@@ -43,7 +43,7 @@ impl Engine<'_> {
     }
 
     fn step(&mut self, extension: &Extension) -> Result<Option<Rest>, Stop> {
-        let wish = Wish::of(extension);
+        let wish = wish_of(extension);
         self.verdict_of(extension)?;
         let wish = wish?;
         let name = &extension.name;
