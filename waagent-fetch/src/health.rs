@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use waagent_common::config::ChosenAgent;
 use waagent_common::documents::{
     Document, Failed, Health, HealthState as State, Inputs, ProvisionState, ProvisionStatus, RoleProperties,
     write,
@@ -54,7 +55,7 @@ pub enum ReportOutcome {
 
 impl Reporter {
     /// What an earlier run has sent.
-    pub fn new(place: &Place, agent: &str) -> Self {
+    pub fn new(place: &Place, agent: ChosenAgent) -> Self {
         let sent = match Document::<Health>::read_if_there(place) {
             Ok(sent) => sent.map(|document| document.body),
             Err(fault) => {
@@ -64,7 +65,7 @@ impl Reporter {
         };
         let is_ready = sent.as_ref().is_some_and(|sent| sent.state == State::Ready);
         let fingerprint_tries = is_ready.then_some(FINGERPRINT_TRIES);
-        let disabled = agent.eq_ignore_ascii_case("disabled");
+        let disabled = agent == ChosenAgent::Disabled;
         Self { disabled, sent, repeated: false, fingerprint_tries, complained: None, settled: false }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waagent_common::config::{Config, TextKey};
+use waagent_common::config::Config;
 use waagent_common::documents::{
     Cursor, Document, EndpointProblem, FetchState, FetchStatus, GoalStateSource, Inputs, path_of, write,
 };
@@ -48,7 +48,7 @@ impl Session {
         let channel = cursor.and_then(|cursor| cursor.body.download_channel);
         // A question of an earlier run: this one has heard no silence yet.
         durable::remove(&path_of::<EndpointProblem>(place))?;
-        let reporter = Reporter::new(place, config.text(TextKey::ProvisioningAgent));
+        let reporter = Reporter::new(place, config.chosen_agent());
         let uploader = Uploader::new(place, &config);
         Ok(Self {
             fetcher: Fetcher::new(place.clone(), config, sandbox, settings)?,

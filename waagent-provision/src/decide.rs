@@ -1,7 +1,7 @@
 //! Who provisions this machine, and whether anything is left to do.
 
 use waagent_common::cloud_init::CloudInit;
-use waagent_common::config::{Config, TextKey};
+use waagent_common::config::{ChosenAgent, Config};
 use waagent_common::documents::StepError;
 use waagent_common::instance::InstanceId;
 use waagent_common::marker::Marker;
@@ -29,8 +29,8 @@ pub enum Decision {
 impl Decision {
     /// Looks at configuration, marker and cloud-init, in this order. `force`: as if the marker weren't this VM's.
     pub fn make(config: &Config, place: &Place, id: &InstanceId, force: bool) -> Self {
-        let agent = config.text(TextKey::ProvisioningAgent);
-        if !["auto", "waagent", "cloud-init"].contains(&agent) {
+        let agent = config.chosen_agent();
+        if agent == ChosenAgent::Disabled {
             return Self::Disabled;
         }
         let marker = Marker::read(place, id);
@@ -46,7 +46,9 @@ impl Decision {
             Marker::Same | Marker::Absent => {}
         }
         match (agent, CloudInit::on(place)) {
-            ("cloud-init", _) | ("auto", CloudInit::Enabled) if marker == Marker::Same => {
+            (ChosenAgent::CloudInit, _) | (ChosenAgent::Auto, CloudInit::Enabled)
+                if marker == Marker::Same =>
+            {
                 Self::Refuse(reason::error(
                     "decide",
                     Reason::CloudInitEnabled,
@@ -54,8 +56,8 @@ impl Decision {
                      status --long'",
                 ))
             }
-            ("cloud-init", _) | ("auto", CloudInit::Enabled) => Self::CloudInit,
-            ("waagent", CloudInit::Enabled) => Self::Refuse(reason::error(
+            (ChosenAgent::CloudInit, _) | (ChosenAgent::Auto, CloudInit::Enabled) => Self::CloudInit,
+            (ChosenAgent::Waagent, CloudInit::Enabled) => Self::Refuse(reason::error(
                 "decide",
                 Reason::CloudInitEnabled,
                 "Provisioning.Agent=waagent, but cloud-init is enabled; run 'touch /etc/cloud/cloud-init.disabled', \

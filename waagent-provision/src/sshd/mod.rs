@@ -62,7 +62,7 @@ fn settings(pass: &Pass<'_>) -> Vec<(&'static str, String)> {
         settings.push((INTERACTIVE, value.to_owned()));
     }
     // Azure's load balancer forgets idle connections after four minutes; an interval that somebody has chosen stays.
-    let chosen = pass.config.origin(Key::Integer(IntegerKey::OsSshClientAliveInterval)) != "default";
+    let chosen = pass.config.is_set(Key::Integer(IntegerKey::OsSshClientAliveInterval));
     let base = without_block(&config::text_of(&config::main_file(pass.place)));
     let others = config::directives_of(pass.place, &base);
     let is_set = others.iter().any(|row| row.keyword == "clientaliveinterval" && !is_ours(&row.file));
