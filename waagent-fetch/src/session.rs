@@ -1,7 +1,5 @@
 //! The program's state between rounds: the round itself, what it is told about, and what it writes of itself.
 
-use std::time::Duration;
-
 use waagent_common::config::Config;
 use waagent_common::documents::{
     Cursor, Document, EndpointProblem, FetchState, FetchStatus, GoalStateSource, Inputs, path_of, write,
@@ -189,11 +187,6 @@ impl Session {
         if let Err(fault) = durable::remove(&path_of::<EndpointProblem>(&self.fetcher.place)) {
             log::error(&fault.text);
         }
-    }
-
-    /// How long the platform has failed, if it does.
-    pub fn failing_for(&self) -> Option<Duration> {
-        self.outage.is_on().then(|| self.outage.lasts(monotonic()))
     }
 }
 

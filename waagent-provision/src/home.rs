@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat2};
-use nix::sys::stat::{Mode, fstatat, mkdirat};
+use nix::fcntl::{OFlag, RenameFlags, openat, renameat2};
+use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use waagent_common::fault::{Exit, Fault};
 
@@ -127,11 +127,6 @@ impl Folder {
             .map_err(|error| refused(&shown, error))?;
         File::from(self.fd.try_clone()?).sync_all()?;
         Ok(())
-    }
-
-    /// Is there something of that name?
-    pub fn has(&self, name: &Path) -> bool {
-        fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
     }
 
     fn open(&self, name: &Path, flags: OFlag) -> nix::Result<OwnedFd> {

@@ -1,6 +1,6 @@
 //! The decision table: what may be done with a disk in this state. Whatever isn't in it is left alone.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::facts::{Facts, Part};
 use super::file_system::{FileSystem, Maker};
@@ -236,9 +236,4 @@ fn list(parts: &[Part]) -> String {
         })
         .collect();
     shown.join(", ")
-}
-
-/// Is it mounted where it belongs?
-pub fn is_mounted_at(decision: &Decision, point: &Path) -> bool {
-    matches!(decision, Decision::Mounted { point: there, .. } if there == point)
 }

@@ -16,12 +16,12 @@ use crate::retry::{DEFAULT, Pause};
 use crate::settings::Settings;
 use crate::storage::Storage;
 
-pub mod archive;
-pub mod download;
-pub mod manifest;
+pub(crate) mod archive;
+pub(crate) mod download;
+pub(crate) mod manifest;
 pub mod rounds;
-pub mod store;
-pub mod version;
+pub(crate) mod store;
+pub(crate) mod version;
 
 use download::{Download, Got};
 use manifest::Choice;

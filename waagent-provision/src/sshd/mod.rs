@@ -16,7 +16,7 @@ use waagent_common::tool::Tool;
 use crate::names::UserName;
 use crate::pass::{Pass, StepOutcome};
 
-pub mod config;
+pub(crate) mod config;
 
 /// Sets what the platform asks for, and looks whether it is in force.
 pub fn configure(pass: &mut Pass<'_>) -> Result<StepOutcome> {

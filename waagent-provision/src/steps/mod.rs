@@ -5,14 +5,14 @@ pub(crate) mod certificates;
 mod custom_data;
 mod entropy;
 mod guest_agent;
-pub mod host_keys;
+pub(crate) mod host_keys;
 mod host_name;
 mod key_pairs;
 mod labels;
-pub mod links;
+pub(crate) mod links;
 mod password;
 mod root_password;
-pub mod shadow;
+pub(crate) mod shadow;
 mod sudoers;
 mod user;
 
