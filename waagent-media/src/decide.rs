@@ -9,7 +9,7 @@ use waagent_common::instance::InstanceId;
 use waagent_common::marker::Marker;
 use waagent_common::place::Place;
 
-use super::publish::{MAX_OVF, OVF};
+use super::find::{MAX_OVF, OVF};
 
 /// Is there anything to read?
 #[derive(Debug, Clone, PartialEq, Eq)]

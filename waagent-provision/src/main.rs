@@ -34,7 +34,8 @@ use waagent_common::program;
 use waagent_provision::args::Args;
 use waagent_provision::decide::Decision;
 use waagent_provision::policy::POLICY;
-use waagent_provision::provision::{Hope, Run, provision};
+use waagent_provision::provision::provision;
+use waagent_provision::run::{Hope, Run};
 use waagent_provision::status::Sources;
 use waagent_provision::{console, not_provisioning, privileges, state_folder, status};
 

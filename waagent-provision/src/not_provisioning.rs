@@ -10,9 +10,8 @@ use waagent_common::fault::{Exit, Outcome};
 use waagent_common::marker::Marker;
 
 use crate::journal::Journal;
-use crate::provision::Hope;
-use crate::provision::Run;
 use crate::reason::{self, Reason};
+use crate::run::{Hope, Run};
 use crate::{cloud_init, console, journal, media, ovf, status, steps};
 
 /// `Provisioning.Agent=disabled`.

@@ -18,7 +18,7 @@ use crate::names::{HostName, UserName};
 use crate::ovf::{Key, KeyPair, Ovf, Password};
 use crate::public_key::PublicKey;
 use crate::reason::{self, Reason};
-use crate::{journal, sshd};
+use crate::{effective_sshd, journal};
 
 /// What is going to be done. Made of what the platform asks for, the configuration, and the accounts that are there.
 #[derive(Debug)]
@@ -391,7 +391,9 @@ fn target(path: &str, homes: &str, home: &Path, user: &UserName, place: &Place) 
         {
             Ok(Target::InHome(below.to_path_buf()))
         }
-        _ if sshd::authorized_keys_files(place, user, home).contains(&path) => Ok(Target::OfSshd(path)),
+        _ if effective_sshd::authorized_keys_files(place, user, home).contains(&path) => {
+            Ok(Target::OfSshd(path))
+        }
         _ => {
             Err(format!("'{}' isn't in a folder below '{}'", shown(&path.to_string_lossy()), home.display()))
         }

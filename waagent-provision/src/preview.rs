@@ -6,7 +6,7 @@ use waagent_common::config::{SwitchKey, TextKey};
 use waagent_common::documents::ProvisionJournal;
 
 use crate::plan::{KeySource, NewPassword, Plan, Target};
-use crate::provision::Run;
+use crate::run::Run;
 use crate::steps::shadow::{self, Field};
 use crate::{journal, media, steps};
 

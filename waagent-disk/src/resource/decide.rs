@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::facts::{Facts, Part};
 use super::file_system::{FileSystem, Maker};
 use super::journal::Phase;
+use super::partition::{Kind, Partition};
 use super::signature::{Signature, Signatures};
-use super::table::{Kind, Partition, Table};
+use super::table::Table;
 use super::wanted::{LABEL, Wanted};
 
 /// Label of what the platform makes.

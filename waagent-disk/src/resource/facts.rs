@@ -10,8 +10,9 @@ use super::file_system::FileSystem;
 use super::journal::Journal;
 use super::mounts::{self, Mount};
 use super::ntfs::{self, Contents};
+use super::partition::Partition;
 use super::signature::{self, Signature, Signatures};
-use super::table::{self, Partition, Table};
+use super::table::{self, Table};
 
 /// What a disk is used for and what is on it.
 #[derive(Debug, Clone, PartialEq, Eq)]

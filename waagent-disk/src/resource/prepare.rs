@@ -17,8 +17,9 @@ use super::disk::{Child, Disk};
 use super::file_system::{FileSystem, Maker};
 use super::journal::{Journal, Phase};
 use super::kernel;
+use super::partition::{NewTable, Partition};
 use super::signature::{self, EDGE, Signatures};
-use super::table::{self, ENTRIES, LINUX, NewTable, Partition};
+use super::table::{self, ENTRIES, LINUX};
 use super::wanted::LABEL;
 
 /// How long making a file system may take.

@@ -11,7 +11,6 @@ use waagent_common::types::{HandlerName, HandlerVersion};
 
 use super::{ENDING, Engine, Rest};
 use crate::error::{ExtensionError, code};
-use crate::guard;
 use crate::handler::adopt;
 use crate::handler::contract;
 use crate::handler::manifest::Manifest;
@@ -124,7 +123,7 @@ impl Engine<'_> {
         keep: bool,
     ) -> Result<PackageSignature, ExtensionError> {
         let stamp = package.body.sha256.as_ref().map_or_else(String::new, ToString::to_string);
-        let input = guard::bytes_of(home, ForeignKind::Package, stamp);
+        let input = home.bytes(ForeignKind::Package, stamp);
         self.guard.work(input, || self.unpack_fetched(extension, package, home, keep)).unwrap_or_else(|why| {
             let text = format!("Failed to download artifacts: [ExtensionDownloadError] {why}");
             Err(ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text))

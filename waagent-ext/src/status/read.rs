@@ -9,7 +9,7 @@ use waagent_common::time;
 
 use super::file::{self, Bad, StatusWord};
 use crate::error::{code, operation_of};
-use crate::guard::{Guard, bytes_of, stamp};
+use crate::guard::{Guard, stamp};
 use crate::handler::folder::Folder;
 use crate::handler::paths::HandlerPaths;
 
@@ -100,7 +100,7 @@ pub fn read(home: &HandlerPaths, asked: Question<'_>, guard: &Guard<'_>) -> Read
         return settled(waiting(home, number));
     }
     let work = || taken(home, &folder, &file, asked, failure);
-    guard.work(bytes_of(home, ForeignKind::Status, format!("{number}: {mark}")), work).unwrap_or_else(|why| {
+    guard.work(home.bytes(ForeignKind::Status, format!("{number}: {mark}")), work).unwrap_or_else(|why| {
         settled(file::own(home.name.as_str(), None, StatusWord::Error, code::STATUS_INVALID, &why))
     })
 }
