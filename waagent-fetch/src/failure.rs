@@ -20,6 +20,8 @@ pub enum Kind {
     Throttled(Throttled),
     /// It speaks no version of the protocol that we speak.
     Unsupported,
+    /// A goal state without a `RoleInstance` yet: asking again in half a second helps.
+    NoRoleInstance,
     /// An answer that makes no sense.
     Nonsense,
     /// A fault on this machine.
@@ -74,7 +76,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self.kind {
             Kind::Silent | Kind::Stale | Kind::Busy | Kind::Throttled(_) => Exit::TryAgain,
-            Kind::Unsupported | Kind::Nonsense => Exit::Protocol,
+            Kind::Unsupported | Kind::NoRoleInstance | Kind::Nonsense => Exit::Protocol,
             Kind::Own(exit) => exit,
         }
     }

@@ -14,6 +14,7 @@ use waagent_common::{durable, log};
 
 use super::Fetcher;
 use crate::clock::monotonic;
+use crate::failure::Failure;
 use crate::goal_state::wire::WireGoalState;
 use crate::wire_server::{SEALED, WireServer};
 use crate::xml;
@@ -77,14 +78,14 @@ impl Fetcher {
                 self.certificates.done();
                 note.into_iter().collect()
             }
-            Err(why) => {
+            Err(failure) => {
                 self.certificates.failed();
-                vec![why]
+                vec![failure.text]
             }
         }
     }
 
-    fn seal_now(&mut self, wire: &WireGoalState) -> Result<Option<String>, String> {
+    fn seal_now(&mut self, wire: &WireGoalState) -> Result<Option<String>, Failure> {
         let Some(transport) = self.transport()? else {
             return Ok(Some("no certs/transport.json yet, so no certificates are asked for".to_owned()));
         };
@@ -113,10 +114,9 @@ impl Fetcher {
         }
         if let Some(uri) = &wire.certificates {
             let cipher = wanted.cipher_requested;
-            let answer = WireServer::new(&self.client)
-                .sealed("certificates", uri, &transport.body, cipher, SEALED)
-                .map_err(|failure| failure.text)?;
-            match read(&answer)? {
+            let answer =
+                WireServer::new(&self.client).sealed("certificates", uri, &transport.body, cipher, SEALED)?;
+            match read(&answer).map_err(Failure::nonsense)? {
                 Answer::Unknown(format) => {
                     return Ok(Some(format!(
                         "certificates: format '{}' isn't {PFX}, ignoring them",
@@ -129,9 +129,7 @@ impl Fetcher {
         let inputs = Inputs::new()
             .document(&transport)
             .digest("configuration", &self.config.digest_for("waagent-fetch"));
-        if write(&self.place, &wanted, &inputs, &self.sandbox).map_err(|fault| fault.text)?
-            == Written::Changed
-        {
+        if write(&self.place, &wanted, &inputs, &self.sandbox)? == Written::Changed {
             log::info(&format!(
                 "published the certificates of incarnation {}, sealed with {}, {} bytes",
                 wanted.uri_incarnation,
@@ -143,7 +141,7 @@ impl Fetcher {
     }
 
     /// Our certificate. Where there is none that can be used, it is asked for.
-    fn transport(&mut self) -> Result<Option<Document<Transport>>, String> {
+    fn transport(&mut self) -> Result<Option<Document<Transport>>, Fault> {
         let transport = Document::<Transport>::read_if_there(&self.place);
         let asked = match &transport {
             Ok(Some(_)) => durable::remove(&path_of::<TransportProblem>(&self.place)).map(|_| ()),
@@ -151,7 +149,7 @@ impl Fetcher {
             Err(fault) if fault.exit == Exit::Data => self.want_transport(&fault.text),
             Err(_) => Ok(()),
         };
-        asked.and(transport).map_err(|fault| fault.text)
+        asked.and(transport)
     }
 
     /// Has waagent-certs started, which may have ended without a pair: it waits for our document, as we do for its.
