@@ -3,10 +3,10 @@
 
 pub mod args;
 pub mod envelope;
-pub mod install;
+mod install;
 pub mod machine;
 pub mod pair;
-pub mod pairing;
+mod pairing;
 pub mod policy;
 pub mod transport;
 pub mod unseal;

@@ -34,8 +34,8 @@ pub struct Contents {
 }
 
 /// Opens a store and gives each certificate its key. One bad bag doesn't spoil the others.
-pub fn open(store: &[u8]) -> Result<Contents, String> {
-    let store = pkcs12::open(store).map_err(|refusal| refusal.to_string())?;
+pub fn open(store: &[u8]) -> Result<Contents, pkcs12::Refusal> {
+    let store = pkcs12::open(store)?;
     let mut errors: Vec<String> = store.notes.iter().map(|note| one_line(&note.text, LONGEST)).collect();
     if store.notes.iter().any(|note| note.is_unsupported) {
         errors.push(REMEDY.to_owned());

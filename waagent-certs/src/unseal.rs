@@ -4,7 +4,8 @@ use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use waagent_common::documents::{
-    self, CertificateRow, Certificates, Document, Inputs, MacState, SealedCertificates, Written,
+    self, CertificateCipher, CertificateRow, Certificates, Document, Inputs, MacState, SealedCertificates,
+    Written,
 };
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
@@ -58,7 +59,7 @@ pub fn plan(place: &Place, machine: &Machine, is_forced: bool) -> Result<String>
 /// What the sealed data came to.
 struct Opened {
     contents: Contents,
-    needs: Option<String>,
+    needs: Option<CertificateCipher>,
 }
 
 fn once(
@@ -126,12 +127,12 @@ fn open(pairs: &[Pair], machine: &Machine, sealed: &SealedCertificates) -> Opene
     let Some(data) = sealed.data_base64.as_deref() else { return nothing(Vec::new(), None) };
     let failed = |why: &str| {
         // The other cipher is worth one more request; after it, nothing is.
-        let has_other = sealed.cipher_requested == AES && !machine.is_fips;
+        let has_other = sealed.cipher_requested == CertificateCipher::Aes && !machine.is_fips;
         let text = format!(
             "cannot unseal the certificates of incarnation '{}': {why}",
             shown(&sealed.uri_incarnation)
         );
-        nothing(vec![text], has_other.then(|| TRIPLE_DES.to_owned()))
+        nothing(vec![text], has_other.then_some(CertificateCipher::TripleDes))
     };
     let packed: String = data.split_ascii_whitespace().collect();
     let Ok(der) = STANDARD.decode(packed) else { return failed("body.data_base64 is no base64") };
@@ -165,8 +166,6 @@ fn summary(rows: &[CertificateRow], errors: &[String]) -> String {
 
 const NOTHING: &str = "nothing sealed has come yet";
 const FORMAT: &str = "Pkcs7BlobWithPfxContents";
-const AES: &str = "AES128_CBC";
-const TRIPLE_DES: &str = "DES_EDE3_CBC";
 /// Bytes of the CMS.
 const LARGEST: usize = 4 << 20;
 const MOST_ERRORS: usize = 128;

@@ -36,7 +36,7 @@ fn write_and_rename(
     kind: Option<&str>,
 ) -> Result<(), Fault> {
     let failed = |act: &str, error: std::io::Error| {
-        Fault::new(Exit::CannotCreate, format!("cannot {act} '{}': {error}", path.display()))
+        Fault::new(Exit::CannotCreate, format!("cannot {act} '{}': {error}", path.display())).because(error)
     };
     let mut file = create_new(temporary, mode).map_err(|e| failed("create", e))?;
     if let Some(kind) = kind {
@@ -52,11 +52,11 @@ fn write_and_rename(
 /// Removes a file durably; one that isn't there is no error. Says whether there was one.
 pub fn remove(path: &Path) -> Result<bool, Fault> {
     match fs::remove_file(path) {
-        Ok(()) => sync_folder(path)
-            .map(|()| true)
-            .map_err(|e| Fault::io(format!("cannot write the folder of '{}': {e}", path.display()))),
+        Ok(()) => sync_folder(path).map(|()| true).map_err(|e| {
+            Fault::io(format!("cannot write the folder of '{}': {e}", path.display())).because(e)
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Fault::io(format!("cannot remove '{}': {error}", path.display()))),
+        Err(error) => Err(Fault::io(format!("cannot remove '{}': {error}", path.display())).because(error)),
     }
 }
 

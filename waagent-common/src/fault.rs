@@ -1,6 +1,9 @@
 //! How a program ends: what it did, or what went wrong and what to do about it.
 
 use std::fmt;
+use std::io;
+
+use nix::errno::Errno;
 
 /// Exit statuses, by the numbers and names of `sysexits.h`, which `systemctl status` prints by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,17 +49,26 @@ pub struct Fault {
     pub exit: Exit,
     /// Lower case, no full stop, foreign text escaped.
     pub text: String,
+    /// The kernel's error behind it, as far as somebody decides by it.
+    pub errno: Option<Errno>,
 }
 
 impl Fault {
     /// Any exit status.
     pub fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self { exit, text: text.into() }
+        Self { exit, text: text.into(), errno: None }
     }
 
     /// Damaged input: 65.
     pub fn data(text: impl Into<String>) -> Self {
         Self::new(Exit::Data, text)
+    }
+
+    /// With the kernel's error behind it.
+    #[must_use]
+    pub fn because(mut self, error: impl Into<io::Error>) -> Self {
+        self.errno = error.into().raw_os_error().map(Errno::from_raw);
+        self
     }
 
     /// Reading or writing failed: 74.
@@ -86,6 +98,15 @@ pub enum Outcome {
     Said,
     /// The work was a child's, which has said it and ended with this status.
     Ended(u8),
+}
+
+/// The kernel's error behind an error, whoever of its causes has it.
+pub fn errno_of(error: &anyhow::Error) -> Option<Errno> {
+    error.chain().find_map(|cause| {
+        let of_io = || cause.downcast_ref::<io::Error>()?.raw_os_error().map(Errno::from_raw);
+        let of_fault = || cause.downcast_ref::<Fault>()?.errno;
+        cause.downcast_ref::<Errno>().copied().or_else(of_io).or_else(of_fault)
+    })
 }
 
 /// The exit status that an error asks for: that of the first [`Fault`] under its contexts, else 70.

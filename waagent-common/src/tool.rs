@@ -40,6 +40,16 @@ pub struct Output {
     pub stderr: String,
 }
 
+impl Output {
+    /// The kernel's error that made it fail, as far as somebody decides by it. It is in the tool's words alone: those of
+    /// strerror(3), since tools run with `LC_ALL=C.UTF-8`.
+    pub fn errno(&self) -> Option<Errno> {
+        [Errno::EROFS, Errno::ENOSPC]
+            .into_iter()
+            .find(|errno| [&self.stderr, &self.stdout].iter().any(|said| said.contains(errno.desc())))
+    }
+}
+
 impl Tool {
     /// A tool by its absolute path, which the program's policy declares.
     pub fn new(program: impl Into<Cow<'static, str>>) -> Self {
@@ -82,7 +92,8 @@ impl Tool {
             return Ok(output);
         }
         let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-        Err(Fault::new(Exit::Os, format!("'{program}' failed ({}): {}", output.status, shown(said.trim()))))
+        let text = format!("'{program}' failed ({}): {}", output.status, shown(said.trim()));
+        Err(Fault { errno: output.errno(), ..Fault::new(Exit::Os, text) })
     }
 
     /// Runs it, whatever its status.

@@ -34,7 +34,8 @@ use waagent_disk::resource::decide::decide;
 use waagent_disk::resource::facts::Facts;
 use waagent_disk::resource::find::Target;
 use waagent_disk::resource::journal::Journal;
-use waagent_disk::resource::round::{Round, rounds};
+use waagent_disk::resource::round::Round;
+use waagent_disk::resource::rounds::rounds;
 use waagent_disk::resource::wanted::Wanted;
 use waagent_disk::resource::{find, owner, report};
 

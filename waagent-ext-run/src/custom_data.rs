@@ -49,7 +49,11 @@ pub fn run(place: &Place, sandbox: &Sandbox) -> Result<Outcome> {
     (result.exit_code, result.signal) = (ending.code, ending.signal);
     result.ended_at = Some(time::now_micros());
     results.write(&result)?;
-    Ok(Outcome::Done(format!("custom data was run, status {:?}", ending.code)))
+    let end = match (ending.code, ending.signal) {
+        (Some(code), _) => format!("status {code}"),
+        (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+    };
+    Ok(Outcome::Done(format!("custom data was run, {end}")))
 }
 
 fn unfit(bytes: &[u8]) -> Option<&'static str> {

@@ -103,7 +103,7 @@ fn remove(command: &Command, result: &mut CommandResult) {
 /// The line for people: what ran, and how it ended.
 fn summary(order: &Document<Command>, result: &CommandResult) -> String {
     let handler = order.body.handler.as_ref().map_or_else(String::new, full_name);
-    let kind = format!("{:?}", order.body.kind).to_lowercase();
+    let kind = order.body.kind;
     let end = match (result.state, result.exit_code, result.signal) {
         (CommandState::TimedOut, ..) => format!("was ended after {} s", order.body.timeout_s),
         (_, Some(code), _) => format!("ended with status {code}"),

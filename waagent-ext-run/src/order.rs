@@ -35,7 +35,7 @@ fn check(place: &Place, id: &str, command: &Command) -> Result<(), String> {
     match command.kind {
         CommandKind::Remove => removable(place, command),
         CommandKind::Services | CommandKind::CustomData => {
-            Err(format!("body.kind: {:?} isn't run from a document", command.kind))
+            Err(format!("body.kind: {} isn't run from a document", command.kind))
         }
         _ => below_the_handler(place, command),
     }

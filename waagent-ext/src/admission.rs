@@ -8,7 +8,7 @@ use waagent_common::types::HandlerName;
 
 use crate::error::{ExtensionError, code};
 use crate::extension_policy::ExtensionPolicy;
-use crate::plan::step::Wish;
+use crate::plan::step::{Wish, wish_of};
 
 /// Folders of the agent in `<lib>`, which no handler may be called.
 const RESERVED: &[&str] = &["events", "history", "net", "fetch", "certs", "disk", "provision", "ext", "logs"];
@@ -36,7 +36,7 @@ impl Admission {
     /// The rule that lets the extension through, or why not.
     pub fn on(&self, extension: &Extension, all: &[Extension]) -> Result<&'static str, ExtensionError> {
         let name = extension.name.as_str();
-        let wish = Wish::of(extension);
+        let wish = wish_of(extension);
         let refused = if matches!(wish, Ok(Wish::Enabled) | Err(_)) { code::ENABLE } else { code::DISABLE };
         let refuse =
             |text: String| Err(ExtensionError::new(refused, "ExtensionProcessing", text).overriding());

@@ -8,6 +8,8 @@ const MAX_REPLY: usize = 64 << 10;
 const MAX_OTHERS: usize = 1000;
 const RETURN: u8 = 2;
 const ERROR: u8 = 3;
+/// Code of the header field with an error's name.
+const ERROR_NAME: u8 = 4;
 
 /// What a message is; the number of its type.
 #[derive(Debug, Clone, Copy)]
@@ -138,13 +140,41 @@ pub fn reply(stream: &mut impl Read) -> Result<(), Failure> {
             ERROR => {
                 let (header, body) = rest.split_at_checked(fields.next_multiple_of(8)).unwrap_or_default();
                 let why = first_text(body);
-                let passes = header.windows(GOING_DOWN.len()).any(|part| part == GOING_DOWN);
-                return Err(if passes { Failure::Unsettled(why) } else { Failure::Refused(why) });
+                let is_going_down = error_name(header.get(..fields).unwrap_or_default()) == Some(GOING_DOWN);
+                return Err(if is_going_down { Failure::Unsettled(why) } else { Failure::Refused(why) });
             }
             _ => {}
         }
     }
     Err(Failure::Unsettled("no reply among 1000 messages".to_owned()))
+}
+
+/// The value of the header field that names an error (code 4), if all fields before it are of the types that headers
+/// have: texts, numbers of four bytes, signatures.
+fn error_name(fields: &[u8]) -> Option<&[u8]> {
+    let mut at = 0_usize;
+    loop {
+        at = at.checked_next_multiple_of(8)?;
+        let [code, 1, kind, 0] = *fields.get(at..at.checked_add(4)?)? else { return None };
+        at += 4;
+        let value = match kind {
+            b'g' => {
+                let length = usize::from(*fields.get(at)?);
+                fields.get(at + 1..at + 1 + length + 1)?
+            }
+            b's' | b'o' => {
+                let length = number(fields, at).ok()?;
+                at += 4;
+                fields.get(at..at.checked_add(length)?.checked_add(1)?)?
+            }
+            b'u' => fields.get(at..at.checked_add(4)?)?,
+            _ => return None,
+        };
+        if code == ERROR_NAME {
+            return value.strip_suffix(b"\0").filter(|_| kind == b's');
+        }
+        at += value.len() + usize::from(kind == b'g');
+    }
 }
 
 /// The next message: its kind, the length of its header's fields, and these with the body.
@@ -177,4 +207,53 @@ fn first_text(body: &[u8]) -> String {
         || "an error without a text".to_owned(),
         |text| waagent_common::text::shown(&String::from_utf8_lossy(text)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error whose header says who sent it (code 7) before it says its name (code 4).
+    fn error(sender: &str, name: &str) -> Vec<u8> {
+        let mut fields = vec![5, 1, b'u', 0, 1, 0, 0, 0];
+        for (code, value) in [(7, sender), (4, name)] {
+            field(&mut fields, code, b's');
+            text(&mut fields, value);
+        }
+        field(&mut fields, 8, b'g');
+        signature(&mut fields, "s");
+        let mut body = Vec::new();
+        text(&mut body, "not so");
+        let mut message = vec![b'l', ERROR, 1, 1];
+        message.extend([length(&body), length(&[0; 7]), length(&fields)].concat());
+        message.extend(fields);
+        align(&mut message, 8);
+        message.extend(body);
+        message
+    }
+
+    #[test]
+    fn an_error_is_known_by_its_name_and_by_nothing_else_that_says_the_same() {
+        let going_down = std::str::from_utf8(GOING_DOWN).unwrap();
+        let refused = "org.freedesktop.systemd1.UnitMasked";
+        for (sender, name, expected) in [
+            (":1.1", going_down, Failure::Unsettled("not so".to_owned())),
+            (going_down, refused, Failure::Refused("not so".to_owned())),
+            (":1.1", &format!("{going_down}Too"), Failure::Refused("not so".to_owned())),
+        ] {
+            assert_eq!(reply(&mut error(sender, name).as_slice()), Err(expected), "{sender} {name}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_ends_within_a_field_names_no_error() {
+        let whole = error(":1.1", "a.b");
+        let fields = whole.get(16..).unwrap();
+        assert_eq!(error_name(fields), Some(&b"a.b"[..]));
+        for end in 0..20 {
+            assert_eq!(error_name(fields.get(..end).unwrap()), None, "{end}");
+        }
+        assert_eq!(error_name(&[4, 1, b's', 0, 255, 255, 255, 255]), None);
+        assert_eq!(error_name(&[9, 1, b'a', 0, 0, 0, 0, 0]), None);
+    }
 }

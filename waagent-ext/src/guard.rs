@@ -13,15 +13,8 @@ use waagent_common::log;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 
-use crate::handler::paths::HandlerPaths;
-
 /// An input that ended so many runs isn't worked on again. Once may be chance: somebody killed us.
 const MOST: u32 = 2;
-
-/// Names the bytes of a handler. `stamp` tells them from others of the same kind.
-pub fn bytes_of(home: &HandlerPaths, kind: ForeignKind, stamp: String) -> Foreign {
-    Foreign { kind, of: home.full_name(), stamp }
-}
 
 /// Tells a file from what may stand in its place later.
 pub fn stamp(file: &FileStat) -> String {

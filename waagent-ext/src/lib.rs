@@ -1,25 +1,25 @@
 //! Plans and unpacks VM extensions.
 #![forbid(unsafe_code)]
 
-pub mod admission;
+mod admission;
 pub mod args;
-pub mod dbus;
+mod dbus;
 pub mod engine;
 pub mod error;
-pub mod events;
+mod events;
 pub mod exec_mount;
-pub mod extension_policy;
-pub mod guard;
+mod extension_policy;
+mod guard;
 pub mod handler;
-pub mod inputs;
+mod inputs;
 pub mod once;
-pub mod pace;
+mod pace;
 pub mod package;
-pub mod plan;
+mod plan;
 pub mod policy;
-pub mod python_json;
+mod python_json;
 pub mod service;
-pub mod starter;
-pub mod status;
-pub mod systemd;
-pub mod watch;
+mod starter;
+mod status;
+mod systemd;
+mod watch;

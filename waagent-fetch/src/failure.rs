@@ -18,6 +18,10 @@ pub enum Kind {
     Busy,
     /// An answer that says "not so often": 403, 429, 503.
     Throttled(Throttled),
+    /// It speaks no version of the protocol that we speak.
+    Unsupported,
+    /// A goal state without a `RoleInstance` yet: asking again in half a second helps.
+    NoRoleInstance,
     /// An answer that makes no sense.
     Nonsense,
     /// A fault on this machine.
@@ -72,7 +76,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self.kind {
             Kind::Silent | Kind::Stale | Kind::Busy | Kind::Throttled(_) => Exit::TryAgain,
-            Kind::Nonsense => Exit::Protocol,
+            Kind::Unsupported | Kind::NoRoleInstance | Kind::Nonsense => Exit::Protocol,
             Kind::Own(exit) => exit,
         }
     }

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use waagent_common::config::ChosenAgent;
 use waagent_common::documents::{
-    Document, Failed, Health, Inputs, ProvisionState, ProvisionStatus, RoleProperties, write,
+    Document, Failed, Health, HealthState as State, Inputs, ProvisionState, ProvisionStatus, RoleProperties,
+    write,
 };
 use waagent_common::fault::Fault;
 use waagent_common::place::Place;
@@ -40,23 +42,6 @@ struct Report {
     vm_id: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Provisioning,
-    Ready,
-    Failed,
-}
-
-impl State {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Provisioning => "Provisioning",
-            Self::Ready => "Ready",
-            Self::Failed => "ProvisioningFailed",
-        }
-    }
-}
-
 /// What a report came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportOutcome {
@@ -70,7 +55,7 @@ pub enum ReportOutcome {
 
 impl Reporter {
     /// What an earlier run has sent.
-    pub fn new(place: &Place, agent: &str) -> Self {
+    pub fn new(place: &Place, agent: ChosenAgent) -> Self {
         let sent = match Document::<Health>::read_if_there(place) {
             Ok(sent) => sent.map(|document| document.body),
             Err(fault) => {
@@ -78,9 +63,9 @@ impl Reporter {
                 None
             }
         };
-        let is_ready = sent.as_ref().is_some_and(|sent| sent.state == State::Ready.name());
+        let is_ready = sent.as_ref().is_some_and(|sent| sent.state == State::Ready);
         let fingerprint_tries = is_ready.then_some(FINGERPRINT_TRIES);
-        let disabled = agent.eq_ignore_ascii_case("disabled");
+        let disabled = agent == ChosenAgent::Disabled;
         Self { disabled, sent, repeated: false, fingerprint_tries, complained: None, settled: false }
     }
 
@@ -92,7 +77,7 @@ impl Reporter {
         server: WireServer<'_>,
         wire: &WireGoalState,
     ) -> Result<ReportOutcome, Fault> {
-        let is_ready = self.sent.as_ref().is_some_and(|sent| sent.state == State::Ready.name());
+        let is_ready = self.sent.as_ref().is_some_and(|sent| sent.state == State::Ready);
         if self.settled && !(wire.expects_health && is_ready && !self.repeated) {
             return Ok(ReportOutcome::Everything);
         }
@@ -119,7 +104,7 @@ impl Reporter {
             self.fingerprint_tries = (report.state == State::Ready).then_some(FINGERPRINT_TRIES);
             log::info(&format!(
                 "told the platform: {}{}, which it took with {}",
-                report.state.name(),
+                report.state,
                 if report.description.is_empty() {
                     String::new()
                 } else {
@@ -129,7 +114,7 @@ impl Reporter {
             ));
         } else if self.sent.as_ref().and_then(|sent| sent.unsent.as_ref()) != unsent.as_ref() {
             let why = unsent.as_deref().unwrap_or_default();
-            log::warning(&format!("the platform doesn't know yet: {}; {why}", report.state.name()));
+            log::warning(&format!("the platform doesn't know yet: {}; {why}", report.state));
         }
         self.keep(place, sandbox, &report, http_status, unsent, &inputs)?;
         Ok(told)
@@ -148,7 +133,7 @@ impl Reporter {
     fn is_known(&self, report: &Report) -> bool {
         self.sent.as_ref().is_some_and(|sent| {
             sent.unsent.is_none()
-                && sent.state == report.state.name()
+                && sent.state == report.state
                 && sent.vm_id == report.vm_id
                 // That it failed is told once, by its first reason.
                 && (report.state == State::Failed || sent.description == report.description)
@@ -166,7 +151,7 @@ impl Reporter {
             // Never `Ready` on the word of a damaged document.
             Err(fault) => {
                 self.complain(&fault.text);
-                let ready = self.sent.as_ref().is_some_and(|sent| sent.state == State::Ready.name());
+                let ready = self.sent.as_ref().is_some_and(|sent| sent.state == State::Ready);
                 (!ready).then(|| Report::of(State::Provisioning, &fault.text))
             }
         };
@@ -179,7 +164,7 @@ impl Reporter {
             return Some(Report::of(State::Failed, &text));
         }
         let told = self.sent.as_ref().is_some_and(|sent| sent.unsent.is_none());
-        (!told || self.sent.as_ref().is_some_and(|sent| sent.state == State::Provisioning.name()))
+        (!told || self.sent.as_ref().is_some_and(|sent| sent.state == State::Provisioning))
             .then(|| Report::of(State::Provisioning, STARTING))
     }
 
@@ -209,17 +194,20 @@ impl Reporter {
         };
         self.fingerprint_tries = left.checked_sub(1).filter(|left| *left > 0);
         let result = match server.role_properties(&render_fingerprint(identity, &fingerprint)) {
-            Ok(response) if response.is_success() => "accepted".to_owned(),
-            Ok(response) => refusal(&response),
-            Err(failure) => failure.text,
+            Ok(response) if response.is_success() => Ok(()),
+            Ok(response) => Err(refusal(&response)),
+            Err(failure) => Err(failure.text),
         };
-        if result == "accepted" {
-            log::info("told the platform the fingerprint of the host key");
-        } else if self.fingerprint_tries.is_some() {
-            return Ok(());
-        } else {
-            log::warning(&format!("cannot tell the platform the host key's fingerprint: {result}, ignoring"));
+        match &result {
+            Ok(()) => log::info("told the platform the fingerprint of the host key"),
+            Err(_) if self.fingerprint_tries.is_some() => return Ok(()),
+            Err(why) => {
+                log::warning(&format!(
+                    "cannot tell the platform the host key's fingerprint: {why}, ignoring"
+                ));
+            }
         }
+        let result = result.map_or_else(|why| why, |()| "accepted".to_owned());
         self.fingerprint_tries = None;
         let inputs = Inputs::new().optional(status.as_ref());
         if let Some(sent) = &mut self.sent {
@@ -242,11 +230,11 @@ impl Reporter {
         let is_repeated_failure = before.as_ref().is_some_and(|before| {
             unsent.is_some()
                 && before.unsent.is_some()
-                && before.state == report.state.name()
+                && before.state == report.state
                 && before.vm_id == report.vm_id
         });
         let health = Health {
-            state: report.state.name().to_owned(),
+            state: report.state,
             description: report.description.clone(),
             vm_id: report.vm_id.clone(),
             at: match &before {
@@ -318,7 +306,7 @@ fn render(identity: &Identity, report: &Report) -> String {
         state => write!(
             health,
             "<State>NotReady</State><Details><SubStatus>{}</SubStatus><Description>{}</Description></Details>",
-            state.name(),
+            state.as_wire(),
             cut_escaped(&escape(&report.description))
         ),
     };

@@ -50,11 +50,6 @@ impl Outage {
         self.failures
     }
 
-    /// Is it failing?
-    pub fn is_on(&self) -> bool {
-        self.since.is_some()
-    }
-
     /// For how long.
     pub fn lasts(&self, now: Duration) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))

@@ -101,14 +101,6 @@ impl Proxies {
             Way::Refused(why) => Err(why.clone()),
         }
     }
-
-    /// What is wrong in what was said, once for the log.
-    pub fn complaint(&self) -> Option<&str> {
-        [&self.https, &self.http].into_iter().find_map(|way| match way {
-            Way::Refused(why) => Some(why.as_str()),
-            _ => None,
-        })
-    }
 }
 
 impl fmt::Display for Proxies {

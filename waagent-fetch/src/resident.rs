@@ -326,7 +326,7 @@ impl<'a> Resident<'a> {
             self.session.channel = report.channel;
             let fetcher = &self.session.fetcher;
             let remembered = remember(&fetcher.place, &fetcher.sandbox, |cursor| {
-                cursor.download_channel = Some(report.channel.name().to_owned());
+                cursor.download_channel = Some(report.channel);
             });
             if let Err(fault) = remembered {
                 log::error(&fault.text);

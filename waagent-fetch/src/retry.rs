@@ -13,12 +13,8 @@ pub struct Attempts {
     pub bad_request_is_late: bool,
 }
 
-/// Goal state and vmSettings: the next round is the repetition.
-pub const ONCE: Attempts = Attempts { attempts: 1, bad_request_is_late: false };
 /// A blob that must not delay the goal state.
 pub const TWICE: Attempts = Attempts { attempts: 2, bad_request_is_late: false };
-/// Best effort: role properties, telemetry.
-pub const BRIEF: Attempts = Attempts { attempts: 3, bad_request_is_late: false };
 /// Everything else.
 pub const DEFAULT: Attempts = Attempts { attempts: 6, bad_request_is_late: false };
 /// `extensionArtifact` of the HostGAPlugin.

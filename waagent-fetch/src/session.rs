@@ -1,10 +1,8 @@
 //! The program's state between rounds: the round itself, what it is told about, and what it writes of itself.
 
-use std::time::Duration;
-
-use waagent_common::config::{Config, TextKey};
+use waagent_common::config::Config;
 use waagent_common::documents::{
-    Cursor, Document, EndpointProblem, FetchStatus, GoalStateSource, Inputs, path_of, write,
+    Cursor, Document, EndpointProblem, FetchState, FetchStatus, GoalStateSource, Inputs, path_of, write,
 };
 use waagent_common::durable;
 use waagent_common::fault::Fault;
@@ -48,13 +46,13 @@ impl Session {
         let channel = cursor.and_then(|cursor| cursor.body.download_channel);
         // A question of an earlier run: this one has heard no silence yet.
         durable::remove(&path_of::<EndpointProblem>(place))?;
-        let reporter = Reporter::new(place, config.text(TextKey::ProvisioningAgent));
+        let reporter = Reporter::new(place, config.chosen_agent());
         let uploader = Uploader::new(place, &config);
         Ok(Self {
             fetcher: Fetcher::new(place.clone(), config, sandbox, settings)?,
             reporter,
             uploader,
-            channel: Channel::named(channel.as_deref()),
+            channel: channel.unwrap_or(Channel::Direct),
             outage: Outage::default(),
             throttled: None,
             told: None,
@@ -139,19 +137,16 @@ impl Session {
 
     fn write_status(&mut self, result: &Result<Round, Failure>) {
         let state = match (result, self.fetcher.current()) {
-            (Err(failure), _) if failure.kind == Kind::Silent => "waiting for the WireServer".to_owned(),
-            (Err(failure), _) if failure.text.contains("isn't among them") => {
-                "unsupported-platform".to_owned()
-            }
-            (Err(_), _) => "answers without a usable goal state".to_owned(),
-            (Ok(_), None) => "no goal state".to_owned(),
-            (Ok(round), Some(current)) => {
-                let channel = match current.source {
-                    GoalStateSource::Fabric => "",
-                    GoalStateSource::FastTrack => ", fast track",
-                };
-                format!("goal state {}{channel}", round.identity.incarnation)
-            }
+            (Err(failure), _) => match failure.kind {
+                Kind::Silent => FetchState::Silent,
+                Kind::Unsupported => FetchState::UnsupportedPlatform,
+                _ => FetchState::Unusable,
+            },
+            (Ok(_), None) => FetchState::NoGoalState,
+            (Ok(round), Some(current)) => FetchState::GoalState {
+                incarnation: round.identity.incarnation.clone(),
+                is_fast_track: current.source == GoalStateSource::FastTrack,
+            },
         };
         let status = FetchStatus {
             state,
@@ -192,11 +187,6 @@ impl Session {
         if let Err(fault) = durable::remove(&path_of::<EndpointProblem>(&self.fetcher.place)) {
             log::error(&fault.text);
         }
-    }
-
-    /// How long the platform has failed, if it does.
-    pub fn failing_for(&self) -> Option<Duration> {
-        self.outage.is_on().then(|| self.outage.lasts(monotonic()))
     }
 }
 

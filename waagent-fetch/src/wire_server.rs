@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waagent_common::documents::Transport;
+use waagent_common::documents::{CertificateCipher, Transport};
 
 use crate::failure::Failure;
 use crate::goal_state::wire::Identity;
@@ -62,13 +62,13 @@ impl<'a> WireServer<'a> {
         what: &str,
         uri: &str,
         transport: &Transport,
-        cipher: &str,
+        cipher: CertificateCipher,
         limit: u64,
     ) -> Result<Vec<u8>, Failure> {
         let uri = self.own(what, uri)?;
         let request = versioned(Request::get())
             .header("x-ms-guest-agent-public-x509-cert", transport.certificate_der_base64.clone())
-            .header("x-ms-cipher-name", cipher)
+            .header("x-ms-cipher-name", cipher.as_wire())
             .limit(limit)
             .timeout(SEALED_TIME);
         Ok(self.send(what, uri.target, &uri.path, &request)?.body)

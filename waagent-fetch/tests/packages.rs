@@ -28,7 +28,7 @@ fn fetches_what_is_wanted_and_says_what_cannot_be_had() {
     let report = fetch(&stand);
     assert_eq!((report.ready, report.failed, report.left, report.channel), (2, 1, 0, Channel::Direct));
     let one = stand.package(ONE);
-    assert_eq!((one.state, one.attempt, one.channel.as_deref()), (PackageState::Ready, 1, Some("direct")));
+    assert_eq!((one.state, one.attempt, one.channel), (PackageState::Ready, 1, Some(Channel::Direct)));
     let zip = std::fs::read(stand.packages().join(format!("{ONE}.zip"))).unwrap();
     assert_eq!(stand.fabric.blob("/packages/Test.One__1.0.0").unwrap(), zip);
     assert_eq!(
@@ -92,7 +92,7 @@ fn goes_by_the_hosts_plugin_where_storage_is_closed_and_stays_there() {
     stand.want(&[("Test.One", "1.0.0", 1)]);
     let report = fetch(&stand);
     assert_eq!((report.ready, report.channel), (1, Channel::HostGaPlugin));
-    assert_eq!(stand.package(ONE).channel.as_deref(), Some("host-ga-plugin"));
+    assert_eq!(stand.package(ONE).channel, Some(Channel::HostGaPlugin));
     let asked = stand.count(Route::StorageGet);
     stand.want(&[("Test.One", "1.0.0", 1), ("Test.Two", "2.1.3", 1)]);
     let report = run(stand.work(), report.channel, None, &mut NoWait::default()).unwrap();

@@ -3,7 +3,7 @@
 
 pub mod address;
 pub mod args;
-pub mod connection;
+mod connection;
 pub mod policy;
 pub mod server;
 pub mod socket;

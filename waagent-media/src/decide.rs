@@ -1,7 +1,7 @@
 //! Is there anything to read?
 
 use waagent_common::cloud_init::CloudInit;
-use waagent_common::config::{Config, TextKey};
+use waagent_common::config::{ChosenAgent, Config};
 use waagent_common::documents::{Document, Media, MediaState, sha256};
 use waagent_common::durable::read_bounded;
 use waagent_common::fault::{Exit, Fault};
@@ -9,7 +9,7 @@ use waagent_common::instance::InstanceId;
 use waagent_common::marker::Marker;
 use waagent_common::place::Place;
 
-use super::publish::{MAX_OVF, OVF};
+use super::find::{MAX_OVF, OVF};
 
 /// Is there anything to read?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +34,13 @@ pub fn decide(place: &Place, config: &Config, again: bool) -> Result<MediaDecisi
     if matches!(marker, Marker::Same | Marker::Empty) && !again {
         return Ok(MediaDecision::Nothing("this machine is provisioned".to_owned()));
     }
-    match config.text(TextKey::ProvisioningAgent) {
-        "disabled" => return Ok(MediaDecision::Disabled),
-        "cloud-init" => return Ok(MediaDecision::CloudInit),
-        "auto" if CloudInit::on(place) == CloudInit::Enabled => return Ok(MediaDecision::CloudInit),
-        _ => {}
+    match config.chosen_agent() {
+        ChosenAgent::Disabled => return Ok(MediaDecision::Disabled),
+        ChosenAgent::CloudInit => return Ok(MediaDecision::CloudInit),
+        ChosenAgent::Auto if CloudInit::on(place) == CloudInit::Enabled => {
+            return Ok(MediaDecision::CloudInit);
+        }
+        ChosenAgent::Auto | ChosenAgent::Waagent => {}
     }
     let is_first_boot = marker == Marker::Absent;
     Ok(match earlier(place, is_first_boot)? {

@@ -16,9 +16,16 @@ use waagent_common::secret::Secret;
 use waagent_common::text::shown;
 
 use super::args::Named;
-use super::publish::{CUSTOM_DATA, MAX_OVF, OVF, SCVMM};
 use crate::medium::{self, Content, Medium};
 
+/// The file that everything is about.
+pub const OVF: &str = "ovf-env.xml";
+/// Its largest size, in bytes: real ones have below 200 KiB.
+pub const MAX_OVF: u64 = 1 << 20;
+/// Custom data as a file of its own.
+pub const CUSTOM_DATA: &str = "CustomData.bin";
+/// What System Center Virtual Machine Manager puts beside.
+pub const SCVMM: &str = "linuxosconfiguration.xml";
 /// SCSI type of CD and DVD drives (include/scsi/scsi_proto.h).
 const TYPE_ROM: &str = "5";
 /// Where PID 1 mounts a FAT medium.

@@ -8,16 +8,8 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::text::cut;
 use waagent_common::types::Sha256;
 
-use super::find::{Found, Missing};
+use super::find::{CUSTOM_DATA, Found, Missing, OVF};
 
-/// The file that everything is about.
-pub const OVF: &str = "ovf-env.xml";
-/// Its largest size, in bytes: real ones have below 200 KiB.
-pub const MAX_OVF: u64 = 1 << 20;
-/// Custom data as a file of its own.
-pub const CUSTOM_DATA: &str = "CustomData.bin";
-/// What System Center Virtual Machine Manager puts beside.
-pub const SCVMM: &str = "linuxosconfiguration.xml";
 /// Asks PID 1 to mount a medium that isn't read here.
 const MOUNT_FLAG: &str = "media/mount";
 /// Readable by the group, which is waagent-provision.

@@ -20,7 +20,8 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::cdrom;
 
 use super::args::Named;
-use super::publish::{self, CUSTOM_DATA, OVF};
+use super::find::{CUSTOM_DATA, OVF};
+use super::publish;
 
 /// What provisioning wishes.
 #[derive(Debug, Clone, PartialEq, Eq)]

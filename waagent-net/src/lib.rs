@@ -2,13 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
-pub mod contract;
-pub mod endpoint;
+mod contract;
+mod endpoint;
 pub mod firewall;
-pub mod leases;
-pub mod links;
-pub mod netlink;
+mod leases;
+mod links;
+mod netlink;
 pub mod plan;
 pub mod policy;
-pub mod route;
+mod route;
 pub mod run;

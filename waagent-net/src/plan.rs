@@ -25,7 +25,7 @@ pub fn print(place: &Place, config: &Config, step: Option<Step>) -> Result<Outco
             let old = Document::<Endpoint>::read_if_there(place).unwrap_or_default();
             if old.is_none_or(|old| old.body != finding.body) {
                 lines.push(format!(
-                    "write net/endpoint.json: {} ({:?})",
+                    "write net/endpoint.json: {} ({})",
                     finding.body.address, finding.body.source
                 ));
             }

@@ -82,7 +82,7 @@ fn outcome(changed: bool, said: String) -> Outcome {
 }
 
 fn described(endpoint: &Endpoint) -> String {
-    let source = format!("{:?}", endpoint.source).to_lowercase();
+    let source = endpoint.source;
     match &endpoint.interface {
         Some(interface) => format!("WireServer is {} ({source} of {interface})", endpoint.address),
         None => format!("WireServer is {} ({source})", endpoint.address),

@@ -1,13 +1,13 @@
 //! Who provisions this machine, and whether anything is left to do.
 
 use waagent_common::cloud_init::CloudInit;
-use waagent_common::config::{Config, TextKey};
+use waagent_common::config::{ChosenAgent, Config};
 use waagent_common::documents::StepError;
 use waagent_common::instance::InstanceId;
 use waagent_common::marker::Marker;
 use waagent_common::place::Place;
 
-use crate::reason;
+use crate::reason::{self, Reason};
 
 /// What this pass is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub enum Decision {
 impl Decision {
     /// Looks at configuration, marker and cloud-init, in this order. `force`: as if the marker weren't this VM's.
     pub fn make(config: &Config, place: &Place, id: &InstanceId, force: bool) -> Self {
-        let agent = config.text(TextKey::ProvisioningAgent);
-        if !["auto", "waagent", "cloud-init"].contains(&agent) {
+        let agent = config.chosen_agent();
+        if agent == ChosenAgent::Disabled {
             return Self::Disabled;
         }
         let marker = Marker::read(place, id);
@@ -46,18 +46,20 @@ impl Decision {
             Marker::Same | Marker::Absent => {}
         }
         match (agent, CloudInit::on(place)) {
-            ("cloud-init", _) | ("auto", CloudInit::Enabled) if marker == Marker::Same => {
+            (ChosenAgent::CloudInit, _) | (ChosenAgent::Auto, CloudInit::Enabled)
+                if marker == Marker::Same =>
+            {
                 Self::Refuse(reason::error(
                     "decide",
-                    reason::CLOUD_INIT_ENABLED,
+                    Reason::CloudInitEnabled,
                     "--force: cloud-init provisions this machine, so nothing of it is ours to look at; run 'cloud-init \
                      status --long'",
                 ))
             }
-            ("cloud-init", _) | ("auto", CloudInit::Enabled) => Self::CloudInit,
-            ("waagent", CloudInit::Enabled) => Self::Refuse(reason::error(
+            (ChosenAgent::CloudInit, _) | (ChosenAgent::Auto, CloudInit::Enabled) => Self::CloudInit,
+            (ChosenAgent::Waagent, CloudInit::Enabled) => Self::Refuse(reason::error(
                 "decide",
-                reason::CLOUD_INIT_ENABLED,
+                Reason::CloudInitEnabled,
                 "Provisioning.Agent=waagent, but cloud-init is enabled; run 'touch /etc/cloud/cloud-init.disabled', \
                  or set Provisioning.Agent=auto",
             )),

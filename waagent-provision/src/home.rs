@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat2};
-use nix::sys::stat::{Mode, fstatat, mkdirat};
+use nix::fcntl::{OFlag, RenameFlags, openat, renameat2};
+use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use waagent_common::fault::{Exit, Fault};
 
@@ -64,7 +64,7 @@ impl Folder {
         let opened = match self.open(name, OFlag::O_DIRECTORY) {
             Err(Errno::ENOENT) => {
                 mkdirat(&self.fd, name, Mode::S_IRWXU)
-                    .map_err(|e| Fault::io(format!("cannot make '{}': {e}", shown.display())))?;
+                    .map_err(|e| Fault::io(format!("cannot make '{}': {e}", shown.display())).because(e))?;
                 File::from(self.fd.try_clone()?).sync_all()?;
                 self.open(name, OFlag::O_DIRECTORY)
             }
@@ -129,11 +129,6 @@ impl Folder {
         Ok(())
     }
 
-    /// Is there something of that name?
-    pub fn has(&self, name: &Path) -> bool {
-        fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
-    }
-
     fn open(&self, name: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
         self.open_with(name, flags, Mode::empty())
     }
@@ -154,7 +149,7 @@ fn refused(path: &Path, error: Errno) -> Fault {
         Errno::ENOTDIR => "it is a symbolic link, or no folder; remove it".to_owned(),
         other => std::io::Error::from(other).to_string(),
     };
-    Fault::new(Exit::Os, format!("cannot use '{}': {why}", path.display()))
+    Fault::new(Exit::Os, format!("cannot use '{}': {why}", path.display())).because(error)
 }
 
 /// Finishes the home of a user that we made: a killed useradd leaves none, or one that root still owns.

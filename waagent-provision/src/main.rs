@@ -27,13 +27,15 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use waagent_common::documents::ProvisioningAgent;
 use waagent_common::fault::{Exit, Outcome};
 use waagent_common::instance::InstanceId;
 use waagent_common::program;
 use waagent_provision::args::Args;
 use waagent_provision::decide::Decision;
 use waagent_provision::policy::POLICY;
-use waagent_provision::provision::{Hope, Run, provision};
+use waagent_provision::provision::provision;
+use waagent_provision::run::{Hope, Run};
 use waagent_provision::status::Sources;
 use waagent_provision::{console, not_provisioning, privileges, state_folder, status};
 
@@ -79,7 +81,7 @@ fn pass(run: &mut Run<'_>) -> Result<Outcome> {
         Decision::CloudInit => not_provisioning::to_cloud_init(run),
         Decision::Provision => provision(run),
         Decision::Refuse(error) => {
-            let blank = status::blank(run.place, &run.id, "waagent");
+            let blank = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
             run.fail(blank, vec![error], Exit::Config, Hope::None)
         }
     }

@@ -13,7 +13,8 @@ use waagent_common::secret::Secret;
 use waagent_common::text::shown;
 use waagent_common::time;
 
-use crate::{ovf, reason};
+use crate::ovf;
+use crate::reason::{self, Reason};
 
 /// The file's bytes, and where they are from.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub fn find(
     let why = media.and_then(|media| media.body.reason.clone());
     let why = why.unwrap_or_else(|| "waagent-media has found none".to_owned());
     let text = format!("no ovf-env.xml: {}; attach the provisioning DVD and restart the VM", shown(&why));
-    Ok(Err(reason::error("media", reason::NO_MEDIA, text)))
+    Ok(Err(reason::error("media", Reason::NoMedia, text)))
 }
 
 /// Might a drive hold what isn't in place? After a release, and where nobody has looked in this boot; `force`: whenever
@@ -78,7 +79,7 @@ pub fn look_again(place: &Place) -> Result<()> {
 /// Complete, and what its document was written for.
 fn copy_of(place: &Place, media: &Media) -> Result<Input, StepError> {
     let path = place.run("media/ovf-env.xml");
-    let refuse = |why: String| reason::error("media", reason::MEDIA_UNREADABLE, why);
+    let refuse = |why: String| reason::error("media", Reason::MediaUnreadable, why);
     let bytes = durable::read_bounded(&path, ovf::MAX_BYTES).map_err(|fault| refuse(fault.text))?;
     let is_whole = media.sha256.as_ref().is_some_and(|digest| digest.as_str() == sha256(&bytes));
     if !is_whole {

@@ -5,7 +5,7 @@ use waagent_common::documents::StepError;
 use waagent_common::place::Place;
 
 use crate::plan::{KeySource, NewPassword, Plan};
-use crate::reason;
+use crate::reason::{self, Reason};
 use crate::steps::certificates::{Lookup, look_up};
 use crate::steps::shadow::{self, Field};
 
@@ -23,7 +23,7 @@ pub fn lacking(place: &Place, plan: &Plan) -> Result<Vec<StepError>> {
     for thumbprint in by_certificate.chain(plan.key_pairs.iter().map(|pair| &pair.thumbprint)) {
         if matches!(look_up(place, thumbprint)?, Lookup::Absent) {
             let text = format!("certificate {thumbprint} isn't there; run 'systemctl start waagent-fetch'");
-            errors.push(reason::error("certificate-keys", reason::CERTIFICATE, text));
+            errors.push(reason::error("certificate-keys", Reason::Certificate, text));
         }
     }
     Ok(errors)
@@ -33,5 +33,5 @@ pub fn lacking(place: &Place, plan: &Plan) -> Result<Vec<StepError>> {
 pub fn password() -> StepError {
     let text = "the password is on the provisioning DVD alone, and that is gone; attach it again, or set a password from \
                 the portal";
-    reason::error("password", reason::NO_MEDIA, text)
+    reason::error("password", Reason::NoMedia, text)
 }

@@ -2,15 +2,17 @@
 
 use anyhow::Result;
 use waagent_common::config::SwitchKey;
-use waagent_common::documents::{Document, Inputs, ProvisionOutcome, ProvisionState, ProvisionStatus};
+use waagent_common::documents::{
+    Document, Inputs, ProvisionOutcome, ProvisionState, ProvisionStatus, ProvisioningAgent,
+};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Outcome};
 use waagent_common::marker::Marker;
 
 use crate::journal::Journal;
-use crate::provision::Hope;
-use crate::provision::Run;
-use crate::{cloud_init, console, journal, media, ovf, reason, status, steps};
+use crate::reason::{self, Reason};
+use crate::run::{Hope, Run};
+use crate::{cloud_init, console, journal, media, ovf, status, steps};
 
 /// `Provisioning.Agent=disabled`.
 pub fn disabled(run: &Run<'_>) -> Result<Outcome> {
@@ -20,7 +22,7 @@ pub fn disabled(run: &Run<'_>) -> Result<Outcome> {
     if !run.is_marked() {
         Marker::write(run.place, &run.id)?;
     }
-    let mut status = status::blank(run.place, &run.id, "disabled");
+    let mut status = status::blank(run.place, &run.id, ProvisioningAgent::Disabled);
     status::ready(&mut status, ProvisionOutcome::Disabled);
     let text = "Provisioning is disabled, skipping.".to_owned();
     Ok(if run.end(status)? { Outcome::Done(text) } else { Outcome::Unchanged(text) })
@@ -47,7 +49,7 @@ pub fn already(run: &Run<'_>) -> Result<Outcome> {
         old.body.state == ProvisionState::Ready && old.body.instance_id == run.id.marker()
     });
     if !is_told {
-        let mut status = status::blank(run.place, &run.id, "waagent");
+        let mut status = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
         status::add_host_keys(&mut status, run.place, run.config);
         status::ready(&mut status, ProvisionOutcome::Already);
         is_new |= status::write(run.place, status, &run.sources.inputs, run.sandbox)?;
@@ -60,7 +62,7 @@ pub fn adopt(run: &Run<'_>, why: &str) -> Result<Outcome> {
     if run.args.plan {
         return Ok(Outcome::Planned(format!("would note this VM's identity: {why}")));
     }
-    let mut status = status::blank(run.place, &run.id, "waagent");
+    let mut status = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
     status::add_host_keys(&mut status, run.place, run.config);
     let mut warning = format!("{why}; its users and host keys are kept");
     if run.sources.media.as_ref().is_some_and(|media| media.body.sha256.is_some()) {
@@ -89,7 +91,7 @@ pub fn to_cloud_init(run: &Run<'_>) -> Result<Outcome> {
             "would wait for cloud-init, and note that it has provisioned".to_owned(),
         ));
     }
-    let mut status = status::blank(run.place, &run.id, "cloud-init");
+    let mut status = status::blank(run.place, &run.id, ProvisioningAgent::CloudInit);
     if !cloud_init::has_finished(run.place) {
         return wait_for_cloud_init(run, status);
     }
@@ -110,7 +112,7 @@ fn wait_for_cloud_init(run: &Run<'_>, mut status: ProvisionStatus) -> Result<Out
             text.push_str("; ");
             text.push_str(&error);
         }
-        let errors = vec![reason::error("cloud-init", reason::CLOUD_INIT_UNFINISHED, text)];
+        let errors = vec![reason::error("cloud-init", Reason::CloudInitUnfinished, text)];
         return run.fail(status, errors, Exit::Unavailable, Hope::None);
     }
     status.waits_for = vec!["cloud-init".to_owned()];

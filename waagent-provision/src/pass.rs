@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use anyhow::Result;
 use waagent_common::config::Config;
-use waagent_common::documents::{JournalState, Step, StepError};
+use waagent_common::documents::{JournalState, Step, StepError, StepState};
 use waagent_common::fault::{Exit, exit_of};
 use waagent_common::place::Place;
 
 use crate::accounts::{Account, account};
+use crate::console;
 use crate::journal::Journal;
 use crate::plan::Plan;
-use crate::{console, reason};
+use crate::reason::{self, Reason};
 
 /// What all steps see.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ pub struct Row {
     /// Its name in journal and status.
     pub name: &'static str,
     /// What the platform is told where it fails.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// Steps without which it makes no sense.
     pub needs: &'static [&'static str],
     /// The step itself.
@@ -89,7 +90,7 @@ impl Pass<'_> {
     /// Did this step fail, or was it left out because another one failed?
     pub fn has_failed(&self, name: &str) -> bool {
         self.errors.iter().any(|error| error.step == name)
-            || self.steps.iter().any(|step| step.name == name && step.state == "held-up")
+            || self.steps.iter().any(|step| step.name == name && step.state == StepState::HeldUp)
     }
 
     /// Had an earlier pass, or this one, finished this step?
@@ -126,36 +127,36 @@ impl Pass<'_> {
 
     fn end(&mut self, row: &Row, came: Result<StepOutcome>, ms: u64) -> Result<()> {
         let (state, shown, detail) = match came {
-            Ok(StepOutcome::Done(detail)) => (JournalState::Done, "done", detail),
-            Ok(StepOutcome::Unchanged(detail)) => (JournalState::Done, "unchanged", detail),
+            Ok(StepOutcome::Done(detail)) => (JournalState::Done, StepState::Done, detail),
+            Ok(StepOutcome::Unchanged(detail)) => (JournalState::Done, StepState::Unchanged, detail),
             Ok(StepOutcome::Skipped(why)) if row.needs.iter().any(|need| self.has_failed(need)) => {
-                (JournalState::Skipped, "held-up", why)
+                (JournalState::Skipped, StepState::HeldUp, why)
             }
-            Ok(StepOutcome::Skipped(why)) => (JournalState::Skipped, "skipped", why),
+            Ok(StepOutcome::Skipped(why)) => (JournalState::Skipped, StepState::Skipped, why),
             Ok(StepOutcome::Waiting(things)) => {
                 let detail = things.join(", ");
                 self.waits_for.extend(things);
-                (JournalState::Waiting, "waiting", detail)
+                (JournalState::Waiting, StepState::Waiting, detail)
             }
             Err(error) => {
                 let text = format!("{error:#}");
-                let reason = reason::refined(row.reason, &text);
+                let reason = reason::refined(row.reason, &error);
                 self.errors.push(reason::error(row.name, reason, &text));
                 self.exit.get_or_insert(exit_of(&error));
-                (JournalState::Failed, "failed", text)
+                (JournalState::Failed, StepState::Failed, text)
             }
         };
         let line = format!("step {} {shown}: {detail} ({ms} ms)", row.name);
         match shown {
-            "failed" | "held-up" => console::warning(&line),
-            "unchanged" => waagent_common::log::verbose(&line),
+            StepState::Failed | StepState::HeldUp => console::warning(&line),
+            StepState::Unchanged => waagent_common::log::verbose(&line),
             _ => console::info(&line),
         }
         // A repeated look keeps the words of the step's first end.
-        if !(shown == "unchanged" && self.was_done(row.name)) {
+        if !(shown == StepState::Unchanged && self.was_done(row.name)) {
             self.journal.note(row.name, state, &detail)?;
         }
-        self.steps.push(Step { name: row.name.to_owned(), state: shown.to_owned(), ms });
+        self.steps.push(Step { name: row.name.to_owned(), state: shown, ms });
         Ok(())
     }
 }

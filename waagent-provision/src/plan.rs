@@ -17,7 +17,8 @@ use crate::accounts::{Account, LoginDefs, account};
 use crate::names::{HostName, UserName};
 use crate::ovf::{Key, KeyPair, Ovf, Password};
 use crate::public_key::PublicKey;
-use crate::{journal, reason, sshd};
+use crate::reason::{self, Reason};
+use crate::{effective_sshd, journal};
 
 /// What is going to be done. Made of what the platform asks for, the configuration, and the accounts that are there.
 #[derive(Debug)]
@@ -95,6 +96,16 @@ pub enum Target {
     OfSshd(PathBuf),
 }
 
+impl Target {
+    /// A line's part of the plan's digest; the path is quoted, so that no path says something of another line.
+    fn line(&self) -> String {
+        match self {
+            Self::InHome(file) => format!("InHome({file:?})"),
+            Self::OfSshd(file) => format!("OfSshd({file:?})"),
+        }
+    }
+}
+
 impl NewPassword {
     /// Is, or was, a password asked for?
     pub fn is_given(&self) -> bool {
@@ -112,7 +123,7 @@ impl Plan {
     ) -> Result<Self, Vec<StepError>> {
         let mut judge = Judge { config, place, earlier, errors: Vec::new(), warnings: ovf.warnings };
         if let Some(what) = ovf.preprovisioned {
-            judge.refuse("media", reason::PREPROVISIONED, format!("{what}; use cloud-init in such images"));
+            judge.refuse("media", Reason::Preprovisioned, format!("{what}; use cloud-init in such images"));
         }
         let host_name = judge.host_name(&ovf.host_name);
         let user = judge.user_name(&ovf.user_name);
@@ -125,7 +136,7 @@ impl Plan {
         let keys = judge.keys(&ovf.public_keys, &home, &user);
         let key_pairs = judge.pairs(&ovf.key_pairs, &home, &user);
         if !password.is_given() && ovf.public_keys.is_empty() {
-            judge.refuse("user", reason::NO_LOGIN, "ovf-env.xml holds neither a password nor a public key");
+            judge.refuse("user", Reason::NoLogin, "ovf-env.xml holds neither a password nor a public key");
         }
         let custom_data = judge.custom_data(ovf.custom_data);
         if !judge.errors.is_empty() {
@@ -148,21 +159,28 @@ impl Plan {
         })
     }
 
-    /// By which a later pass knows the same plan; no secret goes into it.
+    /// By which a later pass, perhaps of a newer version, knows the same plan; no secret goes into it.
     pub fn digest(&self) -> String {
+        let login = match self.password_login {
+            None => "None",
+            Some(true) => "Some(true)",
+            Some(false) => "Some(false)",
+        };
         let mut lines = vec![
             format!("host {}", self.host_name),
             format!("user {}", self.user),
             format!("password {}", self.password.is_given()),
-            format!("login {:?}", self.password_login),
+            format!("login {login}"),
             format!("agent {}", self.guest_agent),
             format!("custom data {}", self.custom_data.as_ref().map_or(0, |data| data.expose().len())),
         ];
         lines.extend(self.keys.iter().map(|key| match &key.source {
-            KeySource::Value(value) => format!("key {:?} {}", key.target, value.line()),
-            KeySource::Certificate(thumbprint) => format!("key {:?} {thumbprint}", key.target),
+            KeySource::Value(value) => format!("key {} {}", key.target.line(), value.line()),
+            KeySource::Certificate(thumbprint) => format!("key {} {thumbprint}", key.target.line()),
         }));
-        lines.extend(self.key_pairs.iter().map(|pair| format!("pair {:?} {}", pair.target, pair.thumbprint)));
+        lines.extend(
+            self.key_pairs.iter().map(|pair| format!("pair {} {}", pair.target.line(), pair.thumbprint)),
+        );
         sha256(lines.join("\n").as_bytes())
     }
 }
@@ -176,7 +194,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn refuse(&mut self, step: &str, reason: &str, text: impl Into<String>) {
+    fn refuse(&mut self, step: &str, reason: Reason, text: impl Into<String>) {
         self.errors.push(reason::error(step, reason, text));
     }
 
@@ -189,7 +207,7 @@ impl Judge<'_> {
                 Some(name)
             }
             Err(why) => {
-                self.refuse("host-name", reason::HOST_NAME, format!("HostName: {why}"));
+                self.refuse("host-name", Reason::HostName, format!("HostName: {why}"));
                 None
             }
         }
@@ -199,7 +217,7 @@ impl Judge<'_> {
         match UserName::try_from(text) {
             Ok(name) => Some(name),
             Err(why) => {
-                self.refuse("user", reason::USER_NAME, format!("UserName: {why}"));
+                self.refuse("user", Reason::UserName, format!("UserName: {why}"));
                 None
             }
         }
@@ -216,7 +234,7 @@ impl Judge<'_> {
         let oddity = account.oddity(self.place).filter(|_| !is_ours || account.uid == 0);
         if let Some(why) = oddity.filter(|_| !is_allowed) {
             let text = format!("'{user}' is an account of the system: {why}; choose another UserName");
-            self.refuse("user", reason::SYSTEM_USER, text);
+            self.refuse("user", Reason::SystemUser, text);
         }
         Some(account)
     }
@@ -227,11 +245,7 @@ impl Judge<'_> {
         }
         let gid = gid_of(self.place, user.as_str())?;
         if !LoginDefs::read(self.place).gids().contains(&gid) {
-            self.refuse(
-                "user",
-                reason::SYSTEM_USER,
-                format!("'{user}' is a group of the system (gid {gid})"),
-            );
+            self.refuse("user", Reason::SystemUser, format!("'{user}' is a group of the system (gid {gid})"));
         }
         Some(gid)
     }
@@ -242,7 +256,7 @@ impl Judge<'_> {
                 let (length, bytes) = (text.expose().chars().count(), text.expose().len());
                 if length > 72 || bytes > 511 {
                     let text = format!("UserPassword: {length} characters, more than the 72 allowed");
-                    self.refuse("password", reason::PASSWORD_UNSUPPORTED, text);
+                    self.refuse("password", Reason::PasswordUnsupported, text);
                 }
                 NewPassword::Set(text)
             }
@@ -269,7 +283,7 @@ impl Judge<'_> {
                 (_, Err(why)) => {
                     self.refuse(
                         "authorized-keys",
-                        reason::PUBLIC_KEY,
+                        Reason::PublicKey,
                         format!("invalid public key #{number}: {why}"),
                     );
                 }
@@ -291,14 +305,14 @@ impl Judge<'_> {
                 (_, Err(why)) => {
                     self.refuse(
                         "key-pairs",
-                        reason::PUBLIC_KEY,
+                        Reason::PublicKey,
                         format!("key pair #{number}: Fingerprint: {why}"),
                     );
                 }
                 (Some(_), Ok(_)) => {
                     self.refuse(
                         "key-pairs",
-                        reason::KEY_PATH,
+                        Reason::KeyPath,
                         format!("key pair #{number}: not below the home"),
                     );
                 }
@@ -313,7 +327,7 @@ impl Judge<'_> {
         match target(path.unwrap_or_default(), homes, home, user, self.place) {
             Ok(target) => Some(target),
             Err(why) => {
-                self.refuse("authorized-keys", reason::KEY_PATH, format!("Path of {what}: {why}"));
+                self.refuse("authorized-keys", Reason::KeyPath, format!("Path of {what}: {why}"));
                 None
             }
         }
@@ -329,7 +343,7 @@ impl Judge<'_> {
             if length > MAX_ENCODED {
                 self.refuse(
                     "custom-data",
-                    reason::CUSTOM_DATA,
+                    Reason::CustomData,
                     format!("{length} bytes, more than {MAX_ENCODED}"),
                 );
             }
@@ -340,11 +354,11 @@ impl Judge<'_> {
             Ok(data) if data.len() <= MAX_CUSTOM_DATA => Some(Secret::new(data)),
             Ok(data) => {
                 let text = format!("{} bytes, more than {MAX_CUSTOM_DATA}", data.len());
-                self.refuse("custom-data", reason::CUSTOM_DATA, text);
+                self.refuse("custom-data", Reason::CustomData, text);
                 None
             }
             Err(_) => {
-                self.refuse("custom-data", reason::CUSTOM_DATA, "its base64 is damaged");
+                self.refuse("custom-data", Reason::CustomData, "its base64 is damaged");
                 None
             }
         }
@@ -377,7 +391,9 @@ fn target(path: &str, homes: &str, home: &Path, user: &UserName, place: &Place) 
         {
             Ok(Target::InHome(below.to_path_buf()))
         }
-        _ if sshd::authorized_keys_files(place, user, home).contains(&path) => Ok(Target::OfSshd(path)),
+        _ if effective_sshd::authorized_keys_files(place, user, home).contains(&path) => {
+            Ok(Target::OfSshd(path))
+        }
         _ => {
             Err(format!("'{}' isn't in a folder below '{}'", shown(&path.to_string_lossy()), home.display()))
         }

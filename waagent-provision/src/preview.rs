@@ -6,7 +6,7 @@ use waagent_common::config::{SwitchKey, TextKey};
 use waagent_common::documents::ProvisionJournal;
 
 use crate::plan::{KeySource, NewPassword, Plan, Target};
-use crate::provision::Run;
+use crate::run::Run;
 use crate::steps::shadow::{self, Field};
 use crate::{journal, media, steps};
 
@@ -24,7 +24,7 @@ pub fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>) -> Str
     for row in steps::ROWS {
         let what = line(run, plan, row.name, earlier);
         let was = earlier.and_then(|journal| journal.steps.iter().find(|step| step.name == row.name));
-        let was = was.map(|step| format!(" (an earlier pass: {:?})", step.state)).unwrap_or_default();
+        let was = was.map(|step| format!(" (an earlier pass: {})", step.state)).unwrap_or_default();
         // Writing into a string can't fail.
         let _infallible = writeln!(text, "  {:<17}{what}{was}", row.name);
     }

@@ -1,50 +1,22 @@
 //! This program provisions: the medium's wishes are judged, then the steps are taken, then the marker is set.
 
 use anyhow::Result;
-use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::{
-    Inputs, ProvisionJournal, ProvisionOutcome, ProvisionStatus, StepError, sha256,
+    Inputs, ProvisionJournal, ProvisionOutcome, ProvisionStatus, ProvisioningAgent, StepError, sha256,
 };
 use waagent_common::durable;
-use waagent_common::fault::{Exit, Fault, Outcome};
-use waagent_common::instance::InstanceId;
+use waagent_common::fault::{Exit, Outcome};
 use waagent_common::marker::Marker;
 use waagent_common::place::Place;
-use waagent_common::sandbox::Sandbox;
 
-use crate::args::Args;
 use crate::journal::{self, Journal, has_set_password};
 use crate::media::{self, Input};
 use crate::pass::Pass;
 use crate::plan::Plan;
+use crate::reason::{self, Reason};
+use crate::run::{Hope, Run};
 use crate::status::{self, Sources};
-use crate::{console, needs, ovf, preview, reason, steps};
-
-/// What a whole run works with.
-#[derive(Debug)]
-pub struct Run<'a> {
-    /// The arguments.
-    pub args: &'a Args,
-    /// The sandbox in force.
-    pub sandbox: &'a Sandbox,
-    /// The configuration.
-    pub config: &'a Config,
-    /// The tree that is provisioned.
-    pub place: &'a Place,
-    /// Which VM this is.
-    pub id: InstanceId,
-    /// The documents that it began with.
-    pub sources: Sources,
-}
-
-/// May a later pass of this boot come right, where this one didn't?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hope {
-    /// No: the platform is told.
-    None,
-    /// Yes: it follows by itself.
-    LatePass,
-}
+use crate::{console, needs, ovf, preview, steps};
 
 /// One pass: ready, waiting, or failed.
 pub fn provision(run: &mut Run<'_>) -> Result<Outcome> {
@@ -59,12 +31,12 @@ pub fn provision(run: &mut Run<'_>) -> Result<Outcome> {
 
 fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
     let hope = if run.args.plan || is_forced { Hope::None } else { hope_of_this_pass(run.place)? };
-    let mut status = status::blank(run.place, &run.id, "waagent");
+    let mut status = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
     let earlier = journal::read(run.place)?.filter(|journal| journal.instance_id == run.id.marker());
     let input = match media::find(run.place, run.sources.media.as_ref(), earlier.as_ref())? {
         Ok(input) => input,
         Err(error) => {
-            let is_damaged = error.reason == reason::MEDIA_UNREADABLE;
+            let is_damaged = error.reason == Reason::MediaUnreadable;
             let exit = if is_damaged { Exit::Data } else { Exit::Unavailable };
             return run.fail(status, vec![error], exit, hope);
         }
@@ -72,7 +44,7 @@ fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
     let plan = match judge(run, &input, earlier.as_ref()) {
         Ok(plan) => plan,
         // What the file says stays as it is; a medium that is gone may be attached again.
-        Err(errors) if errors.iter().all(|error| error.reason == reason::NO_MEDIA) => {
+        Err(errors) if errors.iter().all(|error| error.reason == Reason::NoMedia) => {
             return run.fail(status, errors, Exit::Data, hope);
         }
         Err(errors) => return run.fail(status, errors, Exit::Data, Hope::None),
@@ -169,7 +141,7 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, hope:
     if !pass.waits_for.is_empty() && pass.journal.has_waited_too_long()? {
         for thing in std::mem::take(&mut pass.waits_for) {
             let text = format!("{thing} has not come within 30 minutes");
-            pass.errors.push(reason::error("certificate-keys", reason::CERTIFICATE, text));
+            pass.errors.push(reason::error("certificate-keys", Reason::Certificate, text));
         }
     }
     status::add_pass(&mut status, pass);
@@ -180,7 +152,7 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, hope:
     }
     if !status.waits_for.is_empty() && pass.is_marked {
         let text = format!("{} went away meanwhile", status.waits_for.join(", "));
-        let error = reason::error("certificate-keys", reason::CERTIFICATE, text);
+        let error = reason::error("certificate-keys", Reason::Certificate, text);
         return run.fail(status, vec![error], Exit::Unavailable, hope);
     }
     if !status.waits_for.is_empty() {
@@ -207,53 +179,5 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, hope:
 fn say_host_keys(status: &ProvisionStatus) {
     for key in &status.host_keys {
         console::info(&format!("SSH host key {}: {}", key.key_type, key.fingerprint));
-    }
-}
-
-impl Run<'_> {
-    /// Is this VM provisioned?
-    pub fn is_marked(&self) -> bool {
-        Marker::read(self.place, &self.id) == Marker::Same
-    }
-
-    /// Only where PID 1 may start waagent-media, and never to say what would be done.
-    fn is_to_look_again(&self, is_forced: bool) -> bool {
-        self.place.is_live()
-            && !self.args.plan
-            && media::is_worth_a_look(self.sources.media.as_ref(), is_forced)
-    }
-
-    /// Says why it failed. The platform hears it where no later pass can help, and never of a VM that is provisioned:
-    /// what `--force` came to is for who asked for it.
-    pub fn fail(
-        &self,
-        mut status: ProvisionStatus,
-        errors: Vec<StepError>,
-        exit: Exit,
-        hope: Hope,
-    ) -> Result<Outcome> {
-        let texts: Vec<String> =
-            errors.iter().map(|error| format!("{}: {}", error.reason, error.text)).collect();
-        let text = format!("provisioning failed: {}", texts.join("; "));
-        if !self.args.plan && !self.is_marked() {
-            match hope {
-                Hope::None => status::failed(&mut status, errors),
-                Hope::LatePass => status::held_up(&mut status, errors),
-            }
-            status::write(self.place, status, &self.sources.inputs, self.sandbox)?;
-        }
-        Err(Fault::new(exit, text).into())
-    }
-
-    /// Tells that it is done, then asks for the medium's copy to be removed.
-    pub fn end(&self, status: ProvisionStatus) -> Result<bool> {
-        let written = status::write(self.place, status, &self.sources.inputs, self.sandbox)?;
-        media::release(self.place)?;
-        if self.config.switch(SwitchKey::LogsConsole) {
-            console::info(
-                "End of log to /dev/console. The agent will now check for updates and then will process extensions.",
-            );
-        }
-        Ok(written)
     }
 }

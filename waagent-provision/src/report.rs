@@ -16,7 +16,7 @@ pub fn error(errors: &[StepError], vm_id: &str) -> String {
     let agent = concat!("waagent-rs/", env!("CARGO_PKG_VERSION"));
     let fields = [
         ("result", "error"),
-        ("reason", &first.reason),
+        ("reason", first.reason.as_wire()),
         ("agent", agent),
         ("step", &first.step),
         ("detail", &detail),
@@ -41,11 +41,11 @@ fn quoted(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reason;
+    use crate::reason::{self, Reason};
 
     #[test]
     fn quotes_what_would_end_a_field() {
-        let errors = [reason::error("user", reason::USER_NAME, "character '|' at 4")];
+        let errors = [reason::error("user", Reason::UserName, "character '|' at 4")];
         let text = error(&errors, "0a1b");
         assert!(text.starts_with("result=error|reason=invalid user name|agent=waagent-rs/"), "{text}");
         assert!(
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn stays_below_what_the_platform_takes() {
         let errors: Vec<StepError> =
-            (0..64).map(|_| reason::error("s", reason::USER, "é".repeat(500))).collect();
+            (0..64).map(|_| reason::error("s", Reason::User, "é".repeat(500))).collect();
         let text = error(&errors, "0a1b");
         assert!(text.len() <= MAX && text.ends_with("linuxprovisioningerror"), "{}", text.len());
     }

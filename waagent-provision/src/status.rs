@@ -7,7 +7,7 @@ use waagent_common::config::Config;
 use waagent_common::config::TextKey;
 use waagent_common::documents::{
     self, Certificates, Document, Inputs, Media, ProvisionOutcome, ProvisionState, ProvisionStatus,
-    ProvisionedUser, StepError,
+    ProvisionedUser, ProvisioningAgent, StepError,
 };
 use waagent_common::fault::Exit;
 use waagent_common::instance::InstanceId;
@@ -47,14 +47,14 @@ impl Sources {
 }
 
 /// A status that says nothing but who this is.
-pub fn blank(place: &Place, id: &InstanceId, agent: &str) -> ProvisionStatus {
+pub fn blank(place: &Place, id: &InstanceId, agent: ProvisioningAgent) -> ProvisionStatus {
     ProvisionStatus {
         state: ProvisionState::Provisioning,
         description: String::new(),
         vm_id: id.vm_id(place),
         ssh_host_key_fingerprint: None,
         outcome: ProvisionOutcome::Running,
-        agent: agent.to_owned(),
+        agent,
         instance_id: id.marker(),
         reason: None,
         errors: Vec::new(),
@@ -110,7 +110,7 @@ pub fn waiting(status: &mut ProvisionStatus) {
 pub fn held_up(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
     errors.truncate(64);
     waiting(status);
-    status.reason = errors.first().map(|error| error.reason.clone());
+    status.reason = errors.first().map(|error| error.reason);
     status.errors = errors;
     status.waits_for.push("the late pass".to_owned());
 }
@@ -120,7 +120,7 @@ pub fn failed(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
     errors.truncate(64);
     status.state = ProvisionState::Failed;
     status.outcome = ProvisionOutcome::Failed;
-    status.reason = errors.first().map(|error| error.reason.clone());
+    status.reason = errors.first().map(|error| error.reason);
     status.description = report::error(&errors, &status.vm_id);
     status.errors = errors;
 }

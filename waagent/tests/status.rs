@@ -13,17 +13,33 @@ fn status(place: &Place) -> Output {
     command.args(["-c", script, env!("CARGO_BIN_EXE_waagent")]).arg(place.path("/")).output().unwrap()
 }
 
-/// A goal state whose body has this in it.
+/// A goal state with one extension, which has this in it.
 fn goal_state(place: &Place, member: &str) {
     let document = format!(
         r#"{{"schema": "waagent/goal-state/2", "written_by": "waagent-fetch", "written_at": "2026-01-31T08:00:00Z",
             "inputs": {{}}, "sandbox": {{"uid": 1, "capabilities": [], "bounding": [], "no_new_privs": true,
             "landlock": "", "seccomp": "", "selinux": ""}},
-            "body": {{"id": "incarnation_7", "source": "fabric", "extensions": [{{"name": "a", {member}}}]}}}}"#
+            "body": {{"id": "incarnation_7", "source": "fabric", "created_on": "", "outdated": false,
+            "incarnation": "7", "etag": null, "container_id": "", "instance_id": "", "config_name": "",
+            "vm_name": null, "tenant_certificate": null, "certificates_sha256": null, "required_features": [],
+            "on_hold": false, "agent_families": [], "activity_id": "", "correlation_id": "",
+            "svd_sequence_number": 1, "own_instance": null,
+            "extensions": [{{"name": "A.B", "version": "1.0", "state": "enabled", "encoded_signature": null,
+            "multi_config": false, "error": null, {member}}}]}}}}"#
     );
     fs::create_dir_all(place.lib("fetch")).unwrap();
     fs::create_dir_all(place.lib("net")).unwrap();
     fs::write(place.lib("fetch/goal-state.json"), document).unwrap();
+}
+
+/// Settings as large as they may be.
+fn settings(name: &str) -> String {
+    format!(
+        r#"{{"name": "{name}", "sequence_number": 1, "state": "enabled", "dependency_level": 0, "depends_on": [],
+            "public_settings": "[{}0]", "protected_settings": null, "protected_settings_thumbprint": null,
+            "unreadable": false}}"#,
+        "0,".repeat(2_000_000)
+    )
 }
 
 #[test]
@@ -35,9 +51,24 @@ fn a_goal_state_of_many_values_is_named_as_damaged_and_one_of_long_settings_is_s
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("goal-state.json': more than 32768 values"), "{text}{output:?}");
     assert_eq!(output.status.code(), Some(1));
-    goal_state(&place, &format!("\"settings\": \"{}\"", "[0],".repeat(2_800_000)));
+    goal_state(&place, &format!("\"settings\": [{}, {}]", settings("one"), settings("two")));
     let output = status(&place);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("goal state incarnation_7 (fabric), 1 extensions"), "{text}{output:?}");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_document_of_another_version_is_named_and_nothing_is_shown_of_it() {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::new(root.path());
+    goal_state(&place, "\"settings\": []");
+    let path = place.lib("fetch/goal-state.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("goal-state/2", "goal-state/1")).unwrap();
+    let output = status(&place);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("schema 'waagent/goal-state/1' isn't 'waagent/goal-state/2'"), "{text}");
+    assert!(!text.contains("incarnation_7"), "{text}");
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use waagent_common::documents::{Inputs, ProvisionOutcome, ProvisionState, ProvisionStatus, write};
+use waagent_common::documents::{
+    Inputs, ProvisionOutcome, ProvisionState, ProvisionStatus, ProvisioningAgent, write,
+};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 
@@ -116,7 +118,7 @@ pub fn provisioned(state: ProvisionState) -> ProvisionStatus {
         vm_id: String::new(),
         ssh_host_key_fingerprint: None,
         outcome: ProvisionOutcome::Done,
-        agent: "waagent".to_owned(),
+        agent: ProvisioningAgent::Waagent,
         instance_id: String::new(),
         reason: None,
         errors: Vec::new(),

@@ -7,6 +7,7 @@ use openssl::nid::Nid;
 use openssl::pkcs12::Pkcs12;
 use waagent_certs::envelope;
 use waagent_certs::pair::Pair;
+use waagent_common::documents::CertificateCipher::{self, Aes, TripleDes};
 use waagent_common::documents::CertificateState;
 use waagent_fabric::cms::{ContentCipher, Envelope, RecipientName, Wrapping};
 use waagent_fabric::der::{CONTEXT_0, OCTETS, SEQUENCE, element, object, sequence, small_integer};
@@ -21,20 +22,20 @@ fn installed() -> (Scratch, Identity) {
     let scratch = Scratch::new();
     scratch.succeed(&[]);
     let good = identity("good", true);
-    scratch.send("AES128_CBC", &pack(&[&good], PfxKind::TripleDes).unwrap());
+    scratch.send(Aes, &pack(&[&good], PfxKind::TripleDes).unwrap());
     scratch.succeed(&[]);
     (scratch, good)
 }
 
 /// The run ends with 0, the document has one error with this text, and the good files are still there.
-fn is_refused(scratch: &Scratch, good: &Identity, part: &str, needs: Option<&str>) {
+fn is_refused(scratch: &Scratch, good: &Identity, part: &str, needs: Option<CertificateCipher>) {
     let start = Instant::now();
     scratch.succeed(&[]);
     assert!(start.elapsed() < Duration::from_secs(20), "took too long: {part}");
     let body = scratch.certificates().body;
     assert_eq!(body.errors.len(), 1, "{:?}", body.errors);
     assert!(body.errors[0].contains(part), "'{part}' isn't in '{}'", body.errors[0]);
-    assert_eq!(body.needs.as_deref(), needs, "{part}");
+    assert_eq!(body.needs, needs, "{part}");
     assert_eq!(body.certificates.len(), 0);
     for end in ["crt", "prv"] {
         assert!(scratch.certs().join(format!("{}.{end}", good.thumbprint().unwrap())).exists());
@@ -48,25 +49,25 @@ fn envelopes_that_are_damaged_foreign_or_of_another_form_are_refused() {
     let store = pack(&[&good], PfxKind::TripleDes).unwrap();
     let envelope = Envelope::for_transport("AES128_CBC").unwrap();
     let sealed = envelope.seal(&scratch.recipient(), &store).unwrap();
-    let again = Some("DES_EDE3_CBC");
+    let again = Some(TripleDes);
 
-    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&sealed[..sealed.len() / 2]));
+    scratch.leave(Aes, &openssl::base64::encode_block(&sealed[..sealed.len() / 2]));
     is_refused(&scratch, &good, "it is no CMS", again);
-    scratch.leave("AES128_CBC", "not base64 at all!");
+    scratch.leave(Aes, "not base64 at all!");
     is_refused(&scratch, &good, "body.data_base64 is no base64", again);
-    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&[0x5a; 4096]));
+    scratch.leave(Aes, &openssl::base64::encode_block(&[0x5a; 4096]));
     is_refused(&scratch, &good, "it is no CMS", again);
-    scratch.leave("DES_EDE3_CBC", &openssl::base64::encode_block(&[0x5a; 4096]));
+    scratch.leave(TripleDes, &openssl::base64::encode_block(&[0x5a; 4096]));
     is_refused(&scratch, &good, "it is no CMS", None);
 
     let stranger = envelope.seal(&good.certificate, &store).unwrap();
-    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&stranger));
+    scratch.leave(Aes, &openssl::base64::encode_block(&stranger));
     is_refused(&scratch, &good, "it is sealed to another transport key", None);
 
     let mut flipped = sealed.clone();
     let last = flipped.len() - 20;
     flipped[last] ^= 1;
-    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&flipped));
+    scratch.leave(Aes, &openssl::base64::encode_block(&flipped));
     scratch.succeed(&[]);
     let error = scratch.certificates().body.errors.join("");
     assert!(
@@ -80,14 +81,14 @@ fn envelopes_that_are_damaged_foreign_or_of_another_form_are_refused() {
         recipient: RecipientName::IssuerAndSerial,
     };
     let sealed = by_name.seal(&scratch.recipient(), &store).unwrap();
-    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&sealed));
+    scratch.leave(Aes, &openssl::base64::encode_block(&sealed));
     is_refused(&scratch, &good, "no enveloped data for one recipient by key identifier", again);
 }
 
 #[test]
 fn stores_that_are_damaged_or_would_exhaust_the_machine_are_refused() {
     let (scratch, good) = installed();
-    let send = |store: &[u8]| scratch.send("DES_EDE3_CBC", store);
+    let send = |store: &[u8]| scratch.send(TripleDes, store);
     let store = pack(&[&good], PfxKind::TripleDes).unwrap();
 
     send(&store[..store.len() - 40]);
@@ -121,7 +122,7 @@ fn the_twins_within_the_limits_are_opened() {
     let (scratch, good) = installed();
     for store in [nested(&good, 4), plain(&certificate_bag(&good).repeat(64)), bomb(&good, 100_000, 100_000)]
     {
-        scratch.send("DES_EDE3_CBC", &store);
+        scratch.send(TripleDes, &store);
         scratch.succeed(&[]);
         assert_eq!(scratch.certificates().body.errors, [""; 0]);
         assert_eq!(scratch.certificates().body.certificates.len(), 1);
@@ -135,7 +136,7 @@ fn one_bad_bag_does_not_spoil_the_others() {
         CERTIFICATE_BAG,
         &sequence(&[&object(X509).unwrap(), &element(CONTEXT_0, &element(OCTETS, b"x"))]),
     );
-    scratch.send("DES_EDE3_CBC", &plain(&[broken, certificate_bag(&good)].concat()));
+    scratch.send(TripleDes, &plain(&[broken, certificate_bag(&good)].concat()));
     scratch.succeed(&[]);
     let body = scratch.certificates().body;
     assert_eq!((body.certificates.len(), body.errors.len()), (1, 1), "{:?}", body.errors);
@@ -147,7 +148,7 @@ fn a_key_without_certificate_is_left_out_and_said() {
     let (scratch, good) = installed();
     let lonely = identity("lonely", true);
     let key = bag(KEY_BAG, &lonely.key.private_key_to_pkcs8().unwrap());
-    scratch.send("DES_EDE3_CBC", &plain(&[key, certificate_bag(&good)].concat()));
+    scratch.send(TripleDes, &plain(&[key, certificate_bag(&good)].concat()));
     scratch.succeed(&[]);
     let body = scratch.certificates().body;
     assert_eq!(body.errors, ["a private key (rsa-2048) has no certificate, left out"]);
@@ -173,7 +174,7 @@ fn an_algorithm_that_the_provider_lacks_is_named_with_the_remedy_and_the_run_end
         .unwrap();
     assert!(made.status.success(), "{}", said(&made));
     let store = std::fs::read(folder.join("s.pfx")).unwrap();
-    scratch.send("DES_EDE3_CBC", &store);
+    scratch.send(TripleDes, &store);
     scratch.succeed(&[]);
     let body = scratch.certificates().body;
     let errors = body.errors.join("\n");
@@ -210,7 +211,7 @@ fn a_file_that_cannot_be_written_is_a_failed_row_and_exit_73_and_the_others_are_
     // A folder with something in it, in the place of the key: no rename replaces it.
     let blocked = scratch.certs().join(format!("{}.prv", other.thumbprint().unwrap()));
     std::fs::create_dir_all(blocked.join("x")).unwrap();
-    scratch.send("AES128_CBC", &pack(&[&other, &good], PfxKind::TripleDes).unwrap());
+    scratch.send(Aes, &pack(&[&other, &good], PfxKind::TripleDes).unwrap());
     let output = scratch.run(&[]);
     assert_eq!(output.status.code(), Some(73), "{}", said(&output));
     let body = scratch.certificates().body;

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use openssl::x509::X509;
-use waagent_common::documents::{Certificates, Document, SealedCertificates, Transport};
+use waagent_common::documents::{CertificateCipher, Certificates, Document, SealedCertificates, Transport};
 use waagent_common::place::Place;
 use waagent_common::sandbox::SandboxReport;
 use waagent_fabric::cms::Envelope;
@@ -70,16 +70,17 @@ impl Scratch {
     }
 
     /// Seals a store as the platform does for this cipher name, and leaves it as the fetcher does.
-    pub fn send(&self, cipher: &str, store: &[u8]) {
-        let envelope = Envelope::for_transport(cipher).unwrap().seal(&self.recipient(), store).unwrap();
+    pub fn send(&self, cipher: CertificateCipher, store: &[u8]) {
+        let envelope =
+            Envelope::for_transport(cipher.as_wire()).unwrap().seal(&self.recipient(), store).unwrap();
         self.leave(cipher, &STANDARD.encode(envelope));
     }
 
-    pub fn leave(&self, cipher: &str, data: &str) {
+    pub fn leave(&self, cipher: CertificateCipher, data: &str) {
         self.leave_body(&SealedCertificates {
             uri_incarnation: "1".to_owned(),
             container_id: "c".to_owned(),
-            cipher_requested: cipher.to_owned(),
+            cipher_requested: cipher,
             transport_thumbprint: self.transport().body.thumbprint,
             format: Some("Pkcs7BlobWithPfxContents".to_owned()),
             data_base64: Some(data.to_owned()),

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use openssl::pkey::PKey;
+use waagent_common::documents::CertificateCipher::Aes;
 use waagent_fabric::cms::Envelope;
 use waagent_fabric::pfx::pack;
 use waagent_fabric::scenario::PfxKind;
@@ -47,7 +48,7 @@ fn another_machine_gets_another_pair_and_the_old_key_stays_one_generation() {
     assert_eq!(scratch.mode("TransportPrivate-2.pem"), 0o400);
 
     let in_flight = Envelope::for_transport("AES128_CBC").unwrap().seal(&first, &store).unwrap();
-    scratch.leave("AES128_CBC", &openssl::base64::encode_block(&in_flight));
+    scratch.leave(Aes, &openssl::base64::encode_block(&in_flight));
     scratch.succeed(&[]);
     assert_eq!(scratch.certificates().body.certificates.len(), 1, "sealed to the pair before");
 

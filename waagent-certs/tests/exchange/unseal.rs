@@ -5,6 +5,7 @@ use std::fs;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use openssl::pkey::PKey;
 use openssl::x509::X509;
+use waagent_common::documents::CertificateCipher::{Aes, TripleDes};
 use waagent_common::documents::{CertificateState, MacState};
 use waagent_fabric::cms::{ContentCipher, Envelope, RecipientName, Wrapping};
 use waagent_fabric::identity::Identity;
@@ -15,11 +16,8 @@ use crate::scratch::{Scratch, identity, read};
 
 #[test]
 fn opens_what_the_platform_sends_and_a_second_run_changes_nothing() {
-    for (cipher, kind) in [
-        ("AES128_CBC", PfxKind::TripleDes),
-        ("AES128_CBC", PfxKind::Aes256),
-        ("DES_EDE3_CBC", PfxKind::TripleDes),
-    ] {
+    for (cipher, kind) in [(Aes, PfxKind::TripleDes), (Aes, PfxKind::Aes256), (TripleDes, PfxKind::TripleDes)]
+    {
         let scratch = Scratch::new();
         scratch.succeed(&[]);
         let (first, second, bare) =
@@ -73,7 +71,7 @@ fn takes_every_cipher_and_key_wrapping_of_the_contract() {
             let envelope = Envelope { wrapping, cipher, recipient: RecipientName::KeyIdentifier };
             let store = pack(&[&certificate], PfxKind::Aes256).unwrap();
             let sealed = envelope.seal(&scratch.recipient(), &store).unwrap();
-            scratch.leave("AES128_CBC", &openssl::base64::encode_block(&sealed));
+            scratch.leave(Aes, &openssl::base64::encode_block(&sealed));
             scratch.succeed(&[]);
             assert_eq!(scratch.certificates().body.errors, [""; 0], "{cipher:?} {wrapping:?}");
             assert_eq!(scratch.certificates().body.certificates.len(), 1, "{cipher:?} {wrapping:?}");
@@ -86,7 +84,7 @@ fn writes_a_vanished_file_again_from_the_sealed_document() {
     let scratch = Scratch::new();
     scratch.succeed(&[]);
     let certificate = identity("a", true);
-    scratch.send("AES128_CBC", &pack(&[&certificate], PfxKind::TripleDes).unwrap());
+    scratch.send(Aes, &pack(&[&certificate], PfxKind::TripleDes).unwrap());
     scratch.succeed(&[]);
     let document = scratch.certificates().digest;
     for end in ["prv", "crt"] {
@@ -113,7 +111,7 @@ fn two_certificates_of_one_key_both_get_it() {
     second.certificate = builder.build();
     second.send_key = false;
     // The second comes without a key of its own, and is of the same one.
-    scratch.send("AES128_CBC", &pack(&[&first, &second], PfxKind::TripleDes).unwrap());
+    scratch.send(Aes, &pack(&[&first, &second], PfxKind::TripleDes).unwrap());
     scratch.succeed(&[]);
     second.send_key = true;
     is_installed(&scratch, &first);
@@ -124,7 +122,7 @@ fn two_certificates_of_one_key_both_get_it() {
 fn an_answer_without_data_or_of_another_format_is_no_certificates_and_no_error() {
     let scratch = Scratch::new();
     scratch.succeed(&[]);
-    scratch.leave("AES128_CBC", "AAAA");
+    scratch.leave(Aes, "AAAA");
     let mut body =
         waagent_common::documents::Document::<waagent_common::documents::SealedCertificates>::read(
             &scratch.place,
@@ -158,7 +156,7 @@ fn an_expired_certificate_is_installed_and_said_to_be_expired() {
     builder.set_not_after(&time(1_600_000_000)).unwrap();
     builder.sign(&expired.key, openssl::hash::MessageDigest::sha256()).unwrap();
     expired.certificate = builder.build();
-    scratch.send("AES128_CBC", &pack(&[&expired], PfxKind::TripleDes).unwrap());
+    scratch.send(Aes, &pack(&[&expired], PfxKind::TripleDes).unwrap());
     scratch.succeed(&[]);
     let row = scratch.certificates().body.certificates.remove(0);
     assert_eq!((row.state, row.not_after.as_str()), (CertificateState::Expired, "2020-09-13T12:26:40Z"));
@@ -174,7 +172,7 @@ fn plan_says_what_would_be_done_and_changes_nothing() {
     assert!(scratch.snapshot().is_empty());
     scratch.succeed(&[]);
     let certificate = identity("a", true);
-    scratch.send("AES128_CBC", &pack(&[&certificate], PfxKind::TripleDes).unwrap());
+    scratch.send(Aes, &pack(&[&certificate], PfxKind::TripleDes).unwrap());
     let before = scratch.snapshot();
     let said = scratch.succeed(&["--plan"]);
     assert!(said.contains("would keep transport pair 1"), "{said}");
@@ -190,7 +188,7 @@ fn no_private_key_is_in_a_document_or_a_log() {
     let scratch = Scratch::new();
     scratch.succeed(&[]);
     let certificate = identity("a", true);
-    scratch.send("AES128_CBC", &pack(&[&certificate], PfxKind::TripleDes).unwrap());
+    scratch.send(Aes, &pack(&[&certificate], PfxKind::TripleDes).unwrap());
     let said = scratch.succeed(&[]);
     let secret = openssl::base64::encode_block(&certificate.key.private_key_to_pkcs8().unwrap());
     let needle = &secret[200..240];
@@ -207,11 +205,11 @@ fn an_answer_that_comes_while_it_runs_is_unsealed_before_it_ends() {
     let scratch = Scratch::new();
     scratch.succeed(&[]);
     let (slow, late) = (identity("slow", true), identity("late", true));
-    scratch.send("AES128_CBC", &pack(&[&late], PfxKind::TripleDes).unwrap());
+    scratch.send(Aes, &pack(&[&late], PfxKind::TripleDes).unwrap());
     let (path, aside) = (scratch.place.lib("fetch/certificates.json"), scratch.place.lib("fetch/.next"));
     fs::rename(&path, &aside).unwrap();
     // A key that takes its time: the answer is replaced as soon as it has been read.
-    scratch.send("AES128_CBC", &crate::hostile::bomb(&slow, 900_000, 2000));
+    scratch.send(Aes, &crate::hostile::bomb(&slow, 900_000, 2000));
     let watch = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
     watch.add_watch(&path, AddWatchFlags::IN_CLOSE_NOWRITE).unwrap();
     let child = scratch.command(&[]).stderr(std::process::Stdio::piped()).spawn().unwrap();
@@ -231,7 +229,7 @@ fn killed_at_any_time_a_rerun_reaches_the_same_end() {
     scratch.succeed(&[]);
     let identities: Vec<Identity> = (0..4).map(|number| identity(&format!("c{number}"), true)).collect();
     let all: Vec<&Identity> = identities.iter().collect();
-    scratch.send("AES128_CBC", &pack(&all, PfxKind::TripleDes).unwrap());
+    scratch.send(Aes, &pack(&all, PfxKind::TripleDes).unwrap());
     for stop_after in 0..4_usize {
         let mut child = scratch.command(&["--force"]).stderr(std::process::Stdio::null()).spawn().unwrap();
         // Until so many keys are there, or it is through: then the kill comes somewhere after.

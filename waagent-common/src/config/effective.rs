@@ -146,6 +146,11 @@ impl Config {
         self.optional_text(OptionalTextKey::ProtocolAllowedEndpoints).and_then(addresses).unwrap_or_default()
     }
 
+    /// Does a file set it?
+    pub fn is_set(&self, key: Key) -> bool {
+        self.set.contains_key(&key)
+    }
+
     /// `<file>:<line>`, or `default`.
     pub fn origin(&self, key: Key) -> String {
         self.set.get(&key).map_or_else(|| "default".to_owned(), |setting| setting.place.to_string())

@@ -15,6 +15,7 @@
 //! # Ok::<(), waagent_common::config::ConfigError>(())
 //! ```
 
+mod agent;
 mod effective;
 mod files;
 mod integers;
@@ -27,6 +28,7 @@ mod texts;
 mod value;
 mod warning;
 
+pub use agent::ChosenAgent;
 pub use effective::Config;
 pub use files::{ConfigError, Sources};
 pub use integers::{IntegerKey, OptionalIntegerKey};

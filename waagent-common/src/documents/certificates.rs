@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
 use crate::types::Thumbprint;
+use crate::words;
 
 /// The platform's answer to a certificates request, still sealed.
 ///
@@ -13,14 +14,24 @@ pub struct SealedCertificates {
     pub uri_incarnation: String,
     /// The container that the goal state named.
     pub container_id: String,
-    /// Content cipher that the request asked for: `AES128_CBC` or `DES_EDE3_CBC`.
-    pub cipher_requested: String,
+    /// Content cipher that the request asked for.
+    pub cipher_requested: CertificateCipher,
     /// Thumbprint of the transport certificate that was sent.
     pub transport_thumbprint: Thumbprint,
     /// `Format` of the answer, e.g. `Pkcs7BlobWithPfxContents`; absent where the answer had none.
     pub format: Option<String>,
     /// CMS EnvelopedData, DER in base64; absent where the platform has no certificates for this machine.
     pub data_base64: Option<String>,
+}
+
+words! {
+    /// Ciphers that the platform seals with, in the words of its header `x-ms-cipher-name`.
+    pub enum CertificateCipher {
+        /// AES with 128 bits.
+        Aes = "AES128_CBC",
+        /// Triple DES: what an old platform falls back to.
+        TripleDes = "DES_EDE3_CBC",
+    }
 }
 
 impl Body for SealedCertificates {
@@ -34,7 +45,6 @@ impl Body for SealedCertificates {
     fn bounds(&mut self, bounds: &mut Bounds) {
         bounds.text("uri_incarnation", &mut self.uri_incarnation, 64);
         bounds.text("container_id", &mut self.container_id, 128);
-        bounds.text("cipher_requested", &mut self.cipher_requested, 32);
         bounds.texts("format", &mut self.format, 64);
         let sealed = self.data_base64.as_ref().map_or(0, String::len);
         bounds.whole("data_base64", sealed, 6 << 20);
@@ -49,8 +59,8 @@ impl Body for SealedCertificates {
 pub struct Certificates {
     /// One row for each certificate of the answer.
     pub certificates: Vec<CertificateRow>,
-    /// Another cipher to ask for: `DES_EDE3_CBC`, once for this input.
-    pub needs: Option<String>,
+    /// Another cipher to ask for, once for this input.
+    pub needs: Option<CertificateCipher>,
     /// Integrity of the PFX.
     pub mac: MacState,
     /// What couldn't be opened, and what to do about it.
@@ -79,28 +89,28 @@ pub struct CertificateRow {
     pub state: CertificateState,
 }
 
-/// State of one certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CertificateState {
-    /// In place and within its validity.
-    Installed,
-    /// In place, but its validity has ended (or not begun).
-    Expired,
-    /// Couldn't be written; `errors` says why.
-    Failed,
+words! {
+    /// State of one certificate.
+    pub enum CertificateState {
+        /// In place and within its validity.
+        Installed = "installed",
+        /// In place, but its validity has ended (or not begun).
+        Expired = "expired",
+        /// Couldn't be written; `errors` says why.
+        Failed = "failed",
+    }
 }
 
-/// Was the PFX's MAC checked?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MacState {
-    /// It is right.
-    Verified,
-    /// The provider has no key derivation for it (FIPS), or the PFX has none.
-    Unverified,
-    /// There was nothing to check.
-    None,
+words! {
+    /// Was the PFX's MAC checked?
+    pub enum MacState {
+        /// It is right.
+        Verified = "verified",
+        /// The provider has no key derivation for it (FIPS), or the PFX has none.
+        Unverified = "unverified",
+        /// There was nothing to check.
+        None = "none",
+    }
 }
 
 impl Body for Certificates {
@@ -121,6 +131,5 @@ impl Body for Certificates {
         }
         bounds.list("errors", &mut self.errors, 128);
         bounds.texts("errors[]", &mut self.errors, 2048);
-        bounds.texts("needs", &mut self.needs, 32);
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
 use crate::types::{ExtensionName, HandlerName, HandlerVersion};
+use crate::words;
 
 /// One command of a handler: `ext/commands/<id>.json`.
 ///
@@ -43,26 +44,26 @@ pub struct HandlerRef {
     pub version: HandlerVersion,
 }
 
-/// What a command is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CommandKind {
-    /// Handler's install command.
-    Install,
-    /// Handler's enable command.
-    Enable,
-    /// Handler's disable command.
-    Disable,
-    /// Handler's update command.
-    Update,
-    /// Handler's uninstall command.
-    Uninstall,
-    /// Delete what a handler left and the planner has no right to delete.
-    Remove,
-    /// Resource limits of a handler's services.
-    Services,
-    /// The deployment's custom data.
-    CustomData,
+words! {
+    /// What a command is for.
+    pub enum CommandKind {
+        /// Handler's install command.
+        Install = "install",
+        /// Handler's enable command.
+        Enable = "enable",
+        /// Handler's disable command.
+        Disable = "disable",
+        /// Handler's update command.
+        Update = "update",
+        /// Handler's uninstall command.
+        Uninstall = "uninstall",
+        /// Delete what a handler left and the planner has no right to delete.
+        Remove = "remove",
+        /// Resource limits of a handler's services.
+        Services = "services",
+        /// The deployment's custom data.
+        CustomData = "custom-data",
+    }
 }
 
 impl Body for Command {
@@ -117,18 +118,18 @@ pub struct CommandResult {
     pub boot_id: String,
 }
 
-/// How far a command is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CommandState {
-    /// At work.
-    Started,
-    /// The shell ended by itself.
-    Exited,
-    /// Its time was up.
-    TimedOut,
-    /// The runner, or the machine, ended first; or it never started.
-    Interrupted,
+words! {
+    /// How far a command is.
+    pub enum CommandState {
+        /// At work.
+        Started = "started",
+        /// The shell ended by itself.
+        Exited = "exited",
+        /// Its time was up.
+        TimedOut = "timed-out",
+        /// The runner, or the machine, ended first; or it never started.
+        Interrupted = "interrupted",
+    }
 }
 
 impl Body for CommandResult {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Bounds};
+use super::{Body, Bounds, DownloadChannel};
 
 /// What the fetcher remembers between its runs and nobody else needs.
 ///
@@ -11,8 +11,8 @@ pub struct Cursor {
     /// When the last goal state by Fast Track was made, in the form of `goal-state.created_on`. While it is there, an
     /// older goal state of the WireServer isn't run.
     pub fast_track_created_on: Option<String>,
-    /// `direct` or `host-ga-plugin`: the channel that worked last for packages.
-    pub download_channel: Option<String>,
+    /// The channel that worked last for packages.
+    pub download_channel: Option<DownloadChannel>,
 }
 
 impl Body for Cursor {
@@ -24,6 +24,5 @@ impl Body for Cursor {
 
     fn bounds(&mut self, bounds: &mut Bounds) {
         bounds.texts("fast_track_created_on", &mut self.fast_track_created_on, 40);
-        bounds.texts("download_channel", &mut self.download_channel, 32);
     }
 }

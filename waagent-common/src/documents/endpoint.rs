@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
+use crate::words;
 
 /// Where the WireServer is.
 ///
@@ -20,20 +21,20 @@ pub struct Endpoint {
     pub option_245: Option<Ipv4Addr>,
 }
 
-/// How an endpoint was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EndpointSource {
-    /// `Protocol.EndpointDiscovery` isn't `dhcp`.
-    Configured,
-    /// A route leads to the well-known address.
-    Route,
-    /// A lease file of this machine's DHCP client.
-    Lease,
-    /// An own DHCP request.
-    Dhcp,
-    /// Nothing else was found: the well-known address.
-    Default,
+words! {
+    /// How an endpoint was found.
+    pub enum EndpointSource {
+        /// `Protocol.EndpointDiscovery` isn't `dhcp`.
+        Configured = "configured",
+        /// A route leads to the well-known address.
+        Route = "route",
+        /// A lease file of this machine's DHCP client.
+        Lease = "lease",
+        /// An own DHCP request.
+        Dhcp = "dhcp",
+        /// Nothing else was found: the well-known address.
+        Default = "default",
+    }
 }
 
 impl Endpoint {

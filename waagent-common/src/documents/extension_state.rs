@@ -3,6 +3,7 @@ use serde_json::Value;
 
 use super::{Body, Bounds, CommandKind};
 use crate::types::{HandlerName, HandlerVersion, Sha256};
+use crate::words;
 
 /// What the planner knows to be done: its memory across restarts.
 ///
@@ -64,18 +65,18 @@ pub struct RoundItem {
     pub note: Option<String>,
 }
 
-/// How far a handler of a round is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ItemState {
-    /// There are steps left.
-    Open,
-    /// All steps succeeded.
-    Done,
-    /// A step failed: no further one in this round.
-    Failed,
-    /// Not begun, since something it depends on failed.
-    Skipped,
+words! {
+    /// How far a handler of a round is.
+    pub enum ItemState {
+        /// There are steps left.
+        Open = "open",
+        /// All steps succeeded.
+        Done = "done",
+        /// A step failed: no further one in this round.
+        Failed = "failed",
+        /// Not begun, since something it depends on failed.
+        Skipped = "skipped",
+    }
 }
 
 /// A command that was handed to the runner.
@@ -131,24 +132,24 @@ pub struct HandlerRecord {
     pub enabled_at_s: Option<u64>,
 }
 
-/// How far a version of a handler is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HandlerState {
-    /// Nothing of it counts: what is in its folder is replaced.
-    NotInstalled,
-    /// Its package is in place; no command was run.
-    Unpacked,
-    /// The update command succeeded; the old version is still there.
-    Updated,
-    /// Installed, or disabled.
-    Installed,
-    /// Enabled.
-    Enabled,
-    /// The update command failed.
-    FailedUpgrade,
-    /// Uninstalled; the folder is still there.
-    Uninstalled,
+words! {
+    /// How far a version of a handler is.
+    pub enum HandlerState {
+        /// Nothing of it counts: what is in its folder is replaced.
+        NotInstalled = "not-installed",
+        /// Its package is in place; no command was run.
+        Unpacked = "unpacked",
+        /// The update command succeeded; the old version is still there.
+        Updated = "updated",
+        /// Installed, or disabled.
+        Installed = "installed",
+        /// Enabled.
+        Enabled = "enabled",
+        /// The update command failed.
+        FailedUpgrade = "failed-upgrade",
+        /// Uninstalled; the folder is still there.
+        Uninstalled = "uninstalled",
+    }
 }
 
 /// The version that an update replaces.
@@ -182,16 +183,16 @@ pub struct PackageSignature {
     pub why: Option<String>,
 }
 
-/// Is a package what its publisher signed?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SignatureVerdict {
-    /// Yes: this handler, in this version.
-    Verified,
-    /// There is a signature, and it doesn't show it.
-    Refused,
-    /// There is none.
-    Absent,
+words! {
+    /// Is a package what its publisher signed?
+    pub enum SignatureVerdict {
+        /// Yes: this handler, in this version.
+        Verified = "verified",
+        /// There is a signature, and it doesn't show it.
+        Refused = "refused",
+        /// There is none.
+        Absent = "absent",
+    }
 }
 
 /// Status of a handler, as the platform is told.
@@ -206,17 +207,18 @@ pub struct HandlerStatus {
     pub message: String,
 }
 
-/// The platform's words for a handler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum HandlerReadiness {
-    /// Enabled.
-    Ready,
-    /// Not enabled, or failed.
-    NotReady,
-    /// At work.
-    Installing,
-    /// Its heartbeat is old.
-    Unresponsive,
+words! {
+    /// The platform's words for a handler.
+    pub enum HandlerReadiness {
+        /// Enabled.
+        Ready = "Ready",
+        /// Not enabled, or failed.
+        NotReady = "NotReady",
+        /// At work.
+        Installing = "Installing",
+        /// Its heartbeat is old.
+        Unresponsive = "Unresponsive",
+    }
 }
 
 /// An error of the agent or of a command, as the extension's own status.

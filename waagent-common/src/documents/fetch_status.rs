@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,8 @@ use super::{Body, Bounds};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FetchStatus {
-    /// `goal state 5, fast track`, `waiting for the WireServer` ...
-    pub state: String,
+    /// How it gets on.
+    pub state: FetchState,
     /// The WireServer's address.
     pub endpoint: Ipv4Addr,
     /// The goal state that was published last.
@@ -24,6 +25,75 @@ pub struct FetchStatus {
     pub notes: Vec<String>,
 }
 
+/// How the fetcher gets on, written as a sentence: `goal state 5, fast track`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FetchState {
+    /// The WireServer doesn't answer.
+    Silent,
+    /// It speaks no version of the protocol that we speak.
+    UnsupportedPlatform,
+    /// It answers, but with nothing that can be used.
+    Unusable,
+    /// It answers, and there is no goal state yet.
+    NoGoalState,
+    /// The last round went well.
+    GoalState {
+        /// Incarnation of the WireServer's goal state.
+        incarnation: String,
+        /// Did the extensions come by Fast Track?
+        is_fast_track: bool,
+    },
+}
+
+const SILENT: &str = "waiting for the WireServer";
+const UNSUPPORTED: &str = "unsupported-platform";
+const UNUSABLE: &str = "answers without a usable goal state";
+const NO_GOAL_STATE: &str = "no goal state";
+const GOAL_STATE: &str = "goal state ";
+const FAST_TRACK: &str = ", fast track";
+
+impl fmt::Display for FetchState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => f.write_str(SILENT),
+            Self::UnsupportedPlatform => f.write_str(UNSUPPORTED),
+            Self::Unusable => f.write_str(UNUSABLE),
+            Self::NoGoalState => f.write_str(NO_GOAL_STATE),
+            Self::GoalState { incarnation, is_fast_track } => {
+                write!(f, "{GOAL_STATE}{incarnation}{}", if *is_fast_track { FAST_TRACK } else { "" })
+            }
+        }
+    }
+}
+
+impl From<FetchState> for String {
+    fn from(state: FetchState) -> Self {
+        state.to_string()
+    }
+}
+
+impl TryFrom<String> for FetchState {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Ok(match text.as_str() {
+            SILENT => Self::Silent,
+            UNSUPPORTED => Self::UnsupportedPlatform,
+            UNUSABLE => Self::Unusable,
+            NO_GOAL_STATE => Self::NoGoalState,
+            other => {
+                let rest = other.strip_prefix(GOAL_STATE).ok_or("not a state of the fetcher")?;
+                let incarnation = rest.strip_suffix(FAST_TRACK).unwrap_or(rest);
+                Self::GoalState {
+                    incarnation: incarnation.to_owned(),
+                    is_fast_track: incarnation.len() < rest.len(),
+                }
+            }
+        })
+    }
+}
+
 impl Body for FetchStatus {
     const NAME: &'static str = "fetch-status";
     const PATH: &'static str = "/var/lib/waagent/fetch/status.json";
@@ -32,7 +102,9 @@ impl Body for FetchStatus {
     const MAX_BYTES: u64 = 1 << 20;
 
     fn bounds(&mut self, bounds: &mut Bounds) {
-        bounds.text("state", &mut self.state, 512);
+        if let FetchState::GoalState { incarnation, .. } = &mut self.state {
+            bounds.text("state", incarnation, 256);
+        }
         bounds.texts("goal_state_id", &mut self.goal_state_id, 256);
         bounds.texts("error", &mut self.error, 4096);
         bounds.list("notes", &mut self.notes, 256);

@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
+use crate::words;
 
 /// How the WireServer is protected from users other than root.
 ///
@@ -27,24 +28,24 @@ pub struct Firewall {
     pub problem: Option<String>,
 }
 
-/// By what means the firewall is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FirewallBackend {
-    /// A table of our own, by netlink.
-    NfTables,
+words! {
+    /// By what means the firewall is set.
+    pub enum FirewallBackend {
+        /// A table of our own, by netlink.
+        NfTables = "nf-tables",
+    }
 }
 
-/// Does the firewall hold?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FirewallState {
-    /// Exactly our rules are in force.
-    Protected,
-    /// `OS.EnableFirewall=n`: no table of ours is there.
-    Off,
-    /// It should be in force, and isn't.
-    Unprotected,
+words! {
+    /// Does the firewall hold?
+    pub enum FirewallState {
+        /// Exactly our rules are in force.
+        Protected = "protected",
+        /// `OS.EnableFirewall=n`: no table of ours is there.
+        Off = "off",
+        /// It should be in force, and isn't.
+        Unprotected = "unprotected",
+    }
 }
 
 /// Counters of the drop rules.

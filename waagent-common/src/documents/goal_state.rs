@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{Body, Bounds};
 use crate::json::JsonText;
 use crate::types::{ExtensionName, HandlerName, HandlerVersion, Sha256, Thumbprint};
+use crate::words;
 
 /// What the platform wants this machine to be: no URI, no shared access signature.
 ///
@@ -53,14 +54,14 @@ pub struct GoalState {
     pub own_instance: Option<OwnInstance>,
 }
 
-/// Where the extensions of a goal state come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GoalStateSource {
-    /// ExtensionsConfig of the WireServer.
-    Fabric,
-    /// vmSettings of the HostGAPlugin.
-    FastTrack,
+words! {
+    /// Where the extensions of a goal state come from.
+    pub enum GoalStateSource {
+        /// ExtensionsConfig of the WireServer.
+        Fabric = "fabric",
+        /// vmSettings of the HostGAPlugin.
+        FastTrack = "fast-track",
+    }
 }
 
 /// A family of agent versions.
@@ -105,8 +106,8 @@ pub struct Extension {
     pub name: HandlerName,
     /// The version that the goal state asks for.
     pub version: HandlerVersion,
-    /// `enabled`, `disabled`, `uninstall`; anything else is that extension's error.
-    pub state: String,
+    /// What is wanted of it; a word that we don't know is that extension's error.
+    pub state: RequestedState,
     /// Detached CMS signature over the package, base64.
     pub encoded_signature: Option<String>,
     /// Do the settings name several instances?
@@ -117,6 +118,47 @@ pub struct Extension {
     pub settings: Vec<ExtensionSettings>,
 }
 
+words! {
+    /// What a goal state can want of a handler or an instance.
+    pub enum Wish {
+        /// Installed, in this version, and enabled.
+        Enabled = "enabled",
+        /// Kept, but disabled.
+        Disabled = "disabled",
+        /// Gone.
+        Uninstall = "uninstall",
+    }
+}
+
+/// What a goal state wants of a handler or an instance, as the platform spells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestedState(String);
+
+impl RequestedState {
+    /// What that is, in any case; none for a word that we don't know.
+    pub fn wish(&self) -> Option<Wish> {
+        self.0.to_ascii_lowercase().parse().ok()
+    }
+
+    /// The platform's spelling.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for RequestedState {
+    fn from(word: &str) -> Self {
+        Self(word.to_owned())
+    }
+}
+
+impl From<Wish> for RequestedState {
+    fn from(wish: Wish) -> Self {
+        wish.as_wire().into()
+    }
+}
+
 /// Settings of a handler or of one of its instances.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,8 +167,8 @@ pub struct ExtensionSettings {
     pub name: Option<ExtensionName>,
     /// Sequence number.
     pub sequence_number: u32,
-    /// `enabled` or `disabled`.
-    pub state: String,
+    /// What is wanted of it: enabled or disabled.
+    pub state: RequestedState,
     /// Order among the extensions: lower first, 0 without.
     pub dependency_level: i32,
     /// What it depends on, for people.
@@ -185,11 +227,11 @@ impl Body for GoalState {
 
 impl Extension {
     fn bounds(&mut self, bounds: &mut Bounds) {
-        bounds.text("extensions[].state", &mut self.state, 64);
+        bounds.text("extensions[].state", &mut self.state.0, 64);
         bounds.texts("extensions[].error", &mut self.error, 4096);
         bounds.whole("extensions[].settings", self.settings.len(), 64);
         for settings in &mut self.settings {
-            bounds.text("settings[].state", &mut settings.state, 64);
+            bounds.text("settings[].state", &mut settings.state.0, 64);
             bounds.list("settings[].depends_on", &mut settings.depends_on, 256);
             let public = settings.public_settings.as_ref().map_or(0, |text| text.as_str().len());
             bounds.whole("settings[].public_settings", public, 4 << 20);

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
+use crate::words;
 
 /// What the platform was told about this machine's provisioning, and what it answered.
 ///
@@ -8,8 +9,8 @@ use super::{Body, Bounds};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
-    /// `Provisioning`, `Ready` or `ProvisioningFailed`.
-    pub state: String,
+    /// What it was told.
+    pub state: HealthState,
     /// Text that went with it.
     pub description: String,
     /// The VM that it was said about.
@@ -22,6 +23,18 @@ pub struct Health {
     pub unsent: Option<String>,
     /// Fingerprint of the host key that the platform was told, and what it answered.
     pub role_properties: Option<RoleProperties>,
+}
+
+words! {
+    /// The platform's words for how far provisioning is.
+    pub enum HealthState {
+        /// At work.
+        Provisioning = "Provisioning",
+        /// Done.
+        Ready = "Ready",
+        /// Failed.
+        Failed = "ProvisioningFailed",
+    }
 }
 
 /// The host key as the platform was told it.
@@ -41,7 +54,6 @@ impl Body for Health {
     const WRITER: &'static str = "waagent-fetch";
 
     fn bounds(&mut self, bounds: &mut Bounds) {
-        bounds.text("state", &mut self.state, 32);
         bounds.text("description", &mut self.description, 4096);
         bounds.text("vm_id", &mut self.vm_id, 64);
         bounds.text("at", &mut self.at, 40);

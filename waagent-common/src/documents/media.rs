@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
 use crate::types::Sha256;
+use crate::words;
 
 /// What was found on the provisioning medium; `ovf-env.xml` itself lies beside it.
 ///
@@ -49,18 +50,18 @@ pub const LOOK_AGAIN: &str = "look again: ";
 /// The input of the document that says which request it answers.
 pub const REQUEST: &str = "request";
 
-/// State of the medium.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MediaState {
-    /// `ovf-env.xml` is in place.
-    Read,
-    /// No medium, or none that holds one.
-    Absent,
-    /// cloud-init provisions this machine and reads the medium itself.
-    LeftToCloudInit,
-    /// Provisioning is finished: the copy is gone, the medium ejected.
-    Released,
+words! {
+    /// State of the medium.
+    pub enum MediaState {
+        /// `ovf-env.xml` is in place.
+        Read = "read",
+        /// No medium, or none that holds one.
+        Absent = "absent",
+        /// cloud-init provisions this machine and reads the medium itself.
+        LeftToCloudInit = "left-to-cloud-init",
+        /// Provisioning is finished: the copy is gone, the medium ejected.
+        Released = "released",
+    }
 }
 
 impl Body for Media {

@@ -38,6 +38,7 @@ mod media;
 mod package;
 mod plan;
 mod provision_journal;
+mod provision_reason;
 mod provision_status;
 mod resource_disk;
 mod transport;
@@ -60,6 +61,7 @@ pub use media::*;
 pub use package::*;
 pub use plan::*;
 pub use provision_journal::*;
+pub use provision_reason::*;
 pub use provision_status::*;
 pub use resource_disk::*;
 pub use transport::*;
@@ -358,6 +360,8 @@ pub fn path_of<T: Body>(place: &Place) -> PathBuf {
     place.path(T::PATH)
 }
 
+#[cfg(test)]
+mod old;
 #[cfg(test)]
 mod overfull;
 #[cfg(test)]

@@ -146,13 +146,13 @@ fn results_packages_and_what_the_fetcher_tells() {
         uri: Some(long()),
         size: None,
         sha256: None,
-        channel: Some(long()),
+        channel: Some(DownloadChannel::HostGaPlugin),
         signature: Some("A".repeat(32 << 10)),
         error: Some(long()),
     };
     survives(&package);
     let status = FetchStatus {
-        state: long(),
+        state: FetchState::GoalState { incarnation: long(), is_fast_track: true },
         endpoint: Endpoint::WELL_KNOWN,
         goal_state_id: Some(long()),
         fast_track: None,
@@ -164,7 +164,7 @@ fn results_packages_and_what_the_fetcher_tells() {
     survives(&Failed { unit: long(), result: long(), exit_code: long(), exit_status: long() });
     let told = RoleProperties { fingerprint: long(), result: long() };
     let health = Health {
-        state: long(),
+        state: HealthState::Failed,
         description: long(),
         vm_id: long(),
         at: long(),
@@ -173,7 +173,10 @@ fn results_packages_and_what_the_fetcher_tells() {
         role_properties: Some(told),
     };
     survives(&health);
-    survives(&Cursor { fast_track_created_on: Some(long()), download_channel: Some(long()) });
+    survives(&Cursor {
+        fast_track_created_on: Some(long()),
+        download_channel: Some(DownloadChannel::Direct),
+    });
 }
 
 #[test]
@@ -182,7 +185,7 @@ fn certificates() {
     let sealed = SealedCertificates {
         uri_incarnation: long(),
         container_id: long(),
-        cipher_requested: long(),
+        cipher_requested: CertificateCipher::TripleDes,
         transport_thumbprint: thumbprint.clone(),
         format: Some(long()),
         data_base64: Some("A".repeat(6 << 20)),
@@ -200,7 +203,7 @@ fn certificates() {
     };
     let unsealed = Certificates {
         certificates: many(&row),
-        needs: Some(long()),
+        needs: Some(CertificateCipher::TripleDes),
         mac: MacState::None,
         errors: many(&long()),
     };
@@ -215,11 +218,11 @@ fn provisioning_and_its_medium() {
         vm_id: long(),
         ssh_host_key_fingerprint: Some(long()),
         outcome: ProvisionOutcome::Failed,
-        agent: long(),
+        agent: ProvisioningAgent::Waagent,
         instance_id: long(),
-        reason: Some(long()),
-        errors: many(&StepError { step: long(), reason: long(), text: long() }),
-        steps: many(&Step { name: long(), state: long(), ms: 1 }),
+        reason: Some(ProvisionReason::User),
+        errors: many(&StepError { step: long(), reason: ProvisionReason::User, text: long() }),
+        steps: many(&Step { name: long(), state: StepState::HeldUp, ms: 1 }),
         host_keys: many(&HostKey { key_type: long(), fingerprint: long() }),
         hostname: Some(long()),
         user: None,
@@ -270,7 +273,7 @@ fn firewall_and_resource_disk() {
         mount_point: Some(long()),
         mount_options: Some(long()),
         managed_by: Some(long()),
-        swap: Some(SwapFile { state: long(), path: long(), size_bytes: 1 }),
+        swap: Some(SwapFile { state: SwapState::Ready, path: long(), size_bytes: 1 }),
         nvme_local: many(&nvme),
         scsi_timeout: Some(ScsiTimeout { value: 1, disks: many(&DiskTimeout { name: long(), seconds: 1 }) }),
         warnings: many(&DiskWarning { code: long(), text: long(), what_to_do: long() }),

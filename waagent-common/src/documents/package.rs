@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
 use crate::types::{HandlerName, HandlerVersion, Sha256};
+use crate::words;
 
 /// The packages that are to be fetched.
 ///
@@ -61,26 +62,36 @@ pub struct Package {
     pub size: Option<u64>,
     /// Digest of the `.zip`.
     pub sha256: Option<Sha256>,
-    /// `direct` or `host-ga-plugin`.
-    pub channel: Option<String>,
+    /// How it came.
+    pub channel: Option<DownloadChannel>,
     /// Detached CMS signature of the goal state over the package, base64.
     pub signature: Option<String>,
     /// Why it isn't there: a text for the extension's status.
     pub error: Option<String>,
 }
 
-/// State of a wanted package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PackageState {
-    /// The `.zip` is there, whole.
-    Ready,
-    /// The manifest doesn't list the version.
-    NoMatch,
-    /// The manifest lists no URI for it, or the goal state none for the manifest.
-    NoUri,
-    /// Every URI and channel failed.
-    Failed,
+words! {
+    /// State of a wanted package.
+    pub enum PackageState {
+        /// The `.zip` is there, whole.
+        Ready = "ready",
+        /// The manifest doesn't list the version.
+        NoMatch = "no-match",
+        /// The manifest lists no URI for it, or the goal state none for the manifest.
+        NoUri = "no-uri",
+        /// Every URI and channel failed.
+        Failed = "failed",
+    }
+}
+
+words! {
+    /// How a package comes.
+    pub enum DownloadChannel {
+        /// From storage.
+        Direct = "direct",
+        /// Through the platform's plugin on the host.
+        HostGaPlugin = "host-ga-plugin",
+    }
 }
 
 impl Package {
@@ -98,7 +109,6 @@ impl Body for Package {
 
     fn bounds(&mut self, bounds: &mut Bounds) {
         bounds.texts("uri", &mut self.uri, 4096);
-        bounds.texts("channel", &mut self.channel, 32);
         let signature = self.signature.as_ref().map_or(0, String::len);
         bounds.whole("signature", signature, 32 << 10);
         bounds.texts("error", &mut self.error, 4096);

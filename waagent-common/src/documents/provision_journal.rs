@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
+use crate::words;
 
 /// How far the steps of provisioning are; a killed pass goes on by it.
 ///
@@ -38,20 +39,20 @@ pub struct JournalStep {
     pub detail: String,
 }
 
-/// State of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum JournalState {
-    /// At work, or killed at it.
-    Started,
-    /// Finished; verified, not repeated.
-    Done,
-    /// Not needed, or not possible without harm.
-    Skipped,
-    /// A later pass goes on.
-    Waiting,
-    /// Failed; the next pass tries again.
-    Failed,
+words! {
+    /// State of a step.
+    pub enum JournalState {
+        /// At work, or killed at it.
+        Started = "started",
+        /// Finished; verified, not repeated.
+        Done = "done",
+        /// Not needed, or not possible without harm.
+        Skipped = "skipped",
+        /// A later pass goes on.
+        Waiting = "waiting",
+        /// Failed; the next pass tries again.
+        Failed = "failed",
+    }
 }
 
 impl Body for ProvisionJournal {

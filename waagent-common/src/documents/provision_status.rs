@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Bounds};
+use super::{Body, Bounds, ProvisionReason};
+use crate::words;
 
 /// How far provisioning is.
 ///
@@ -20,12 +21,12 @@ pub struct ProvisionStatus {
     pub ssh_host_key_fingerprint: Option<String>,
     /// What the pass came to.
     pub outcome: ProvisionOutcome,
-    /// Who provisions: `waagent`, `cloud-init`, `disabled`.
-    pub agent: String,
+    /// Who provisions.
+    pub agent: ProvisioningAgent,
     /// Identity that the marker `provisioned` records.
     pub instance_id: String,
     /// Short reason, where it failed.
-    pub reason: Option<String>,
+    pub reason: Option<ProvisionReason>,
     /// What went wrong, step by step.
     pub errors: Vec<StepError>,
     /// The steps of the pass, in order.
@@ -44,34 +45,46 @@ pub struct ProvisionStatus {
     pub uptime_s: u64,
 }
 
-/// What the platform is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProvisionState {
-    /// NotReady, substatus Provisioning.
-    Provisioning,
-    /// Ready, once per VM id.
-    Ready,
-    /// NotReady, substatus ProvisioningFailed.
-    Failed,
+words! {
+    /// What the platform is told.
+    pub enum ProvisionState {
+        /// NotReady, substatus Provisioning.
+        Provisioning = "provisioning",
+        /// Ready, once per VM id.
+        Ready = "ready",
+        /// NotReady, substatus ProvisioningFailed.
+        Failed = "failed",
+    }
 }
 
-/// What a pass came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProvisionOutcome {
-    /// A pass is at work.
-    Running,
-    /// A later pass goes on.
-    Waiting,
-    /// Provisioned now.
-    Done,
-    /// Was provisioned before.
-    Already,
-    /// The configuration says not to.
-    Disabled,
-    /// It failed for this boot.
-    Failed,
+words! {
+    /// What a pass came to.
+    pub enum ProvisionOutcome {
+        /// A pass is at work.
+        Running = "running",
+        /// A later pass goes on.
+        Waiting = "waiting",
+        /// Provisioned now.
+        Done = "done",
+        /// Was provisioned before.
+        Already = "already",
+        /// The configuration says not to.
+        Disabled = "disabled",
+        /// It failed for this boot.
+        Failed = "failed",
+    }
+}
+
+words! {
+    /// Who provisions.
+    pub enum ProvisioningAgent {
+        /// We do.
+        Waagent = "waagent",
+        /// cloud-init does.
+        CloudInit = "cloud-init",
+        /// Nobody: the configuration says so.
+        Disabled = "disabled",
+    }
 }
 
 /// One error.
@@ -81,7 +94,7 @@ pub struct StepError {
     /// Step.
     pub step: String,
     /// Short, stable reason.
-    pub reason: String,
+    pub reason: ProvisionReason,
     /// Sentence for people.
     pub text: String,
 }
@@ -92,10 +105,28 @@ pub struct StepError {
 pub struct Step {
     /// Step.
     pub name: String,
-    /// `done`, `unchanged`, `skipped`, `waiting`, `failed`.
-    pub state: String,
+    /// What it came to.
+    pub state: StepState,
     /// Duration in milliseconds.
     pub ms: u64,
+}
+
+words! {
+    /// What a step came to.
+    pub enum StepState {
+        /// Something was changed.
+        Done = "done",
+        /// It was so already.
+        Unchanged = "unchanged",
+        /// Not needed, or not possible without harm.
+        Skipped = "skipped",
+        /// Left out, since a step that it needs failed.
+        HeldUp = "held-up",
+        /// A later pass goes on.
+        Waiting = "waiting",
+        /// It failed.
+        Failed = "failed",
+    }
 }
 
 /// A public host key.
@@ -131,20 +162,16 @@ impl Body for ProvisionStatus {
         bounds.text("description", &mut self.description, 4096);
         bounds.text("vm_id", &mut self.vm_id, 64);
         bounds.texts("ssh_host_key_fingerprint", &mut self.ssh_host_key_fingerprint, 256);
-        bounds.text("agent", &mut self.agent, 64);
         bounds.text("instance_id", &mut self.instance_id, 256);
-        bounds.texts("reason", &mut self.reason, 4096);
         bounds.texts("hostname", &mut self.hostname, 256);
         bounds.list("errors", &mut self.errors, 64);
         for error in &mut self.errors {
             bounds.text("errors[].step", &mut error.step, 64);
-            bounds.text("errors[].reason", &mut error.reason, 256);
             bounds.text("errors[].text", &mut error.text, 4096);
         }
         bounds.list("steps", &mut self.steps, 64);
         for step in &mut self.steps {
             bounds.text("steps[].name", &mut step.name, 64);
-            bounds.text("steps[].state", &mut step.state, 64);
         }
         bounds.list("host_keys", &mut self.host_keys, 16);
         for key in &mut self.host_keys {

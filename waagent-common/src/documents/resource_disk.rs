@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
+use crate::words;
 
 /// What was found and done about the temporary disk.
 ///
@@ -42,40 +43,40 @@ pub struct ResourceDisk {
     pub warnings: Vec<DiskWarning>,
 }
 
-/// What it came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DiskState {
-    /// This size of machine has none.
-    Absent,
-    /// Somebody else looks after it, or nobody is to.
-    ManagedBy,
-    /// It is ready, and PID 1 is asked to mount it.
-    Prepared,
-    /// It is mounted.
-    Mounted,
-    /// It may hold data: left alone.
-    Foreign,
-    /// In use: left alone.
-    Busy,
-    /// Its file system is ours, and broken.
-    Damaged,
-    /// There are files where it would be mounted.
-    MountPointNotEmpty,
-    /// The program that makes the file system isn't installed.
-    ToolMissing,
-    /// Something went wrong.
-    Failed,
+words! {
+    /// What it came to.
+    pub enum DiskState {
+        /// This size of machine has none.
+        Absent = "absent",
+        /// Somebody else looks after it, or nobody is to.
+        ManagedBy = "managed-by",
+        /// It is ready, and PID 1 is asked to mount it.
+        Prepared = "prepared",
+        /// It is mounted.
+        Mounted = "mounted",
+        /// It may hold data: left alone.
+        Foreign = "foreign",
+        /// In use: left alone.
+        Busy = "busy",
+        /// Its file system is ours, and broken.
+        Damaged = "damaged",
+        /// There are files where it would be mounted.
+        MountPointNotEmpty = "mount-point-not-empty",
+        /// The program that makes the file system isn't installed.
+        ToolMissing = "tool-missing",
+        /// Something went wrong.
+        Failed = "failed",
+    }
 }
 
-/// Which half of the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DiskPhase {
-    /// Before PID 1 mounts.
-    Prepared,
-    /// After it.
-    Mounted,
+words! {
+    /// Which half of the work.
+    pub enum DiskPhase {
+        /// Before PID 1 mounts.
+        Prepared = "prepared",
+        /// After it.
+        Mounted = "mounted",
+    }
 }
 
 /// A disk.
@@ -114,13 +115,32 @@ pub struct DiskPartition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapFile {
-    /// `ready` (flag is set), `waiting` (for the mount), `in-use`, `too-large`, `untrusted`, `encryption-unsupported`,
-    /// `invalid-size`, `failed`.
-    pub state: String,
+    /// What became of it.
+    pub state: SwapState,
     /// The file.
     pub path: String,
     /// Size in bytes.
     pub size_bytes: u64,
+}
+
+words! {
+    /// What became of the swap file.
+    pub enum SwapState {
+        /// It is there; PID 1 may swap on.
+        Ready = "ready",
+        /// It is swapped on.
+        InUse = "in-use",
+        /// There is no room for it.
+        TooLarge = "too-large",
+        /// Something that isn't ours is in its place.
+        Untrusted = "untrusted",
+        /// Encryption was asked for.
+        EncryptionUnsupported = "encryption-unsupported",
+        /// No size was asked for, or none that can be swapped on.
+        InvalidSize = "invalid-size",
+        /// It couldn't be made.
+        Failed = "failed",
+    }
 }
 
 /// A local NVMe disk.
@@ -189,7 +209,6 @@ impl Body for ResourceDisk {
         bounds.texts("mount_options", &mut self.mount_options, 4096);
         bounds.texts("managed_by", &mut self.managed_by, 256);
         if let Some(swap) = &mut self.swap {
-            bounds.text("swap.state", &mut swap.state, 64);
             bounds.text("swap.path", &mut swap.path, 4096);
         }
         bounds.list("nvme_local", &mut self.nvme_local, 64);

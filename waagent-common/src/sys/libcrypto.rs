@@ -4,7 +4,8 @@ use std::ffi::{CStr, c_int, c_uchar};
 use std::ptr::{self, NonNull};
 
 use openssl_sys::{
-    ERR_clear_error, ERR_get_error, ERR_reason_error_string, OPENSSL_STACK, OPENSSL_sk_num, OPENSSL_sk_value,
+    ERR_GET_REASON, ERR_clear_error, ERR_get_error, ERR_reason_error_string, OPENSSL_STACK, OPENSSL_sk_num,
+    OPENSSL_sk_value,
 };
 use zeroize::Zeroizing;
 
@@ -27,15 +28,25 @@ pub(super) fn elements<T>(stack: *const OPENSSL_STACK) -> impl Iterator<Item = N
     (0..count).filter_map(move |index| NonNull::new(unsafe { OPENSSL_sk_value(stack, index) }.cast()))
 }
 
-/// The reasons that libcrypto has queued, first cause first; its queue is empty afterwards.
-pub(super) fn errors() -> String {
+/// What libcrypto had queued.
+pub(super) struct Errors {
+    /// The reasons, first cause first, for people; empty where it gave none.
+    pub(super) text: String,
+    /// No provider has the algorithm that was asked for.
+    pub(super) is_unsupported: bool,
+}
+
+/// The errors that libcrypto has queued; its queue is empty afterwards.
+pub(super) fn errors() -> Errors {
     let mut reasons: Vec<String> = Vec::new();
+    let mut is_unsupported = false;
     loop {
         // SAFETY: no arguments; takes one error off this thread's queue.
         let code = unsafe { ERR_get_error() };
         if code == 0 {
-            return reasons.join(", ");
+            return Errors { text: reasons.join(", "), is_unsupported };
         }
+        is_unsupported |= ERR_GET_REASON(code) == ERR_R_UNSUPPORTED;
         // SAFETY: any code may be asked for; the result is null or a static C string.
         let reason = unsafe { ERR_reason_error_string(code) };
         if !reason.is_null() && reasons.len() < 4 {
@@ -44,6 +55,9 @@ pub(super) fn errors() -> String {
         }
     }
 }
+
+/// `ERR_R_UNSUPPORTED` of `openssl/err.h`, which is the same in all its libraries.
+const ERR_R_UNSUPPORTED: c_int = 268 | (0x2 << 18);
 
 pub(super) fn forget_errors() {
     // SAFETY: no arguments; empties this thread's queue.

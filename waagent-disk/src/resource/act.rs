@@ -10,6 +10,7 @@ use waagent_common::sandbox::Sandbox;
 
 use super::decide::Decision;
 use super::disk::{Child, Disk};
+use super::file_system::FileSystem;
 use super::flags::Flag;
 use super::prepare::{self, Prepared};
 use super::round::Begun;
@@ -61,7 +62,7 @@ impl Work<'_> {
                 let own = Begun { reason: blank.why().to_owned(), evidence: body.evidence.clone() };
                 Begun { reason: body.reason, evidence: body.evidence } = disk.round.begin(own);
                 let prepared = prepare::prepare(self.place, self.sandbox, disk, blank, &body.reason)?;
-                Ok(self.ask_for_mount(disk, prepared, blank.maker().name, body))
+                Ok(self.ask_for_mount(disk, prepared, blank.maker().file_system, body))
             }
             Decision::Mount { part, uuid, why } => {
                 if let Some((state, why)) = self.unfit_mount_point()? {
@@ -73,12 +74,12 @@ impl Work<'_> {
                     return left(DiskState::ManagedBy, "fstab has it", body);
                 }
                 let region = disk.region(part.start, part.length);
-                if let Some(damage) = check::check(&region, &child, self.wanted.file_system.name())? {
+                if let Some(damage) = check::check(&region, &child, self.wanted.file_system)? {
                     return left(DiskState::Damaged, &damage, body);
                 }
                 body.reason.clone_from(why);
                 let prepared = Prepared { child, uuid: uuid.clone() };
-                Ok(self.ask_for_mount(disk, prepared, self.wanted.file_system.name(), body))
+                Ok(self.ask_for_mount(disk, prepared, self.wanted.file_system, body))
             }
         }
     }
@@ -87,12 +88,12 @@ impl Work<'_> {
         &self,
         disk: &Disk,
         made: Prepared,
-        file_system: &str,
+        file_system: FileSystem,
         body: &mut ResourceDisk,
     ) -> String {
         body.state = DiskState::Prepared;
         body.phase = DiskPhase::Prepared;
-        body.filesystem = Some(file_system.to_owned());
+        body.filesystem = Some(file_system.to_string());
         body.uuid = made.uuid;
         body.mount_point = Some(MOUNT_POINT.to_owned());
         body.mount_options.clone_from(&self.wanted.options);

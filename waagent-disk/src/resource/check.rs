@@ -8,6 +8,7 @@ use waagent_common::tool::Tool;
 
 use super::blocks::Blocks;
 use super::disk::Child;
+use super::file_system::FileSystem;
 use super::signature;
 use super::wanted::LABEL;
 
@@ -21,10 +22,14 @@ const CORRECTED: i32 = 1;
 
 /// Repairs what can be repaired without a question; otherwise says what is wrong. What others made isn't touched, and
 /// other file systems than ext repair themselves when they are mounted.
-pub fn check(partition: &impl Blocks, child: &Child, file_system: &str) -> Result<Option<String>, Fault> {
+pub fn check(
+    partition: &impl Blocks,
+    child: &Child,
+    file_system: FileSystem,
+) -> Result<Option<String>, Fault> {
     let is_ours = signature::label(partition, file_system)?.as_deref() == Some(LABEL);
     if !is_ours
-        || !file_system.starts_with("ext")
+        || !file_system.is_ext()
         || partition.read(STATE, 1)?.first().is_none_or(|state| state & ERRORS == 0)
     {
         return Ok(None);

@@ -1,12 +1,14 @@
 //! The decision table: what may be done with a disk in this state. Whatever isn't in it is left alone.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::facts::{Facts, Part};
+use super::file_system::{FileSystem, Maker};
 use super::journal::Phase;
-use super::signature::Signatures;
-use super::table::{Kind, Partition, Table};
-use super::wanted::{FileSystem, LABEL, Maker, Wanted};
+use super::partition::{Kind, Partition};
+use super::signature::{Signature, Signatures};
+use super::table::Table;
+use super::wanted::{LABEL, Wanted};
 
 /// Label of what the platform makes.
 const PLATFORM_LABEL: &str = "Temporary Storage";
@@ -77,13 +79,13 @@ pub fn decide(facts: &Facts, wanted: &Wanted) -> Decision {
     if let Some(taken) = in_use(facts) {
         return taken;
     }
-    let maker = match wanted.file_system {
-        FileSystem::Made(maker) => maker,
-        FileSystem::Ntfs => {
-            return only_mount(facts, "ntfs", "ResourceDisk.Filesystem=ntfs is never formatted");
-        }
+    let Some(maker) = wanted.file_system.maker() else {
+        let note = format!("ResourceDisk.Filesystem={} is never formatted", wanted.file_system);
+        return only_mount(facts, wanted.file_system, &note);
     };
-    let Some((layout, why)) = writable(facts, maker) else { return only_mount(facts, maker.name, "") };
+    let Some((layout, why)) = writable(facts, maker) else {
+        return only_mount(facts, wanted.file_system, "");
+    };
     if facts.is_read_only {
         return Decision::Foreign("it is write-protected".to_owned());
     }
@@ -133,21 +135,24 @@ fn fresh() -> String {
 
 /// As the platform gives it: NTFS of that label with nothing but what the platform puts there.
 fn is_fresh(part: &Part) -> bool {
-    part.entry.kind == Kind::Windows
-        && part.signatures.found == ["ntfs"]
+    part.entry.kind == Kind::Windows && is_as_the_platform_left_it(part)
+}
+
+fn is_as_the_platform_left_it(part: &Part) -> bool {
+    part.signatures.is_only(FileSystem::Ntfs)
         && matches!(&part.ntfs, Some(Ok(contents)) if contents.label == PLATFORM_LABEL && contents.foreign == 0)
 }
 
 /// The whole disk has no mark of its own beside its partition table.
 fn has_only_a_table(whole: &Signatures) -> bool {
-    whole.found.iter().all(|found| *found == "GPT")
+    whole.found.iter().all(|found| *found == Signature::Gpt)
 }
 
 /// A run was stopped while it made this disk, which shows nothing but what that run made.
 fn half_made(facts: &Facts, maker: &Maker) -> Option<(Layout, String)> {
     let journal = facts.journal.as_ref()?;
     let why = "a run was stopped while it formatted this disk".to_owned();
-    let is_ours = |found: &[&str]| found.iter().all(|one| *one == journal.file_system || *one == maker.name);
+    let ours = [journal.file_system, maker.file_system].map(Signature::FileSystem);
     let is_entry = |part: &Part| (part.entry.start, part.entry.length) == (journal.start, journal.length);
     match (&facts.table, facts.parts.as_slice(), journal.phase) {
         // The table came into being: no table yet, or half of one, and nothing else.
@@ -156,20 +161,20 @@ fn half_made(facts: &Facts, maker: &Maker) -> Option<(Layout, String)> {
         }
         // The table is there, and the partition holds nothing, or what we were making; or what was fresh before it.
         (Table::Mbr(_) | Table::Gpt(_), [only], _) if is_entry(only) && has_only_a_table(&facts.whole) => {
-            let is_wiped = only.entry.kind == Kind::Linux && is_ours(&only.signatures.found);
-            let was_fresh = only.signatures.found == ["ntfs"]
-                && matches!(&only.ntfs, Some(Ok(contents)) if contents.label == PLATFORM_LABEL && contents.foreign == 0);
-            (is_wiped || was_fresh).then(|| (Layout::Converted(only.entry.clone()), why))
+            let is_wiped = only.entry.kind == Kind::Linux
+                && only.signatures.found.iter().all(|found| ours.contains(found));
+            (is_wiped || is_as_the_platform_left_it(only))
+                .then(|| (Layout::Converted(only.entry.clone()), why))
         }
         _ => None,
     }
 }
 
 /// Rows "ours", "of the configured file system" and "foreign".
-fn only_mount(facts: &Facts, file_system: &str, note: &str) -> Decision {
+fn only_mount(facts: &Facts, file_system: FileSystem, note: &str) -> Decision {
     match (&facts.table, facts.parts.as_slice()) {
         (Table::Mbr(_) | Table::Gpt(_), [only])
-            if only.signatures.found == [file_system] && has_only_a_table(&facts.whole) =>
+            if only.signatures.is_only(file_system) && has_only_a_table(&facts.whole) =>
         {
             let is_ours = only.label.as_deref() == Some(LABEL);
             let whose =
@@ -189,7 +194,7 @@ fn what_is_there(facts: &Facts) -> String {
     match (&facts.table, facts.parts.as_slice()) {
         (Table::Damaged(why), _) => why.clone(),
         (Table::None, _) if !facts.whole.found.is_empty() => {
-            format!("it holds {}", facts.whole.found.join(" and "))
+            format!("it holds {}", facts.whole.named(" and "))
         }
         (Table::None, _) => match facts.whole.first_data {
             Some(at) => format!("it has no partition table, and unknown data at byte {at}"),
@@ -218,7 +223,7 @@ fn in_partition(part: &Part) -> String {
         }
         (None, [], Some(at)) => format!("partition {number} has unknown data at byte {at}"),
         (None, [], None) => format!("partition {number} holds nothing that is known"),
-        (None, found, _) => format!("partition {number} holds {}", found.join(" and ")),
+        (None, _, _) => format!("partition {number} holds {}", part.signatures.named(" and ")),
     }
 }
 
@@ -227,14 +232,9 @@ fn list(parts: &[Part]) -> String {
         .iter()
         .take(5)
         .map(|part| {
-            let found = part.signatures.found.join(" and ");
+            let found = part.signatures.named(" and ");
             format!("{} {}", part.entry.number, if found.is_empty() { "unknown" } else { &found })
         })
         .collect();
     shown.join(", ")
-}
-
-/// Is it mounted where it belongs?
-pub fn is_mounted_at(decision: &Decision, point: &Path) -> bool {
-    matches!(decision, Decision::Mounted { point: there, .. } if there == point)
 }

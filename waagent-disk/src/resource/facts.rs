@@ -6,11 +6,13 @@ use nix::errno::Errno;
 use waagent_common::fault::{Exit, Fault};
 
 use super::disk::{Child, Disk, Number};
+use super::file_system::FileSystem;
 use super::journal::Journal;
 use super::mounts::{self, Mount};
 use super::ntfs::{self, Contents};
-use super::signature::{self, Signatures};
-use super::table::{self, Partition, Table};
+use super::partition::Partition;
+use super::signature::{self, Signature, Signatures};
+use super::table::{self, Table};
 
 /// What a disk is used for and what is on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,10 +88,10 @@ impl Part {
         let region = disk.region(entry.start, entry.length);
         let signatures = Signatures::read(&region)?;
         let (mut label, mut uuid, mut ntfs) = (None, None, None);
-        if let [only] = signatures.found.as_slice() {
-            label = signature::label(&region, only)?;
-            uuid = signature::uuid(&region, only)?;
-            if *only == "ntfs" {
+        if let [Signature::FileSystem(only)] = signatures.found.as_slice() {
+            label = signature::label(&region, *only)?;
+            uuid = signature::uuid(&region, *only)?;
+            if *only == FileSystem::Ntfs {
                 ntfs = match ntfs::contents(&region) {
                     Err(fault) if fault.exit != Exit::Data => return Err(fault),
                     looked => Some(looked.map_err(|fault| fault.text)),

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Result;
-use waagent_common::documents::{DiskPhase, DiskState, ResourceDisk};
+use waagent_common::documents::{DiskPhase, DiskState, ResourceDisk, SwapState};
 use waagent_common::fault::Fault;
 use waagent_common::log;
 use waagent_common::place::Place;
@@ -52,7 +52,7 @@ pub fn finish(
         format!("'{}' is mounted at '{MOUNT_POINT}' ({file_system}, {} MiB)", disk.name, disk.size >> 20);
     let Some(asked) = wanted.swap else { return Ok(mounted) };
     let made = swap::make(&point, file_system, asked, is_selinux);
-    let said = if swap::is_ready(&made) {
+    let said = if made.state == SwapState::Ready {
         Flag::Swap.raise(place, &made.path)?;
         format!("{mounted}; asked for swap on '{}'", made.path)
     } else {

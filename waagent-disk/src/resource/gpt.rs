@@ -4,7 +4,7 @@ use waagent_common::bytes::{array_at, is_at, u32_at, u64_at};
 use waagent_common::fault::Fault;
 
 use super::blocks::Blocks;
-use super::table::{ALIGNMENT, Kind, NewTable, Partition};
+use super::partition::{ALIGNMENT, Kind, NewTable, Partition};
 
 /// Partition types, as they lie on the disk: `0FC63DAF-8483-4772-8E79-3D69D8477DE4`,
 /// `EBD0A0A2-B9E5-4433-87C0-68B6B72699C7`, `E3C9E316-0B5C-4DB8-817D-F92DF00215AE`.

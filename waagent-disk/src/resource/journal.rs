@@ -9,8 +9,10 @@ use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
+use waagent_common::words;
 
 use super::disk::Disk;
+use super::file_system::FileSystem;
 
 /// How far the formatting of a disk is.
 ///
@@ -31,21 +33,21 @@ pub struct Journal {
     /// How long it is to be, in bytes.
     pub length: u64,
     /// The file system that is made.
-    pub file_system: String,
+    pub file_system: FileSystem,
     /// Its UUID, when it is done.
     pub uuid: Option<String>,
 }
 
-/// How far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// The table is being written.
-    Partitioning,
-    /// The table is there, the file system is being made.
-    Formatting,
-    /// All is there, durably.
-    Done,
+words! {
+    /// How far.
+    pub enum Phase {
+        /// The table is being written.
+        Partitioning = "partitioning",
+        /// The table is there, the file system is being made.
+        Formatting = "formatting",
+        /// All is there, durably.
+        Done = "done",
+    }
 }
 
 impl Body for Journal {
@@ -86,5 +88,21 @@ impl Journal {
             _ => false,
         };
         self.phase != Phase::Done && is_same && self.size_bytes == disk.size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_of_an_earlier_version_is_read_and_written_byte_for_byte() {
+        for (phase, file_system) in [("partitioning", "ext4"), ("formatting", "vfat"), ("done", "btrfs")] {
+            let old = format!(
+                r#"{{"phase":"{phase}","name":"sdb","vmbus_id":null,"size_bytes":1,"start":2,"length":3,"file_system":"{file_system}","uuid":null}}"#
+            );
+            let read: Journal = serde_json::from_str(&old).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), old);
+        }
     }
 }

@@ -13,8 +13,8 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::sys::partition;
 
 use super::disk::{Child, Disk, Number};
+use super::partition::Partition;
 use super::round::Need;
-use super::table::Partition;
 
 /// How long the device node of a new partition may take.
 const FOR_THE_NODE: Duration = Duration::from_secs(25);

@@ -14,11 +14,13 @@ use waagent_common::tool::Tool;
 use super::blocks::Blocks;
 use super::decide::{BlankDisk, Layout};
 use super::disk::{Child, Disk};
+use super::file_system::{FileSystem, Maker};
 use super::journal::{Journal, Phase};
 use super::kernel;
+use super::partition::{NewTable, Partition};
 use super::signature::{self, EDGE, Signatures};
-use super::table::{self, ENTRIES, LINUX, NewTable, Partition};
-use super::wanted::{LABEL, Maker};
+use super::table::{self, ENTRIES, LINUX};
+use super::wanted::LABEL;
 
 /// How long making a file system may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -40,12 +42,12 @@ pub fn check(maker: &Maker) -> Result<(), Fault> {
     if !Path::new(maker.program).exists() {
         return Err(missing(format!("'{}' isn't there; install {}", maker.program, maker.package)));
     }
-    if kernel_knows(maker.name) {
+    if kernel_knows(maker.file_system.as_wire()) {
         return Ok(());
     }
     Err(missing(format!(
         "this kernel has no {}; install its module, or set another ResourceDisk.Filesystem",
-        maker.name
+        maker.file_system
     )))
 }
 
@@ -80,7 +82,7 @@ pub fn prepare(
         size_bytes: disk.size,
         start: partition.start,
         length: partition.length,
-        file_system: maker.name.to_owned(),
+        file_system: maker.file_system,
         uuid: None,
     };
     journal.write(place, sandbox)?;
@@ -93,7 +95,12 @@ pub fn prepare(
     journal.phase = Phase::Done;
     journal.uuid.clone_from(&uuid);
     journal.write(place, sandbox)?;
-    log::info(&format!("formatted '{}' as {}, {} MiB; {why}", child.name, maker.name, child.length >> 20));
+    log::info(&format!(
+        "formatted '{}' as {}, {} MiB; {why}",
+        child.name,
+        maker.file_system,
+        child.length >> 20
+    ));
     Ok(Prepared { child, uuid })
 }
 
@@ -141,7 +148,7 @@ fn clear_ends(file: &File, size: u64, name: &str) -> Result<(), Fault> {
 
 /// Runs mkfs, makes its work durable, and looks at it with our own eyes.
 fn make(disk: &Disk, child: &Child, partition: &Partition, maker: &Maker) -> Result<Option<String>, Fault> {
-    let label = if maker.name == "vfat" { LABEL.to_uppercase() } else { LABEL.to_owned() };
+    let label = if maker.file_system == FileSystem::Vfat { LABEL.to_uppercase() } else { LABEL.to_owned() };
     Tool::new(maker.program)
         .args(maker.options.iter().copied())
         .arg(maker.label)
@@ -152,12 +159,12 @@ fn make(disk: &Disk, child: &Child, partition: &Partition, maker: &Maker) -> Res
     let file = alone(child.open_alone(), &child.name)?;
     file.sync_all().map_err(|e| unwritable(&child.name, &e))?;
     let made = super::blocks::Region { file: &file, offset: 0, length: partition.length };
-    let found = Signatures::read(&made)?.found;
-    if found != [maker.name] {
-        let text = format!("'{}' made {} on '{}'", maker.program, found.join(" and "), disk.name);
+    let found = Signatures::read(&made)?;
+    if !found.is_only(maker.file_system) {
+        let text = format!("'{}' made {} on '{}'", maker.program, found.named(" and "), disk.name);
         return Err(Fault::new(Exit::Os, text));
     }
-    signature::uuid(&made, maker.name)
+    signature::uuid(&made, maker.file_system)
 }
 
 /// Four bytes and two GUIDs.

@@ -58,11 +58,11 @@ pub fn evidence(disk: &Disk, facts: &Facts) -> Vec<String> {
         Table::Damaged(why) => why.clone(),
     });
     if !facts.whole.found.is_empty() {
-        evidence.push(format!("whole disk: {}", facts.whole.found.join(", ")));
+        evidence.push(format!("whole disk: {}", facts.whole.named(", ")));
     }
     evidence.extend(facts.parts.iter().take(32).map(part));
     if let Some(journal) = &facts.journal {
-        evidence.push(format!("journal: {:?} as {}", journal.phase, journal.file_system).to_lowercase());
+        evidence.push(format!("journal: {} as {}", journal.phase, journal.file_system));
     }
     evidence
 }
@@ -71,7 +71,7 @@ fn part(part: &Part) -> String {
     let found = match part.signatures.found.as_slice() {
         [] if part.signatures.first_data.is_none() => "blank".to_owned(),
         [] => "unknown data".to_owned(),
-        found => found.join(" and "),
+        _ => part.signatures.named(" and "),
     };
     let label = part.label.as_ref().filter(|label| !label.is_empty());
     let label =
@@ -83,7 +83,7 @@ fn part(part: &Part) -> String {
 pub fn plan(disk: &Disk, decision: &Decision, evidence: &[String]) -> String {
     let what = match decision {
         Decision::Format(blank) => {
-            format!("would format '{}' as {}: {}", disk.name, blank.maker().name, blank.why())
+            format!("would format '{}' as {}: {}", disk.name, blank.maker().file_system, blank.why())
         }
         Decision::Mount { why, .. } => format!("would ask for the mount of '{}': {why}", disk.name),
         Decision::Mounted { point, .. } => format!("'{}' is mounted at '{}'", disk.name, point.display()),

@@ -2,49 +2,75 @@
 //!
 //! Offsets and marks as in util-linux `libblkid/src/superblocks` and the kernel's headers.
 
+use std::fmt;
+
 use waagent_common::bytes::{is_at, slice_at, u16_at, u32_at};
 use waagent_common::fault::Fault;
 
+use Signature::{Gpt, Other};
+
 use super::blocks::Blocks;
+use super::file_system::FileSystem::{self, Btrfs, Ext2, Ext3, Ext4, Ntfs, Vfat, Xfs};
+
+/// What a mark says that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// A file system that can be asked for.
+    FileSystem(FileSystem),
+    /// A GUID partition table.
+    Gpt,
+    /// Something else that may be somebody's data, by its name for people.
+    Other(&'static str),
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FileSystem(file_system) => file_system.as_wire(),
+            Self::Gpt => "GPT",
+            Self::Other(name) => name,
+        })
+    }
+}
 
 /// How much of both ends is looked at, in bytes.
 pub const EDGE: u64 = 1 << 20;
 
 /// Marks at a fixed offset from the beginning.
-const AT_HEAD: &[(&str, usize, &[u8])] = &[
-    ("ntfs", 3, b"NTFS    "),
-    ("exfat", 3, b"EXFAT   "),
-    ("BitLocker", 3, b"-FVE-FS-"),
-    ("xfs", 0, b"XFSB"),
-    ("LUKS", 0, b"LUKS\xba\xbe"),
-    ("squashfs", 0, b"hsqs"),
-    ("GPT", 512, b"EFI PART"),
-    ("GPT", 4096, b"EFI PART"),
-    ("LVM physical volume", 0, b"LABELONE"),
-    ("LVM physical volume", 512, b"LABELONE"),
-    ("LVM physical volume", 1024, b"LABELONE"),
-    ("LVM physical volume", 1536, b"LABELONE"),
-    ("md member", 0, &[0xfc, 0x4e, 0x2b, 0xa9]),
-    ("md member", 4096, &[0xfc, 0x4e, 0x2b, 0xa9]),
-    ("f2fs", 1024, &[0x10, 0x20, 0xf5, 0xf2]),
-    ("erofs", 1024, &[0xe2, 0xe1, 0xf5, 0xe0]),
-    ("nilfs2", 1030, &[0x34, 0x34]),
-    ("bcache", 4120, &[0xc6, 0x85, 0x73, 0xf6, 0x4e, 0x1a, 0x45, 0xca]),
-    ("bcachefs", 4120, &[0xc6, 0x85, 0x73, 0xf6, 0x66, 0xce, 0x90, 0xa9]),
-    ("jfs", 32768, b"JFS1"),
-    ("iso9660", 32769, b"CD001"),
-    ("udf", 32769, b"BEA01"),
-    ("reiserfs", 65588, b"ReIsEr"),
-    ("btrfs", 65600, b"_BHRfS_M"),
-    ("LUKS", 16384, b"SKUL\xba\xbe"),
+const AT_HEAD: &[(Signature, usize, &[u8])] = &[
+    (Signature::FileSystem(Ntfs), 3, b"NTFS    "),
+    (Other("exfat"), 3, b"EXFAT   "),
+    (Other("BitLocker"), 3, b"-FVE-FS-"),
+    (Signature::FileSystem(Xfs), 0, b"XFSB"),
+    (Other("LUKS"), 0, b"LUKS\xba\xbe"),
+    (Other("squashfs"), 0, b"hsqs"),
+    (Gpt, 512, b"EFI PART"),
+    (Gpt, 4096, b"EFI PART"),
+    (Other("LVM physical volume"), 0, b"LABELONE"),
+    (Other("LVM physical volume"), 512, b"LABELONE"),
+    (Other("LVM physical volume"), 1024, b"LABELONE"),
+    (Other("LVM physical volume"), 1536, b"LABELONE"),
+    (Other("md member"), 0, &[0xfc, 0x4e, 0x2b, 0xa9]),
+    (Other("md member"), 4096, &[0xfc, 0x4e, 0x2b, 0xa9]),
+    (Other("f2fs"), 1024, &[0x10, 0x20, 0xf5, 0xf2]),
+    (Other("erofs"), 1024, &[0xe2, 0xe1, 0xf5, 0xe0]),
+    (Other("nilfs2"), 1030, &[0x34, 0x34]),
+    (Other("bcache"), 4120, &[0xc6, 0x85, 0x73, 0xf6, 0x4e, 0x1a, 0x45, 0xca]),
+    (Other("bcachefs"), 4120, &[0xc6, 0x85, 0x73, 0xf6, 0x66, 0xce, 0x90, 0xa9]),
+    (Other("jfs"), 32768, b"JFS1"),
+    (Other("iso9660"), 32769, b"CD001"),
+    (Other("udf"), 32769, b"BEA01"),
+    (Other("reiserfs"), 65588, b"ReIsEr"),
+    (Signature::FileSystem(Btrfs), 65600, b"_BHRfS_M"),
+    (Other("LUKS"), 16384, b"SKUL\xba\xbe"),
 ];
 
 /// Marks at a fixed distance from the end.
-const AT_TAIL: &[(&str, usize, &[u8])] = &[
-    ("md member", 8192, &[0xfc, 0x4e, 0x2b, 0xa9]),
-    ("DDF RAID member", 512, &[0xde, 0x11, 0xde, 0x11]),
-    ("Intel RAID member", 1024, b"Intel Raid ISM Cfg Sig."),
-    ("DRBD", 4096 - 60, &[0x83, 0x74, 0x02, 0x6d]),
+const AT_TAIL: &[(Signature, usize, &[u8])] = &[
+    (Other("md member"), 8192, &[0xfc, 0x4e, 0x2b, 0xa9]),
+    (Other("DDF RAID member"), 512, &[0xde, 0x11, 0xde, 0x11]),
+    (Other("Intel RAID member"), 1024, b"Intel Raid ISM Cfg Sig."),
+    (Other("DRBD"), 4096 - 60, &[0x83, 0x74, 0x02, 0x6d]),
 ];
 
 /// Page sizes of machines that may have made a swap area.
@@ -57,12 +83,23 @@ const ZFS_LABEL: usize = 256 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signatures {
     /// What is there, each once.
-    pub found: Vec<&'static str>,
+    pub found: Vec<Signature>,
     /// First byte that isn't zero, of both ends.
     pub first_data: Option<u64>,
 }
 
 impl Signatures {
+    /// What is there, for people, with this between the words.
+    pub fn named(&self, between: &str) -> String {
+        let names: Vec<String> = self.found.iter().map(ToString::to_string).collect();
+        names.join(between)
+    }
+
+    /// Is this file system there, and nothing else?
+    pub fn is_only(&self, file_system: FileSystem) -> bool {
+        self.found == [Signature::FileSystem(file_system)]
+    }
+
     /// Nothing that is known, and nothing but zeros at both ends.
     pub fn is_blank(&self) -> bool {
         self.found.is_empty() && self.first_data.is_none()
@@ -75,25 +112,25 @@ impl Signatures {
         let head = blocks.read(0, edge)?;
         let tail = blocks.read(start, edge)?;
         let mut found = Vec::new();
-        let mut see = |name: &'static str, is_there: bool| {
-            if is_there && !found.contains(&name) {
-                found.push(name);
+        let mut see = |what: Signature, is_there: bool| {
+            if is_there && !found.contains(&what) {
+                found.push(what);
             }
         };
-        for (name, at, mark) in AT_HEAD {
-            see(name, is_at(&head, *at, mark));
+        for (what, at, mark) in AT_HEAD {
+            see(*what, is_at(&head, *at, mark));
         }
-        for (name, from_end, mark) in AT_TAIL {
-            see(name, tail.len().checked_sub(*from_end).is_some_and(|at| is_at(&tail, at, mark)));
+        for (what, from_end, mark) in AT_TAIL {
+            see(*what, tail.len().checked_sub(*from_end).is_some_and(|at| is_at(&tail, at, mark)));
         }
-        if let Some(name) = ext(&head) {
-            see(name, true);
+        if let Some(which) = ext(&head) {
+            see(Signature::FileSystem(which), true);
         }
-        see("vfat", is_fat(&head));
-        see("swap area", PAGES.iter().any(|page| is_swap(&head, *page)));
-        see("md member", is_old_md(&tail, blocks.size(), start));
+        see(Signature::FileSystem(Vfat), is_fat(&head));
+        see(Other("swap area"), PAGES.iter().any(|page| is_swap(&head, *page)));
+        see(Other("md member"), is_old_md(&tail, blocks.size(), start));
         see(
-            "ZFS member",
+            Other("ZFS member"),
             is_zfs(&head) || is_zfs(tail.get(tail.len().saturating_sub(2 * ZFS_LABEL)..).unwrap_or_default()),
         );
         Ok(Self { found, first_data: first_data(&head, 0).or_else(|| first_data(&tail, start)) })
@@ -101,16 +138,16 @@ impl Signatures {
 }
 
 /// Which of the ext family, by its features (Documentation/filesystems/ext4/super.rst).
-fn ext(head: &[u8]) -> Option<&'static str> {
+fn ext(head: &[u8]) -> Option<FileSystem> {
     if u16_at(head, 1024 + 56) != Some(0xef53) {
         return None;
     }
     let (compatible, incompatible) = (u32_at(head, 1024 + 92)?, u32_at(head, 1024 + 96)?);
     // Extents, 64 bits, flexible groups and what came later: ext3 can't have them.
     Some(match (incompatible & !0x1f, compatible & 4) {
-        (1.., _) => "ext4",
-        (0, 4) => "ext3",
-        _ => "ext2",
+        (1.., _) => Ext4,
+        (0, 4) => Ext3,
+        _ => Ext2,
     })
 }
 
@@ -147,23 +184,23 @@ fn first_data(bytes: &[u8], start: u64) -> Option<u64> {
 }
 
 /// UUID of an ext, xfs or btrfs file system, as people write it.
-pub fn uuid(blocks: &(impl Blocks + ?Sized), file_system: &str) -> Result<Option<String>, Fault> {
+pub fn uuid(blocks: &(impl Blocks + ?Sized), file_system: FileSystem) -> Result<Option<String>, Fault> {
     let at = match file_system {
-        "ext2" | "ext3" | "ext4" => 1024 + 104,
-        "xfs" => 32,
-        "btrfs" => 65536 + 32,
-        _ => return Ok(None),
+        Ext2 | Ext3 | Ext4 => 1024 + 104,
+        Xfs => 32,
+        Btrfs => 65536 + 32,
+        Vfat | Ntfs => return Ok(None),
     };
     Ok(Some(dashed(&blocks.read(at, 16)?)))
 }
 
 /// Volume label of an ext, xfs or btrfs file system.
-pub fn label(blocks: &(impl Blocks + ?Sized), file_system: &str) -> Result<Option<String>, Fault> {
+pub fn label(blocks: &(impl Blocks + ?Sized), file_system: FileSystem) -> Result<Option<String>, Fault> {
     let (at, length) = match file_system {
-        "ext2" | "ext3" | "ext4" => (1024 + 120, 16),
-        "xfs" => (108, 12),
-        "btrfs" => (65536 + 0x12b, 256),
-        _ => return Ok(None),
+        Ext2 | Ext3 | Ext4 => (1024 + 120, 16),
+        Xfs => (108, 12),
+        Btrfs => (65536 + 0x12b, 256),
+        Vfat | Ntfs => return Ok(None),
     };
     let bytes = blocks.read(at, length)?;
     let used = bytes.split(|byte| *byte == 0).next().unwrap_or_default();

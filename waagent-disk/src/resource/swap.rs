@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::unistd::{SysconfVar, sysconf};
-use waagent_common::documents::SwapFile;
+use waagent_common::documents::{SwapFile, SwapState};
 use waagent_common::fault::Fault;
 use waagent_common::log;
 use waagent_common::sys::extents;
 
+use super::file_system::FileSystem;
 use super::label;
 use super::mounts;
 use super::prepare::guid;
@@ -25,34 +26,6 @@ const MARGIN: u64 = 64 << 20;
 const BLOCK: usize = 1 << 20;
 const MAGIC: &[u8] = b"SWAPSPACE2";
 
-/// What became of the swap file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// It is there; PID 1 may swap on.
-    Ready,
-    /// It is swapped on.
-    InUse,
-    TooLarge,
-    Untrusted,
-    EncryptionUnsupported,
-    InvalidSize,
-    Failed,
-}
-
-impl State {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::InUse => "in-use",
-            Self::TooLarge => "too-large",
-            Self::Untrusted => "untrusted",
-            Self::EncryptionUnsupported => "encryption-unsupported",
-            Self::InvalidSize => "invalid-size",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 /// Makes the file, or finds that it is there; whatever goes wrong costs the swap, not the disk.
 pub fn make(mount_point: &Path, file_system: &str, wanted: Swap, is_selinux: bool) -> SwapFile {
     let path = mount_point.join(NAME);
@@ -63,26 +36,26 @@ pub fn make(mount_point: &Path, file_system: &str, wanted: Swap, is_selinux: boo
     if let Some(why) = why {
         log::warning(&format!("no swap: {why}, ignoring ResourceDisk.EnableSwap"));
     }
-    SwapFile { state: state.name().to_owned(), path: path.display().to_string(), size_bytes: wanted.size }
+    SwapFile { state, path: path.display().to_string(), size_bytes: wanted.size }
 }
 
-/// Is PID 1 to swap it on?
-pub fn is_ready(swap: &SwapFile) -> bool {
-    swap.state == State::Ready.name()
-}
-
-fn made(path: &Path, file_system: &str, wanted: Swap, is_selinux: bool) -> Result<State, (State, String)> {
+fn made(
+    path: &Path,
+    file_system: &str,
+    wanted: Swap,
+    is_selinux: bool,
+) -> Result<SwapState, (SwapState, String)> {
     if wanted.encrypted {
         let why =
             "ResourceDisk.EnableSwapEncryption=y isn't supported, and unencrypted isn't what was asked for";
-        return Err((State::EncryptionUnsupported, why.to_owned()));
+        return Err((SwapState::EncryptionUnsupported, why.to_owned()));
     }
     let page = page_size();
     if wanted.size < 10 * page {
         let why = "ResourceDisk.EnableSwap=y needs a size in ResourceDisk.SwapSizeMB";
-        return Err((State::InvalidSize, why.to_owned()));
+        return Err((SwapState::InvalidSize, why.to_owned()));
     }
-    let failed = |fault: Fault| (State::Failed, fault.text);
+    let failed = |fault: Fault| (SwapState::Failed, fault.text);
     match look(path, wanted.size).map_err(failed)? {
         Existing::InUse(size) => {
             if size != wanted.size {
@@ -92,10 +65,10 @@ fn made(path: &Path, file_system: &str, wanted: Swap, is_selinux: bool) -> Resul
                     size >> 20
                 ));
             }
-            return Ok(State::InUse);
+            return Ok(SwapState::InUse);
         }
-        Existing::Good => return Ok(State::Ready),
-        Existing::Foreign(why) => return Err((State::Untrusted, why)),
+        Existing::Good => return Ok(SwapState::Ready),
+        Existing::Foreign(why) => return Err((SwapState::Untrusted, why)),
         Existing::Unfit => fs::remove_file(path).map_err(|e| failed(unwritable(path, &e)))?,
         Existing::None => {}
     }
@@ -106,7 +79,7 @@ fn made(path: &Path, file_system: &str, wanted: Swap, is_selinux: bool) -> Resul
         failed(fault)
     })?;
     log::info(&format!("made swap file '{}', {} MiB", path.display(), wanted.size >> 20));
-    Ok(State::Ready)
+    Ok(SwapState::Ready)
 }
 
 enum Existing {
@@ -156,10 +129,10 @@ fn is_swapped_on(meta: &fs::Metadata) -> Result<bool, Fault> {
     Ok(mounts::swaps()?.iter().any(is_it))
 }
 
-fn check_space(path: &Path, size: u64) -> Result<(), (State, String)> {
+fn check_space(path: &Path, size: u64) -> Result<(), (SwapState, String)> {
     let folder = path.parent().unwrap_or(path);
     let stat = nix::sys::statvfs::statvfs(folder)
-        .map_err(|e| (State::Failed, format!("cannot ask '{}' for its space: {e}", folder.display())))?;
+        .map_err(|e| (SwapState::Failed, format!("cannot ask '{}' for its space: {e}", folder.display())))?;
     let free = stat.blocks_available().saturating_mul(stat.fragment_size());
     let total = stat.blocks().saturating_mul(stat.fragment_size());
     let needed = size.saturating_add(MARGIN.max(total / 20));
@@ -171,7 +144,7 @@ fn check_space(path: &Path, size: u64) -> Result<(), (State, String)> {
             folder.display(),
             free >> 20
         );
-        return Err((State::TooLarge, why));
+        return Err((SwapState::TooLarge, why));
     }
     Ok(())
 }
@@ -190,11 +163,13 @@ fn create(path: &Path, file_system: &str, size: u64, page: u64, is_selinux: bool
     if is_selinux {
         label::set(file.as_fd(), label::SWAP_FILE)?;
     }
-    if file_system == "btrfs" {
+    let known = file_system.parse().ok();
+    if known == Some(FileSystem::Btrfs) {
         extents::no_copy_on_write(file.as_fd()).map_err(failed)?;
     }
     // These accept extents that were never written (xfs since Linux 4.18); others have to be filled.
-    let is_allocated = matches!(file_system, "ext4" | "xfs" | "btrfs") && allocate(&file, size).is_ok();
+    let is_allocated = matches!(known, Some(FileSystem::Ext4 | FileSystem::Xfs | FileSystem::Btrfs))
+        && allocate(&file, size).is_ok();
     if !is_allocated {
         fill(&mut file, size).map_err(failed)?;
     }

@@ -5,9 +5,8 @@ use waagent_common::fault::{Exit, Fault};
 
 use super::blocks::Blocks;
 use super::gpt;
+use super::partition::{ALIGNMENT, Kind, NewTable, Partition};
 
-/// Partitions begin and the first one of ours is at this multiple, in bytes.
-pub const ALIGNMENT: u64 = 1 << 20;
 /// Type of a Linux file system in an MBR, and of what the platform makes (NTFS, exFAT).
 pub const LINUX: u8 = 0x83;
 const WINDOWS: u8 = 0x07;
@@ -27,32 +26,6 @@ pub enum Table {
     Gpt(Vec<Partition>),
     /// Something that isn't understood, and why.
     Damaged(String),
-}
-
-/// A partition of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partition {
-    /// Its number, from 1.
-    pub number: u32,
-    /// What its type says.
-    pub kind: Kind,
-    /// Where it begins, in bytes.
-    pub start: u64,
-    /// How long it is, in bytes.
-    pub length: u64,
-}
-
-/// A partition's type, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A Linux file system.
-    Linux,
-    /// NTFS and its like.
-    Windows,
-    /// Microsoft's reserved partition.
-    Reserved,
-    /// Anything else.
-    Other,
 }
 
 /// Reads the table of a disk with sectors of this size.
@@ -104,15 +77,6 @@ fn partition(number: u32, kind: u8, entry: &[u8], sector: u64) -> Partition {
         start: sectors(8).saturating_mul(sector),
         length: sectors(12).saturating_mul(sector),
     }
-}
-
-/// A table to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewTable {
-    /// Offsets and bytes, in the order of writing.
-    pub writes: Vec<(u64, Vec<u8>)>,
-    /// The partition that it has.
-    pub partition: Partition,
 }
 
 /// One partition from 1 MiB to the end. MBR up to 2^32 sectors, GPT above.

@@ -4,6 +4,8 @@ use waagent_common::config::{Config, IntegerKey, OptionalTextKey, SwitchKey, Tex
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::place::Place;
 
+use super::file_system::FileSystem;
+
 /// The one mount point: PID 1's static unit and the sandbox are made for it.
 pub const MOUNT_POINT: &str = "/mnt/resource";
 
@@ -27,97 +29,20 @@ pub struct Swap {
     pub encrypted: bool,
 }
 
-/// A file system that can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileSystem {
-    /// Made and mounted.
-    Made(&'static Maker),
-    /// Only mounted.
-    Ntfs,
-}
-
-/// How a file system is made.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Maker {
-    /// Its name, for mount(8) too.
-    pub name: &'static str,
-    /// The program, which the policy declares.
-    pub program: &'static str,
-    /// Its options, before the label and the device.
-    pub options: &'static [&'static str],
-    /// Option for the label, if it has one of that length.
-    pub label: &'static str,
-    /// The package that has it.
-    pub package: &'static str,
-}
-
 /// Label of what we make: short enough for all of them, but FAT's eleven capitals hold it too.
 pub const LABEL: &str = "WAAgentTemp";
 
-const MAKERS: &[Maker] = &[
-    Maker {
-        name: "ext4",
-        program: "/usr/sbin/mkfs.ext4",
-        options: &["-F", "-q"],
-        label: "-L",
-        package: "e2fsprogs",
-    },
-    Maker {
-        name: "ext3",
-        program: "/usr/sbin/mkfs.ext3",
-        options: &["-F", "-q"],
-        label: "-L",
-        package: "e2fsprogs",
-    },
-    Maker {
-        name: "ext2",
-        program: "/usr/sbin/mkfs.ext2",
-        options: &["-F", "-q"],
-        label: "-L",
-        package: "e2fsprogs",
-    },
-    Maker {
-        name: "xfs",
-        program: "/usr/sbin/mkfs.xfs",
-        options: &["-f", "-q"],
-        label: "-L",
-        package: "xfsprogs",
-    },
-    Maker {
-        name: "btrfs",
-        program: "/usr/sbin/mkfs.btrfs",
-        options: &["-f", "-q"],
-        label: "-L",
-        package: "btrfs-progs",
-    },
-    Maker { name: "vfat", program: "/usr/sbin/mkfs.vfat", options: &[], label: "-n", package: "dosfstools" },
-];
-
-impl FileSystem {
-    /// Its name, as mount(8) wants it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Made(maker) => maker.name,
-            Self::Ntfs => "ntfs",
-        }
-    }
-
-    fn named(text: &str) -> Result<Self, Fault> {
-        if text == "ntfs" {
-            return Ok(Self::Ntfs);
-        }
-        MAKERS.iter().find(|maker| maker.name == text).map(Self::Made).ok_or_else(|| {
-            let known: Vec<&str> = MAKERS.iter().map(|maker| maker.name).collect();
-            let text = waagent_common::text::shown(text);
-            Fault::new(
-                Exit::Config,
-                format!(
-                    "cannot use ResourceDisk.Filesystem '{text}'; set one of {} or ntfs",
-                    known.join(", ")
-                ),
-            )
-        })
-    }
+/// The file system of that name (78 where there is none that we know).
+fn file_system(name: &str) -> Result<FileSystem, Fault> {
+    name.parse().map_err(|_| {
+        let known: Vec<&str> = FileSystem::ALL.iter().map(|one| one.as_wire()).collect();
+        let text = format!(
+            "cannot use ResourceDisk.Filesystem '{}'; set one of {}",
+            waagent_common::text::shown(name),
+            known.join(", ")
+        );
+        Fault::new(Exit::Config, text)
+    })
 }
 
 impl Wanted {
@@ -151,7 +76,7 @@ impl Wanted {
             )));
         }
         Ok(Self {
-            file_system: FileSystem::named(config.text(TextKey::ResourceDiskFilesystem))?,
+            file_system: file_system(config.text(TextKey::ResourceDiskFilesystem))?,
             options,
             swap: config.switch(SwitchKey::ResourceDiskEnableSwap).then(|| Swap {
                 size: config.integer(IntegerKey::ResourceDiskSwapSizeMb) << 20,

@@ -11,14 +11,13 @@ use waagent_common::types::{HandlerName, HandlerVersion};
 
 use super::{ENDING, Engine, Rest};
 use crate::error::{ExtensionError, code};
-use crate::guard;
 use crate::handler::adopt;
 use crate::handler::contract;
 use crate::handler::manifest::Manifest;
 use crate::handler::paths::HandlerPaths;
 use crate::package::{copy, unpack};
 use crate::plan::align::{align, fresh, status};
-use crate::plan::step::{Step, Wish, next};
+use crate::plan::step::{Step, next, wish_of};
 use crate::status::read;
 
 impl Engine<'_> {
@@ -43,7 +42,7 @@ impl Engine<'_> {
     }
 
     fn step(&mut self, extension: &Extension) -> Result<Option<Rest>, Stop> {
-        let wish = Wish::of(extension);
+        let wish = wish_of(extension);
         self.verdict_of(extension)?;
         let wish = wish?;
         let name = &extension.name;
@@ -124,7 +123,7 @@ impl Engine<'_> {
         keep: bool,
     ) -> Result<PackageSignature, ExtensionError> {
         let stamp = package.body.sha256.as_ref().map_or_else(String::new, ToString::to_string);
-        let input = guard::bytes_of(home, ForeignKind::Package, stamp);
+        let input = home.bytes(ForeignKind::Package, stamp);
         self.guard.work(input, || self.unpack_fetched(extension, package, home, keep)).unwrap_or_else(|why| {
             let text = format!("Failed to download artifacts: [ExtensionDownloadError] {why}");
             Err(ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text))

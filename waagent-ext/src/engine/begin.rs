@@ -3,20 +3,21 @@
 use anyhow::Result;
 use waagent_common::boot;
 use waagent_common::documents::{
-    self, Extension, ExtensionState, GoalState, HandlerReadiness, HandlerRecord, HandlerState, ItemState,
-    Plan, PlannedHandler, ProvisionState, Round, RoundItem, Wanted, WantedPackage,
+    self, Extension, ExtensionState, GoalState, GoalStateSource, HandlerReadiness, HandlerRecord,
+    HandlerState, ItemState, Plan, PlannedHandler, ProvisionState, Round, RoundItem, Wanted, WantedPackage,
 };
 use waagent_common::log;
 use waagent_common::text::{cut, shown};
 use waagent_common::time;
 
+use super::finish::Aggregate;
 use super::{Engine, Rest, is};
 use crate::handler::adopt;
 use crate::handler::certificates;
 use crate::handler::paths::HandlerPaths;
 use crate::plan::align::{align, fresh, status};
 use crate::plan::order;
-use crate::plan::step::{Step, Wish, next};
+use crate::plan::step::{Step, Wish, next, wish_of};
 
 /// Longest rule in the plan, in bytes.
 const RULE: usize = 1024;
@@ -92,9 +93,14 @@ impl Engine<'_> {
         self.basic.clear();
         self.state.round = Some(new_round(goal, !missing.is_empty()));
         if missing.is_empty() {
+            // WALinuxAgent's words, which tools look for.
+            let source = match goal.source {
+                GoalStateSource::Fabric => "Fabric",
+                GoalStateSource::FastTrack => "FastTrack",
+            };
             log::info(&format!(
-                "ProcessExtensionsGoalState started [{} source: {:?} activity: {} correlation {} created: {}]",
-                goal.id, goal.source, goal.activity_id, goal.correlation_id, goal.created_on
+                "ProcessExtensionsGoalState started [{} source: {source} activity: {} correlation {} created: {}]",
+                goal.id, goal.activity_id, goal.correlation_id, goal.created_on
             ));
             self.prepare_records(goal);
             self.link_certificates();
@@ -103,7 +109,7 @@ impl Engine<'_> {
             let text =
                 format!("Failing GS {} as Unsupported features found: {}", goal.id, missing.join(", "));
             log::warning(&format!("{text}, ignoring the goal state"));
-            self.aggregate("Failed", 2001, &text);
+            self.aggregate(Aggregate::Failed, 2001, &text);
         }
         self.write_wanted()?;
         self.save()
@@ -114,7 +120,7 @@ impl Engine<'_> {
         self.note_vanished();
         self.make_room(goal);
         for extension in &goal.extensions {
-            let wish = Wish::of(extension);
+            let wish = wish_of(extension);
             if let Some(record) = self.record_mut(&extension.name) {
                 let failed = record.failure.take().is_some() || record.status.code != 0;
                 let text = if record.version.numbers() == extension.version.numbers() {
@@ -210,7 +216,7 @@ impl Engine<'_> {
         PlannedHandler {
             name: extension.name.clone(),
             version: extension.version.clone(),
-            wanted: shown(&extension.state),
+            wanted: shown(extension.state.as_str()),
             level: order::key(extension),
             next: match (&verdict, self.first_step(extension)) {
                 (Ok(_), Some((step, _))) => describe(&step),
@@ -227,7 +233,7 @@ impl Engine<'_> {
 
     /// The next step as things stand, and the record that it is for.
     fn first_step(&self, extension: &Extension) -> Option<(Step, HandlerRecord)> {
-        let wish = Wish::of(extension).ok()?;
+        let wish = wish_of(extension).ok()?;
         let mut record: HandlerRecord =
             self.record(&extension.name).cloned().unwrap_or_else(|| fresh(extension, None));
         align(&mut record, wish, &extension.version);
@@ -291,8 +297,8 @@ fn new_round(goal: &GoalState, refused: bool) -> Round {
 fn describe(step: &Step) -> String {
     match step {
         Step::Unpack => "fetch and unpack the package, install or update, enable".to_owned(),
-        Step::Run(kind) => format!("run {}", format!("{kind:?}").to_lowercase()),
-        Step::RunOld(kind, version) => format!("run {} of {version}", format!("{kind:?}").to_lowercase()),
+        Step::Run(kind) => format!("run {kind}"),
+        Step::RunOld(kind, version) => format!("run {kind} of {version}"),
         Step::DropOld(version) => format!("remove {version}"),
         Step::Remove => "remove".to_owned(),
         Step::Finish => "nothing".to_owned(),

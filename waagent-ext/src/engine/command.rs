@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use waagent_common::command::environment;
 use waagent_common::documents::{
-    self, Body, Command, CommandKind, Extension, HandlerRecord, HandlerRef, RunningCommand,
+    self, Body, Command, CommandKind, Extension, HandlerRecord, HandlerRef, RunningCommand, Wish,
 };
 use waagent_common::log;
 use waagent_common::time;
@@ -33,7 +33,7 @@ impl Engine<'_> {
     ) -> Result<Option<Rest>, Stop> {
         let Some(record) = self.record(&extension.name).cloned() else { return Ok(None) };
         let new = self.home(&record.name, &record.version);
-        if extension.state.eq_ignore_ascii_case("enabled")
+        if extension.state.wish() == Some(Wish::Enabled)
             && let Some(rest) = self.prepare(extension, &new)?
         {
             return Ok(Some(rest));

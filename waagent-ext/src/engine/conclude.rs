@@ -63,7 +63,7 @@ impl Engine<'_> {
     /// A run that broke off with the machine is no failure: extensions count on being run again.
     fn run_again(&mut self, running: &RunningCommand) -> Result<()> {
         let text = "interrupted by a restart of the machine, run again";
-        log::info(&format!("[{}-{}] {:?} command {text}", running.name, running.version, running.kind));
+        log::info(&format!("[{}-{}] {} command {text}", running.name, running.version, running.kind));
         self.state.command = None;
         if let Some(record) = self.record_mut(&running.name) {
             record.status = status(HandlerReadiness::Installing, text);
@@ -210,7 +210,7 @@ impl Engine<'_> {
         match &ended.trouble {
             None => {
                 let output: Vec<&str> = ended.output.lines().filter(|line| !line.is_empty()).collect();
-                let text = format!("Command: {:?}\n{}", running.kind, output.join("\n"));
+                let text = format!("Command: {}\n{}", operation_of(running.kind), output.join("\n"));
                 command_log::append(&home, "INFO", &text);
             }
             Some(trouble) => command_log::append(&home, "ERROR", &trouble.text),

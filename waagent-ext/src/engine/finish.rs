@@ -7,9 +7,21 @@ use waagent_common::durable;
 use waagent_common::log;
 use waagent_common::time;
 use waagent_common::types::HandlerName;
+use waagent_common::words;
 
 use super::{Engine, Rest, is};
 use crate::handler::adopt;
+use crate::status::file::StatusWord;
+
+words! {
+    /// What a goal state as a whole came to, in the platform's words.
+    pub(super) enum Aggregate {
+        /// It was executed, whatever its extensions came to.
+        Success = "Success",
+        /// It wasn't.
+        Failed = "Failed",
+    }
+}
 
 impl Engine<'_> {
     /// Every handler is done, failed or skipped.
@@ -22,7 +34,7 @@ impl Engine<'_> {
             format!("goal state {} is finished, {} extensions", round.goal_state_id, round.items.len());
         log::info(&format!("ProcessExtensionsGoalState completed [{}]", round.goal_state_id));
         self.remove_unnamed();
-        self.aggregate("Success", 0, "GoalState executed successfully");
+        self.aggregate(Aggregate::Success, 0, "GoalState executed successfully");
         self.write_wanted()?;
         self.save()?;
         self.prune();
@@ -30,7 +42,7 @@ impl Engine<'_> {
     }
 
     /// The word on the goal state as a whole.
-    pub(super) fn aggregate(&mut self, status: &str, code: i32, message: &str) {
+    pub(super) fn aggregate(&mut self, status: Aggregate, code: i32, message: &str) {
         let number = self.state.round.as_ref().map_or(0, |round| round.svd_sequence_number);
         self.state.aggregate = Some(json!({
             "formattedMessage": {"lang": "en-US", "message": message},
@@ -68,10 +80,8 @@ impl Engine<'_> {
         }
         let statuses: Vec<(String, String)> = report.handlers.iter().map(word).collect();
         let ended = |status: &str| {
-            matches!(status, "success" | "error")
-                || [HandlerReadiness::Ready, HandlerReadiness::NotReady]
-                    .iter()
-                    .any(|r| format!("{r:?}") == status)
+            matches!(status.parse(), Ok(StatusWord::Success | StatusWord::Error))
+                || matches!(status.parse(), Ok(HandlerReadiness::Ready | HandlerReadiness::NotReady))
         };
         if statuses.iter().all(|(_, status)| ended(status)) {
             let list: Vec<String> =

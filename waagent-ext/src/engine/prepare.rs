@@ -7,7 +7,6 @@ use waagent_common::log;
 use super::{Engine, Rest};
 use crate::error::{ExtensionError, code};
 use crate::exec_mount;
-use crate::guard;
 use crate::handler::paths::HandlerPaths;
 use crate::handler::{carry, certificates, contract};
 use crate::inputs::Certificate;
@@ -57,7 +56,7 @@ impl Engine<'_> {
             .map(|received| certificates::spelling(received, known));
         let number = settings.map_or_else(String::new, |settings| settings.sequence_number.to_string());
         self.guard
-            .work(guard::bytes_of(home, ForeignKind::Settings, number), || {
+            .work(home.bytes(ForeignKind::Settings, number), || {
                 contract::write_settings(home, settings, thumbprint.as_deref())
             })
             .map_err(not_written)?
@@ -78,7 +77,7 @@ impl Engine<'_> {
         let failed = |why: String| {
             ExtensionError::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {why}"))
         };
-        let input = guard::bytes_of(old, ForeignKind::Carried, format!("for {}", new.version));
+        let input = old.bytes(ForeignKind::Carried, format!("for {}", new.version));
         let carried = self.guard.work(input, || carry::over(&old.open()?, &new.open()?)).map_err(failed)?;
         carried.map_err(|fault| failed(fault.to_string()))
     }

@@ -102,7 +102,7 @@ pub fn write_marks(home: &HandlerPaths, record: &HandlerRecord) -> Result<(), Fa
     config.write("HandlerState", word.as_bytes(), 0o600, false)?;
     let status = dumps(&json!({
         "name": record.name.as_str(), "version": home.version.as_str(),
-        "status": format!("{:?}", record.status.status), "code": record.status.code,
+        "status": record.status.status, "code": record.status.code,
         "message": record.status.message, "supports_multi_config": false, "extension_status": Value::Null,
     }));
     config.write("HandlerStatus", status.as_bytes(), 0o600, false)
@@ -146,7 +146,7 @@ mod tests {
         ExtensionSettings {
             name: None,
             sequence_number: 3,
-            state: "enabled".to_owned(),
+            state: "enabled".into(),
             dependency_level: 0,
             depends_on: Vec::new(),
             public_settings: Some(

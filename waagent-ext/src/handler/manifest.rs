@@ -7,7 +7,7 @@ use waagent_common::text::shown;
 
 use super::paths::HandlerPaths;
 use crate::error::{ExtensionError, code, operation_of};
-use crate::guard::{Guard, bytes_of, stamp};
+use crate::guard::{Guard, stamp};
 
 /// Largest manifest that is read, in bytes.
 pub const MAX: u64 = 1 << 20;
@@ -39,7 +39,7 @@ impl Manifest {
             Self::parse(&bytes).map_err(|why| trouble(code::MANIFEST_INVALID, &why))
         };
         guard
-            .work(bytes_of(home, ForeignKind::Manifest, stamp(&file)), work)
+            .work(home.bytes(ForeignKind::Manifest, stamp(&file)), work)
             .unwrap_or_else(|why| Err(trouble(code::MANIFEST_INVALID, &why)))
     }
 

@@ -1,10 +1,10 @@
 //! A handler on disk: its folder, and the files in it that are the contract with extensions.
 
-pub mod adopt;
-pub mod carry;
-pub mod certificates;
-pub mod command_log;
-pub mod contract;
-pub mod folder;
-pub mod manifest;
+pub(crate) mod adopt;
+pub(crate) mod carry;
+pub(crate) mod certificates;
+pub(crate) mod command_log;
+pub(crate) mod contract;
+pub(crate) mod folder;
+pub(crate) mod manifest;
 pub mod paths;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use waagent_common::documents::{Foreign, ForeignKind};
 use waagent_common::fault::Fault;
 use waagent_common::place::Place;
 use waagent_common::types::{HandlerName, HandlerVersion};
@@ -33,6 +34,11 @@ impl HandlerPaths {
     /// `<name>-<version>`.
     pub fn full_name(&self) -> String {
         format!("{}-{}", self.name, self.version)
+    }
+
+    /// Names bytes of this handler. `stamp` tells them from others of the same kind.
+    pub fn bytes(&self, kind: ForeignKind, stamp: String) -> Foreign {
+        Foreign { kind, of: self.full_name(), stamp }
     }
 
     /// The handler's folder: what its commands run in.

@@ -59,11 +59,6 @@ impl Directory {
         self.starts.len()
     }
 
-    /// Is there none?
-    pub fn is_empty(&self) -> bool {
-        self.starts.is_empty()
-    }
-
     /// The record of this number.
     pub fn record(&self, index: usize) -> Result<Record<'_>, String> {
         let start = self.starts.get(index).copied().ok_or("no such entry")?;

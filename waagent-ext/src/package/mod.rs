@@ -1,11 +1,11 @@
 //! A handler's package: our own copy of what was fetched, looked through, then unpacked.
 
-pub mod copy;
-pub mod directory;
-pub mod entries;
-pub mod names;
+pub(crate) mod copy;
+pub(crate) mod directory;
+pub(crate) mod entries;
+pub(crate) mod names;
 pub mod signature;
-pub mod spelling;
+pub(crate) mod spelling;
 pub mod unpack;
 
 /// Bounds on a package.

@@ -1,8 +1,8 @@
 //! What to do next: decided from the goal state and what is known, without touching anything.
 
-pub mod align;
-pub mod order;
-pub mod step;
+pub(crate) mod align;
+pub(crate) mod order;
+pub(crate) mod step;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Whose turn it is: removals first, then by dependency level; a failure ends what depends on it.
 
-use waagent_common::documents::{Extension, ItemState};
+use waagent_common::documents::{Extension, ItemState, Wish};
+
+use crate::status::file::StatusWord;
 
 /// All waiting for dependencies of one goal state, in seconds.
 pub const MAX_WAIT_S: u64 = 90 * 60;
@@ -11,8 +13,8 @@ const MAX_LEVEL: i64 = 10_000;
 pub fn key(extension: &Extension) -> i64 {
     let level = extension.settings.iter().map(|settings| i64::from(settings.dependency_level)).max();
     let level = level.unwrap_or(0).clamp(0, MAX_LEVEL);
-    let enabling = extension.state.eq_ignore_ascii_case("enabled")
-        && extension.settings.iter().all(|settings| settings.state.eq_ignore_ascii_case("enabled"));
+    let states = extension.settings.iter().map(|settings| &settings.state).chain([&extension.state]);
+    let enabling = states.into_iter().all(|state| state.wish() == Some(Wish::Enabled));
     if enabling { level } else { -level - 1 }
 }
 
@@ -33,7 +35,7 @@ pub struct Turnable {
     /// `<name>-<version>`.
     pub full_name: String,
     /// The status word that the extension itself reports; none for one without settings.
-    pub word: Option<String>,
+    pub word: Option<StatusWord>,
 }
 
 /// What comes next.
@@ -78,9 +80,9 @@ fn dependency(earlier: &Turnable, waited_s: u64) -> Dependency {
             format!("Skipping processing of extensions since execution of dependent extension {name} failed");
         return Dependency::Failed(text);
     }
-    match earlier.word.as_deref() {
-        None | Some("success") => Dependency::Met,
-        Some("error") => {
+    match earlier.word {
+        None | Some(StatusWord::Success) => Dependency::Met,
+        Some(StatusWord::Error) => {
             Dependency::Failed(format!("Dependent Extension {name} did not succeed. Status was error"))
         }
         Some(word) if waited_s >= MAX_WAIT_S => Dependency::Failed(format!(

@@ -1,39 +1,22 @@
 //! The next step of one handler.
 
+pub use waagent_common::documents::Wish;
 use waagent_common::documents::{CommandKind, Extension, HandlerRecord, HandlerState, PreviousVersion};
 use waagent_common::text::shown;
 use waagent_common::types::HandlerVersion;
 
 use crate::error::{ExtensionError, code};
 
-/// What the goal state wants of a handler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// Installed, in this version, and enabled.
-    Enabled,
-    /// Kept, but disabled.
-    Disabled,
-    /// Gone.
-    Uninstall,
-}
-
-impl Wish {
-    /// The goal state's word, in any case.
-    pub fn of(extension: &Extension) -> Result<Self, ExtensionError> {
-        match extension.state.to_ascii_lowercase().as_str() {
-            "enabled" => Ok(Self::Enabled),
-            "disabled" => Ok(Self::Disabled),
-            "uninstall" => Ok(Self::Uninstall),
-            _ => {
-                let text = format!(
-                    "[ExtensionError] Unknown requested state for Extension {}: {}",
-                    extension.name,
-                    shown(&extension.state)
-                );
-                Err(ExtensionError::new(code::ENABLE, "ExtensionProcessing", text))
-            }
-        }
-    }
+/// What the goal state wants of a handler; a word that we don't know is the handler's failure.
+pub fn wish_of(extension: &Extension) -> Result<Wish, ExtensionError> {
+    extension.state.wish().ok_or_else(|| {
+        let text = format!(
+            "[ExtensionError] Unknown requested state for Extension {}: {}",
+            extension.name,
+            shown(extension.state.as_str())
+        );
+        ExtensionError::new(code::ENABLE, "ExtensionProcessing", text)
+    })
 }
 
 /// One thing to do.

@@ -9,7 +9,8 @@ use waagent_common::types::{HandlerName, HandlerVersion};
 
 use super::align::{align, fresh};
 use super::order::{MAX_WAIT_S, Turn, Turnable, key, order, turn};
-use super::step::{Step, Wish, next};
+use super::step::{Step, Wish, next, wish_of};
+use crate::status::file::StatusWord;
 
 /// A small generator, so that a failing course can be played again by its seed (Marsaglia's xorshift).
 struct Dice(u64);
@@ -27,7 +28,7 @@ fn extension(state: &str, version: &str, level: i32) -> Extension {
     let settings = ExtensionSettings {
         name: None,
         sequence_number: 1,
-        state: "enabled".to_owned(),
+        state: "enabled".into(),
         dependency_level: level,
         depends_on: Vec::new(),
         public_settings: None,
@@ -38,7 +39,7 @@ fn extension(state: &str, version: &str, level: i32) -> Extension {
     Extension {
         name: HandlerName::try_from("Test.X").unwrap(),
         version: HandlerVersion::try_from(version).unwrap(),
-        state: state.to_owned(),
+        state: state.into(),
         encoded_signature: None,
         multi_config: false,
         error: None,
@@ -58,7 +59,7 @@ struct World {
 impl World {
     /// One goal state, played to its end; commands fail by the dice.
     fn round(&mut self, wanted: &Extension, dice: &mut Dice) -> bool {
-        let wish = Wish::of(wanted).unwrap();
+        let wish = wish_of(wanted).unwrap();
         self.run.clear();
         for _ in 0..20 {
             let record = self.record.get_or_insert_with(|| fresh(wanted, None));
@@ -166,7 +167,7 @@ fn every_course_of_goal_states_and_failures_keeps_the_promises() {
             let succeeded = world.round(&wanted, &mut dice);
             let enabled = world.folders.values().filter(|state| **state == "enabled").count();
             assert!(enabled <= 1, "seed {seed}: two versions enabled");
-            match (Wish::of(&wanted).unwrap(), succeeded) {
+            match (wish_of(&wanted).unwrap(), succeeded) {
                 (Wish::Enabled, true) => {
                     assert_eq!(world.folders.get(&wanted.version), Some(&"enabled"), "seed {seed}");
                     assert_eq!(world.folders.len(), 1, "seed {seed}: {:?}", world.folders);
@@ -205,18 +206,18 @@ fn removals_come_first_the_highest_level_before_the_lower() {
     assert_eq!(key(&list[5]), 10_000);
 }
 
-fn turnable(level: i64, state: ItemState, word: Option<&str>) -> Turnable {
-    Turnable { key: level, state, full_name: format!("X-{level}"), word: word.map(str::to_owned) }
+fn turnable(level: i64, state: ItemState, word: Option<StatusWord>) -> Turnable {
+    Turnable { key: level, state, full_name: format!("X-{level}"), word }
 }
 
 #[test]
 fn a_dependency_is_waited_for_until_its_end_or_ninety_minutes() {
     let above = turnable(1, ItemState::Open, None);
     for (below, waited, expected) in [
-        (turnable(0, ItemState::Done, Some("success")), 0, Turn::Act(1)),
+        (turnable(0, ItemState::Done, Some(StatusWord::Success)), 0, Turn::Act(1)),
         (turnable(0, ItemState::Done, None), 0, Turn::Act(1)),
-        (turnable(0, ItemState::Done, Some("transitioning")), 0, Turn::Wait(1)),
-        (turnable(0, ItemState::Done, Some("warning")), MAX_WAIT_S - 1, Turn::Wait(1)),
+        (turnable(0, ItemState::Done, Some(StatusWord::Transitioning)), 0, Turn::Wait(1)),
+        (turnable(0, ItemState::Done, Some(StatusWord::Warning)), MAX_WAIT_S - 1, Turn::Wait(1)),
         (turnable(-1, ItemState::Failed, None), 0, Turn::Act(1)),
         (turnable(1, ItemState::Failed, None), 0, Turn::Act(1)),
     ] {
@@ -225,8 +226,12 @@ fn a_dependency_is_waited_for_until_its_end_or_ninety_minutes() {
     for (below, waited, why) in [
         (turnable(0, ItemState::Failed, None), 0, "execution of dependent extension X-0 failed"),
         (turnable(0, ItemState::Skipped, None), 0, "execution of dependent extension X-0 failed"),
-        (turnable(0, ItemState::Done, Some("error")), 0, "did not succeed. Status was error"),
-        (turnable(0, ItemState::Done, Some("transitioning")), MAX_WAIT_S, "Last status was transitioning"),
+        (turnable(0, ItemState::Done, Some(StatusWord::Error)), 0, "did not succeed. Status was error"),
+        (
+            turnable(0, ItemState::Done, Some(StatusWord::Transitioning)),
+            MAX_WAIT_S,
+            "Last status was transitioning",
+        ),
     ] {
         let Turn::Skip(1, text) = turn(&[below, above.clone()], waited) else { panic!("{why}") };
         assert!(text.contains(why), "{text}");

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 use waagent_common::json::{self, Refused};
 use waagent_common::text::cut;
+use waagent_common::words;
 
 use crate::error::fit;
 
@@ -21,7 +22,25 @@ const MAX_DEPTH: usize = 64;
 const MAX_SUBSTATUSES: usize = 10_000;
 /// Members of a status but for the list of substatuses.
 const MEMBERS: [&str; 5] = ["operation", "configurationAppliedTime", "status", "code", "formattedMessage"];
-const WORDS: [&str; 4] = ["transitioning", "warning", "error", "success"];
+
+words! {
+    /// An extension's own word for how it is.
+    pub enum StatusWord {
+        /// At work.
+        Transitioning = "transitioning",
+        /// Well, more or less.
+        Warning = "warning",
+        /// Failed.
+        Error = "error",
+        /// Done.
+        Success = "success",
+    }
+}
+
+/// The word of a `status` object.
+pub fn word_of(status: &Value) -> Option<StatusWord> {
+    status.get("status")?.as_str()?.parse().ok()
+}
 
 /// Why a status file can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,12 +137,12 @@ fn status(value: &Value, name: &str) -> Result<Map<String, Value>, Bad> {
     let inner = first.get("status").ok_or_else(|| missing("status"))?;
     let inner = inner.as_object().ok_or_else(|| Bad::Shape("status is no object".to_owned()))?;
     let word = inner.get("status").ok_or_else(|| missing("status/status"))?;
-    let word = word.as_str().filter(|word| WORDS.contains(word)).unwrap_or("error");
+    let word = word.as_str().and_then(|word| word.parse().ok()).unwrap_or(StatusWord::Error);
     let mut out = Map::new();
     out.insert("name".to_owned(), Value::from(name));
     out.insert("operation".to_owned(), plain(inner.get("operation")));
     out.insert("configurationAppliedTime".to_owned(), plain(inner.get("configurationAppliedTime")));
-    out.insert("status".to_owned(), Value::from(word));
+    out.insert("status".to_owned(), Value::from(word.as_wire()));
     out.insert("code".to_owned(), code(inner.get("code")));
     if let Some(message) = message(inner.get("formattedMessage"), "status")? {
         out.insert("formattedMessage".to_owned(), message);
@@ -141,7 +160,7 @@ fn empty(name: &str) -> Map<String, Value> {
     out.insert("name".to_owned(), Value::from(name));
     out.insert("operation".to_owned(), Value::Null);
     out.insert("configurationAppliedTime".to_owned(), Value::Null);
-    out.insert("status".to_owned(), Value::from("transitioning"));
+    out.insert("status".to_owned(), Value::from(StatusWord::Transitioning.as_wire()));
     out.insert("code".to_owned(), Value::from(0));
     out.insert("formattedMessage".to_owned(), json!({"lang": "en-US", "message": "empty status file"}));
     out
@@ -161,13 +180,14 @@ fn substatus(value: &Value) -> Result<Value, Bad> {
     let inner =
         value.as_object().ok_or_else(|| Bad::Shape(format!("{path} holds something else than objects")))?;
     let word = inner.get("status").ok_or_else(|| Bad::Shape(format!("Missing {path}/status key")))?;
-    let Some(word) = word.as_str().filter(|word| WORDS.contains(word)) else {
+    let Some(word) = word.as_str().and_then(|word| word.parse::<StatusWord>().ok()) else {
         let text = cut(&word.to_string(), 200).to_owned();
-        return Err(Bad::Shape(format!("Invalid value {text} in range {WORDS:?} at the node {path}/status")));
+        let words = StatusWord::ALL.iter().map(|word| word.as_wire()).collect::<Vec<_>>();
+        return Err(Bad::Shape(format!("Invalid value {text} in range {words:?} at the node {path}/status")));
     };
     let mut out = Map::new();
     out.insert("name".to_owned(), plain(inner.get("name")));
-    out.insert("status".to_owned(), Value::from(word));
+    out.insert("status".to_owned(), Value::from(word.as_wire()));
     out.insert("code".to_owned(), code(inner.get("code")));
     if let Some(message) = message(inner.get("formattedMessage"), path)? {
         out.insert("formattedMessage".to_owned(), message);
@@ -254,7 +274,7 @@ fn shorten_text(text: &mut String, most: usize) {
 }
 
 /// A status that the agent reports in an extension's place.
-pub fn own(name: &str, operation: Option<&str>, word: &str, code: i32, message: &str) -> Value {
+pub fn own(name: &str, operation: Option<&str>, word: StatusWord, code: i32, message: &str) -> Value {
     json!({
         "name": name, "operation": operation, "configurationAppliedTime": Value::Null, "status": word,
         "code": code, "formattedMessage": {"lang": "en-US", "message": fit(message)},

@@ -8,7 +8,7 @@ use waagent_common::json;
 use waagent_common::time::distance;
 
 use crate::error::{code, fit};
-use crate::guard::{Guard, bytes_of, stamp};
+use crate::guard::{Guard, stamp};
 use crate::handler::paths::HandlerPaths;
 
 const FILE: &str = "heartbeat.log";
@@ -46,7 +46,7 @@ pub fn look(
     }
     let again = Some(Duration::from_secs(MAX_AGE_S - age + 1));
     let work = || parse(&base.read(FILE, MAX).map_err(|error| error.to_string())?.0);
-    match guard.work(bytes_of(home, ForeignKind::Heartbeat, stamp(&meta)), work).and_then(|parsed| parsed) {
+    match guard.work(home.bytes(ForeignKind::Heartbeat, stamp(&meta)), work).and_then(|parsed| parsed) {
         Ok((status, message)) => {
             let message = message.unwrap_or_else(|| own.message.clone());
             (HandlerStatus { status, code: own.code, message }, again)

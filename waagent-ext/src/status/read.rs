@@ -7,9 +7,9 @@ use waagent_common::documents::{CommandKind, ExtensionFailure, ForeignKind};
 use waagent_common::text::cut;
 use waagent_common::time;
 
-use super::file::{self, Bad};
+use super::file::{self, Bad, StatusWord};
 use crate::error::{code, operation_of};
-use crate::guard::{Guard, bytes_of, stamp};
+use crate::guard::{Guard, stamp};
 use crate::handler::folder::Folder;
 use crate::handler::paths::HandlerPaths;
 
@@ -100,8 +100,8 @@ pub fn read(home: &HandlerPaths, asked: Question<'_>, guard: &Guard<'_>) -> Read
         return settled(waiting(home, number));
     }
     let work = || taken(home, &folder, &file, asked, failure);
-    guard.work(bytes_of(home, ForeignKind::Status, format!("{number}: {mark}")), work).unwrap_or_else(|why| {
-        settled(file::own(home.name.as_str(), None, "error", code::STATUS_INVALID, &why))
+    guard.work(home.bytes(ForeignKind::Status, format!("{number}: {mark}")), work).unwrap_or_else(|why| {
+        settled(file::own(home.name.as_str(), None, StatusWord::Error, code::STATUS_INVALID, &why))
     })
 }
 
@@ -126,7 +126,7 @@ fn taken(
         },
         Err(Bad::Text(why)) => impatient(home, asked, written, &bad_text(home, asked.number, &why, &bytes)),
         Err(Bad::Shape(why)) => {
-            settled(file::own(name, None, "error", code::STATUS_INVALID, &bad_shape(home, &why)))
+            settled(file::own(name, None, StatusWord::Error, code::STATUS_INVALID, &bad_shape(home, &why)))
         }
     }
 }
@@ -137,14 +137,13 @@ fn settled(status: Value) -> Reading {
 
 fn by_failure(home: &HandlerPaths, failure: &ExtensionFailure) -> Reading {
     let name = home.name.as_str();
-    settled(file::own(name, Some(&failure.operation), "error", failure.code, &failure.message))
+    settled(file::own(name, Some(&failure.operation), StatusWord::Error, failure.code, &failure.message))
 }
 
 /// Only enable brings an extension to its end: after another step failed, its file may say more of the failure, and
 /// nothing else.
 fn contradicts(status: &Value, failure: &ExtensionFailure) -> bool {
-    failure.operation != operation_of(CommandKind::Enable)
-        && status.get("status").and_then(Value::as_str) != Some("error")
+    failure.operation != operation_of(CommandKind::Enable) && file::word_of(status) != Some(StatusWord::Error)
 }
 
 /// A file that isn't JSON: the last good status for ten seconds, then the error.
@@ -155,7 +154,7 @@ fn impatient(home: &HandlerPaths, asked: Question<'_>, written: SystemTime, text
         let status = last.map_or_else(|| missing(home, &name_of(asked.number)), |last| last.status.clone());
         return Reading { status, again: Some(PATIENCE.saturating_sub(age)), own: last.is_some() };
     }
-    settled(file::own(home.name.as_str(), None, "error", code::STATUS_INVALID, text))
+    settled(file::own(home.name.as_str(), None, StatusWord::Error, code::STATUS_INVALID, text))
 }
 
 /// Before the enable command of this round: what install, update or an earlier round wrote says nothing about it.
@@ -165,7 +164,7 @@ fn waiting(home: &HandlerPaths, number: u32) -> Value {
          command has reported no status yet for sequence number {number}",
         home.name
     );
-    file::own(home.name.as_str(), None, "transitioning", 0, &text)
+    file::own(home.name.as_str(), None, StatusWord::Transitioning, 0, &text)
 }
 
 fn missing(home: &HandlerPaths, file: &str) -> Value {
@@ -176,7 +175,7 @@ fn missing(home: &HandlerPaths, file: &str) -> Value {
         home.name,
         path.display()
     );
-    file::own(home.name.as_str(), None, "transitioning", 0, &text)
+    file::own(home.name.as_str(), None, StatusWord::Transitioning, 0, &text)
 }
 
 fn unreadable(home: &HandlerPaths, number: u32, why: &str) -> Value {
@@ -184,7 +183,7 @@ fn unreadable(home: &HandlerPaths, number: u32, why: &str) -> Value {
         "We couldn't read any status for {} extension, for the sequence number {number}. It failed due to {why}",
         home.full_name()
     );
-    file::own(home.name.as_str(), None, "error", code::UNKNOWN, &text)
+    file::own(home.name.as_str(), None, StatusWord::Error, code::UNKNOWN, &text)
 }
 
 fn bad_text(home: &HandlerPaths, number: u32, why: &str, bytes: &[u8]) -> String {
@@ -225,7 +224,8 @@ mod tests {
         fs::create_dir_all(home.base().join("status")).unwrap();
         fs::write(home.base().join("status/0.status"), "[{").unwrap();
         let round = |before: &str| Counts::AnyBut(before.to_owned());
-        let good = Good { status: file::own("Test.Good", None, "success", 0, ""), counts: round("this") };
+        let good =
+            Good { status: file::own("Test.Good", None, StatusWord::Success, 0, ""), counts: round("this") };
         let word = |counts| {
             let asked = Question { number: 0, counts: &counts, failure: None, last: Some(&good) };
             read(&home, asked, &Guard::open(&place, &sandbox)).status["status"].clone()

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use waagent_common::documents::{
     CommandKind, Extension, ExtensionState, ExtensionStatus, GoalState, HandlerReadiness, HandlerRecord,
-    HandlerState, HandlerStatus, ItemState,
+    HandlerState, HandlerStatus, ItemState, Wish,
 };
 use waagent_common::place::Place;
 use waagent_common::types::HandlerName;
 
+use super::file::{self, StatusWord};
 use super::heartbeat;
 use super::read::{self, Counts, Good, Question};
 use super::shrink::Parts;
@@ -103,12 +104,11 @@ impl Reporter {
     }
 
     /// The status word that an extension reports itself; a missing or half-written file is no last word.
-    pub fn word(&self, guard: &Guard<'_>, home: &HandlerPaths, number: u32) -> String {
+    pub fn word(&self, guard: &Guard<'_>, home: &HandlerPaths, number: u32) -> StatusWord {
         let last = self.last(&(home.name.clone(), number));
         let asked = Question { number, counts: &Counts::Any, failure: None, last: last.as_ref() };
         let reading = read::read(home, asked, guard);
-        let word = reading.status.get("status").and_then(Value::as_str).unwrap_or("error");
-        word.to_owned()
+        file::word_of(&reading.status).unwrap_or(StatusWord::Error)
     }
 
     fn last(&self, key: &Key) -> Option<Good> {
@@ -138,8 +138,9 @@ impl Reporter {
         }
         let mut entry = handler_part(record, &status);
         let mut good = None;
-        let wanted = extension.state.eq_ignore_ascii_case("enabled")
-            || (record.failure.is_some() && !extension.state.eq_ignore_ascii_case("uninstall"));
+        let wish = extension.state.wish();
+        let wanted =
+            wish == Some(Wish::Enabled) || (record.failure.is_some() && wish != Some(Wish::Uninstall));
         if let Some(settings) = extension.settings.first()
             && (wanted || record.state != HandlerState::NotInstalled)
         {
@@ -191,7 +192,7 @@ fn handler_part(record: &HandlerRecord, status: &HandlerStatus) -> Value {
     let mut part = json!({
         "handlerVersion": record.version.as_str(),
         "handlerName": record.name.as_str(),
-        "status": format!("{:?}", status.status),
+        "status": status.status,
         "code": status.code,
         "useExactVersion": true,
     });

@@ -175,7 +175,7 @@ fn reports_one_bad_extension_and_works_on_the_others() {
     let mut extensions =
         enabled(&stage, &["Test.Good", "Test.Twice", "Test.Word", "Test.Multi", "Test.Error"]);
     extensions.push(extension("test.TWICE", "1.0.0", Some(0)));
-    extensions[2].state = "Exploded".to_owned();
+    extensions[2].state = "Exploded".into();
     extensions[3].multi_config = true;
     extensions[4].error = Some("several RuntimeSettings".to_owned());
     extensions.push(extension("WALinuxAgent", "1.0.0", Some(0)));
@@ -225,7 +225,7 @@ fn the_policy_file_decides_and_fails_closed() {
     assert!(plan.steps[0].allowed && !plan.steps[1].allowed);
     fs::write(&policy, "{").unwrap();
     let mut removal = extension("Test.Good", "1.0.0", None);
-    removal.state = "uninstall".to_owned();
+    removal.state = "uninstall".into();
     stage.goal(2, vec![removal]);
     stage.settle();
     assert_eq!(stage.handler("Test.Good")["code"], 1010);

@@ -238,10 +238,9 @@ fn a_later_demand_stops_what_was_never_verified_and_lets_it_be_removed() {
             .contains("remove the extension and add it again")
     );
     assert_eq!(market.stage.operations().matches("enable").count(), 1);
-    market.stage.goal(
-        3,
-        vec![Extension { state: "uninstall".to_owned(), ..extension("Test.Signed", "1.0.0", None) }],
-    );
+    market
+        .stage
+        .goal(3, vec![Extension { state: "uninstall".into(), ..extension("Test.Signed", "1.0.0", None) }]);
     market.stage.settle();
     assert!(market.stage.operations().contains("uninstall"));
     assert!(!market.stage.base(&handler).exists());

@@ -94,7 +94,7 @@ pub fn extension(name: &str, version: &str, number: Option<u32>) -> Extension {
     Extension {
         name: HandlerName::try_from(name).unwrap(),
         version: HandlerVersion::try_from(version).unwrap(),
-        state: "enabled".to_owned(),
+        state: "enabled".into(),
         encoded_signature: None,
         multi_config: false,
         error: None,
@@ -106,7 +106,7 @@ pub fn settings(number: u32) -> ExtensionSettings {
     ExtensionSettings {
         name: None,
         sequence_number: number,
-        state: "enabled".to_owned(),
+        state: "enabled".into(),
         dependency_level: 0,
         depends_on: Vec::new(),
         public_settings: JsonText::try_from(r#"{"greeting": "grüß"}"#.to_owned()).ok(),

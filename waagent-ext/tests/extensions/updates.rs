@@ -23,7 +23,7 @@ fn message(stage: &Stage) -> String {
 }
 
 fn asked(state: &str, version: &str) -> waagent_common::documents::Extension {
-    waagent_common::documents::Extension { state: state.to_owned(), ..extension(NAME, version, Some(1)) }
+    waagent_common::documents::Extension { state: state.into(), ..extension(NAME, version, Some(1)) }
 }
 
 #[test]

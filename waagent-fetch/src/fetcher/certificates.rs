@@ -5,7 +5,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use waagent_common::documents::{
-    Certificates, Document, Inputs, SealedCertificates, Transport, TransportProblem, Written, path_of, write,
+    CertificateCipher, Certificates, Document, Inputs, SealedCertificates, Transport, TransportProblem,
+    Written, path_of, write,
 };
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::text::{cut, shown};
@@ -13,6 +14,7 @@ use waagent_common::{durable, log};
 
 use super::Fetcher;
 use crate::clock::monotonic;
+use crate::failure::Failure;
 use crate::goal_state::wire::WireGoalState;
 use crate::wire_server::{SEALED, WireServer};
 use crate::xml;
@@ -76,14 +78,14 @@ impl Fetcher {
                 self.certificates.done();
                 note.into_iter().collect()
             }
-            Err(why) => {
+            Err(failure) => {
                 self.certificates.failed();
-                vec![why]
+                vec![failure.text]
             }
         }
     }
 
-    fn seal_now(&mut self, wire: &WireGoalState) -> Result<Option<String>, String> {
+    fn seal_now(&mut self, wire: &WireGoalState) -> Result<Option<String>, Failure> {
         let Some(transport) = self.transport()? else {
             return Ok(Some("no certs/transport.json yet, so no certificates are asked for".to_owned()));
         };
@@ -98,7 +100,7 @@ impl Fetcher {
         let mut wanted = SealedCertificates {
             uri_incarnation: wire.certificates.as_deref().map(incarnation_in).unwrap_or_default(),
             container_id: wire.identity.container_id.clone(),
-            cipher_requested: AES.to_owned(),
+            cipher_requested: CertificateCipher::Aes,
             transport_thumbprint: transport.body.thumbprint.clone(),
             format: None,
             data_base64: None,
@@ -107,15 +109,14 @@ impl Fetcher {
             match self.asks_for(known) {
                 Some(cipher) => wanted.cipher_requested = cipher,
                 None if !self.certificates.anew => return Ok(None),
-                None => wanted.cipher_requested.clone_from(&known.body.cipher_requested),
+                None => wanted.cipher_requested = known.body.cipher_requested,
             }
         }
         if let Some(uri) = &wire.certificates {
-            let cipher = &wanted.cipher_requested;
-            let answer = WireServer::new(&self.client)
-                .sealed("certificates", uri, &transport.body, cipher, SEALED)
-                .map_err(|failure| failure.text)?;
-            match read(&answer)? {
+            let cipher = wanted.cipher_requested;
+            let answer =
+                WireServer::new(&self.client).sealed("certificates", uri, &transport.body, cipher, SEALED)?;
+            match read(&answer).map_err(Failure::nonsense)? {
                 Answer::Unknown(format) => {
                     return Ok(Some(format!(
                         "certificates: format '{}' isn't {PFX}, ignoring them",
@@ -128,9 +129,7 @@ impl Fetcher {
         let inputs = Inputs::new()
             .document(&transport)
             .digest("configuration", &self.config.digest_for("waagent-fetch"));
-        if write(&self.place, &wanted, &inputs, &self.sandbox).map_err(|fault| fault.text)?
-            == Written::Changed
-        {
+        if write(&self.place, &wanted, &inputs, &self.sandbox)? == Written::Changed {
             log::info(&format!(
                 "published the certificates of incarnation {}, sealed with {}, {} bytes",
                 wanted.uri_incarnation,
@@ -142,7 +141,7 @@ impl Fetcher {
     }
 
     /// Our certificate. Where there is none that can be used, it is asked for.
-    fn transport(&mut self) -> Result<Option<Document<Transport>>, String> {
+    fn transport(&mut self) -> Result<Option<Document<Transport>>, Fault> {
         let transport = Document::<Transport>::read_if_there(&self.place);
         let asked = match &transport {
             Ok(Some(_)) => durable::remove(&path_of::<TransportProblem>(&self.place)).map(|_| ()),
@@ -150,7 +149,7 @@ impl Fetcher {
             Err(fault) if fault.exit == Exit::Data => self.want_transport(&fault.text),
             Err(_) => Ok(()),
         };
-        asked.and(transport).map_err(|fault| fault.text)
+        asked.and(transport)
     }
 
     /// Has waagent-certs started, which may have ended without a pair: it waits for our document, as we do for its.
@@ -161,11 +160,12 @@ impl Fetcher {
     }
 
     /// Another cipher that waagent-certs needs for exactly this input.
-    fn asks_for(&self, known: &Document<SealedCertificates>) -> Option<String> {
+    fn asks_for(&self, known: &Document<SealedCertificates>) -> Option<CertificateCipher> {
         let opened = Document::<Certificates>::read_if_there(&self.place).ok().flatten()?;
         let cipher = opened.body.needs?;
         let is_about_it = opened.inputs.get("sealed-certificates") == Some(&known.digest);
-        (is_about_it && cipher == DES && known.body.cipher_requested != cipher).then_some(cipher)
+        (is_about_it && cipher == CertificateCipher::TripleDes && known.body.cipher_requested != cipher)
+            .then_some(cipher)
     }
 }
 
@@ -206,8 +206,6 @@ fn incarnation_in(uri: &str) -> String {
     waagent_common::text::cut(value.unwrap_or_default(), 64).to_owned()
 }
 
-const AES: &str = "AES128_CBC";
-const DES: &str = "DES_EDE3_CBC";
 const PFX: &str = "Pkcs7BlobWithPfxContents";
 /// The sealed package, decoded, in bytes.
 const MAX_DATA: usize = 4 << 20;

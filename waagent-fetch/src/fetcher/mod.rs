@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::goal_state::environment::HostingEnvironment;
 use crate::goal_state::extensions_config;
 use crate::goal_state::model::ExtensionsState;
-use crate::goal_state::wire::{self, Identity, WireError, WireGoalState};
+use crate::goal_state::wire::{self, Identity, WireGoalState};
 use crate::http::Client;
 use crate::retry::Backoff;
 use crate::settings::Settings;
@@ -155,8 +155,8 @@ impl Fetcher {
     pub fn ask(&mut self) -> Result<WireGoalState, Failure> {
         if !self.negotiated {
             if !WireServer::new(&self.client).speaks_our_version()? {
-                let text = "versions of the WireServer: 2012-11-30 isn't among them";
-                return Err(Failure::nonsense(text));
+                let text = "versions of the WireServer: 2012-11-30 isn't among them".to_owned();
+                return Err(Failure { kind: Kind::Unsupported, text });
             }
             self.negotiated = true;
         }
@@ -182,11 +182,11 @@ impl Fetcher {
         loop {
             let bytes = WireServer::new(&self.client).goal_state()?;
             match wire::parse(&bytes) {
-                Err(WireError::NoRoleInstance(_)) if asked < ROLE_INSTANCE_TRIES => {
+                Err(early) if early.kind == Kind::NoRoleInstance && asked < ROLE_INSTANCE_TRIES => {
                     asked += 1;
                     std::thread::sleep(ROLE_INSTANCE_WAIT);
                 }
-                parsed => return parsed.map_err(|error| Failure::nonsense(error.to_string())),
+                parsed => return parsed,
             }
         }
     }

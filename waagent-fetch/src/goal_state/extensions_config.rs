@@ -151,7 +151,7 @@ fn locations(plugin: &Element, notes: &mut Vec<String>) -> Vec<String> {
 
 fn handler(root: &Element, plugin: &Element, name: HandlerName, version: HandlerVersion) -> Extension {
     let mut extension = Extension {
-        state: cut(plugin.attribute("state").unwrap_or_default(), 64).to_owned(),
+        state: cut(plugin.attribute("state").unwrap_or_default(), 64).into(),
         encoded_signature: None,
         multi_config: false,
         error: None,
@@ -166,7 +166,7 @@ fn handler(root: &Element, plugin: &Element, name: HandlerName, version: Handler
 }
 
 fn complete(root: &Element, plugin: &Element, extension: &mut Extension) -> Result<(), String> {
-    if extension.state.is_empty() {
+    if extension.state.as_str().is_empty() {
         return Err("Received empty Extensions.Plugins.Plugin.state, failing Handler".to_owned());
     }
     // An attribute in most documents; hosts have sent it as an element too.
@@ -261,7 +261,7 @@ fn multi_config(node: &Element, one: &Element, extension: &mut Extension) -> Res
     let mut settings =
         settings::empty(Some(instance), sequence_number(one, &format!("{}.{name}", extension.name))?);
     if let Some(state) = one.attribute("state").filter(|state| !state.is_empty()) {
-        settings.state = cut(state, 64).to_lowercase();
+        settings.state = cut(state, 64).to_lowercase().as_str().into();
     }
     let filled = settings::fill(&mut settings, one.text());
     for depends in node.all("DependsOn") {

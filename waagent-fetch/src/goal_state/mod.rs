@@ -1,11 +1,11 @@
 //! What the platform's answers say, parsed strictly: no request is made here, nothing is written.
 
-pub mod environment;
-pub mod extensions_config;
-pub mod model;
-pub mod settings;
-pub mod vm_settings;
-pub mod wire;
+pub(crate) mod environment;
+pub(crate) mod extensions_config;
+pub(crate) mod model;
+pub(crate) mod settings;
+pub(crate) mod vm_settings;
+pub(crate) mod wire;
 
 #[cfg(test)]
 mod tests;

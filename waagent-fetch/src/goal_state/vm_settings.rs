@@ -127,7 +127,7 @@ fn handler(entry: &Object, state: &mut ExtensionsState) {
     let mut extension = Extension {
         name,
         version,
-        state: String::new(),
+        state: "".into(),
         encoded_signature: None,
         multi_config: false,
         error: None,
@@ -149,8 +149,8 @@ fn locations(entry: &Object, name: &str, notes: &mut Vec<String>) -> Vec<String>
 
 fn complete(entry: &Object, extension: &mut Extension) -> Result<(), String> {
     let state = text(entry, "state")?.unwrap_or_default();
-    cut(state, 64).clone_into(&mut extension.state);
-    if !["enabled", "disabled", "uninstall"].contains(&state.to_ascii_lowercase().as_str()) {
+    extension.state = cut(state, 64).into();
+    if extension.state.wish().is_none() {
         return Err(format!("state '{}' is none of enabled, disabled, uninstall", shown(state)));
     }
     if let Some(signature) = text(entry, "encodedSignature")?.filter(|text| !text.is_empty()) {
@@ -188,7 +188,7 @@ fn multi_config(settings: &Object) -> Result<ExtensionSettings, String> {
     let number = sequence_number(settings, "seqNo")?.ok_or("no 'seqNo'")?;
     let state = text(settings, "extensionState")?.ok_or("no 'extensionState'")?;
     let mut one = settings::empty(Some(name), number);
-    one.state = cut(state, 64).to_lowercase();
+    one.state = cut(state, 64).to_lowercase().as_str().into();
     Ok(one)
 }
 

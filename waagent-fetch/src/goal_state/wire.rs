@@ -1,9 +1,8 @@
 //! `GoalState`: who we are to the platform, and where the rest is.
 
-use std::fmt;
-
 use waagent_common::text::shown;
 
+use crate::failure::{Failure, Kind};
 use crate::xml::{self, Element};
 
 /// The WireServer's goal state. Its URIs are as received: whoever follows one checks it.
@@ -39,35 +38,14 @@ pub struct Identity {
     pub config_name: String,
 }
 
-/// Why a goal state was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WireError {
-    /// It has no `RoleInstance` yet; asking again in half a second helps.
-    NoRoleInstance(String),
-    /// It makes no sense.
-    Refused(String),
-}
-
-impl fmt::Display for WireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRoleInstance(incarnation) => {
-                write!(f, "goal state: no RoleInstance [incarnation {incarnation}]")
-            }
-            Self::Refused(why) => write!(f, "goal state: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for WireError {}
-
-/// Parses the answer to `/machine/?comp=goalstate`.
-pub fn parse(bytes: &[u8]) -> Result<WireGoalState, WireError> {
-    let root = xml::parse(bytes, "GoalState").map_err(|error| WireError::Refused(error.to_string()))?;
+/// Parses the answer to `/machine/?comp=goalstate`. One without a `RoleInstance` isn't ready yet: a kind of its own.
+pub fn parse(bytes: &[u8]) -> Result<WireGoalState, Failure> {
+    let root = xml::parse(bytes, "GoalState").map_err(|error| refused(&error.to_string()))?;
     let incarnation = required(&root, "Incarnation")?;
     let container_id = required(&root, "Container/ContainerId")?;
     let Some(instance) = root.at("Container/RoleInstanceList/RoleInstance") else {
-        return Err(WireError::NoRoleInstance(incarnation));
+        let text = format!("goal state: no RoleInstance [incarnation {incarnation}]");
+        return Err(Failure { kind: Kind::NoRoleInstance, text });
     };
     let uri = |name: &str| instance.text_at(&format!("Configuration/{name}")).map(str::to_owned);
     Ok(WireGoalState {
@@ -88,8 +66,12 @@ pub fn parse(bytes: &[u8]) -> Result<WireGoalState, WireError> {
     })
 }
 
-fn required(element: &Element, path: &str) -> Result<String, WireError> {
-    let refuse = |why: &str| Err(WireError::Refused(format!("element '{path}': {why}")));
+fn refused(why: &str) -> Failure {
+    Failure::nonsense(format!("goal state: {why}"))
+}
+
+fn required(element: &Element, path: &str) -> Result<String, Failure> {
+    let refuse = |why: &str| Err(refused(&format!("element '{path}': {why}")));
     match element.text_at(path) {
         None => refuse("missing or empty"),
         Some(text) if text.len() > MAX_TEXT => refuse("longer than 256 bytes"),

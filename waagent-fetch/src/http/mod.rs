@@ -79,29 +79,8 @@ impl Client {
         }
     }
 
-    /// Asks storage over a connection of its own.
-    pub fn storage(
-        &self,
-        uri: &StorageUri,
-        request: &Request<'_>,
-        proxy: Option<&Proxy>,
-    ) -> Result<Response, HttpError> {
-        once(&storage_agent(request.timeout, proxy), uri.expose(), request)
-    }
-
-    /// Downloads a blob into a file from its beginning. Gives the status, and how many bytes were written (with a
-    /// status that isn't 2xx: none).
-    pub fn storage_to_file(
-        &self,
-        uri: &StorageUri,
-        request: &Request<'_>,
-        proxy: Option<&Proxy>,
-        file: &mut File,
-    ) -> Result<Stored, HttpError> {
-        stored(&storage_agent(request.timeout, proxy), uri.expose(), request, file)
-    }
-
-    /// Downloads what the HostGAPlugin gives into a file, like [`Client::storage_to_file`].
+    /// Downloads what the HostGAPlugin gives into a file from its beginning. Gives the status, and how many bytes were
+    /// written (with a status that isn't 2xx: none).
     pub fn platform_to_file(
         &self,
         target: Target,

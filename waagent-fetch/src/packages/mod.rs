@@ -16,12 +16,12 @@ use crate::retry::{DEFAULT, Pause};
 use crate::settings::Settings;
 use crate::storage::Storage;
 
-pub mod archive;
-pub mod download;
-pub mod manifest;
+pub(crate) mod archive;
+pub(crate) mod download;
+pub(crate) mod manifest;
 pub mod rounds;
-pub mod store;
-pub mod version;
+pub(crate) mod store;
+pub(crate) mod version;
 
 use download::{Download, Got};
 use manifest::Choice;
@@ -252,7 +252,7 @@ impl Errand<'_> {
                 body.uri = Some(uri.public().to_owned());
                 body.size = Some(got.size);
                 body.sha256 = Some(got.sha256);
-                body.channel = Some(channel.name().to_owned());
+                body.channel = Some(channel);
             }
             Outcome::NoMatch => {
                 body.state = PackageState::NoMatch;

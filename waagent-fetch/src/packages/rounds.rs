@@ -3,38 +3,15 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+pub use waagent_common::documents::DownloadChannel as Channel;
 use waagent_common::log;
 
 use crate::http::{HttpError, Response, StorageUri};
 use crate::retry::{ARTIFACT, DEFAULT, Pause, delay, is_stale};
 use crate::storage::failure;
 
-/// A way to a blob.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Channel {
-    /// From storage itself, perhaps through a proxy.
-    Direct,
-    /// The host gets it for us.
-    HostGaPlugin,
-}
-
-impl Channel {
-    /// As documents say it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::HostGaPlugin => "host-ga-plugin",
-        }
-    }
-
-    /// The one that a document names; directly where it names none.
-    pub fn named(name: Option<&str>) -> Self {
-        if name == Some(Self::HostGaPlugin.name()) { Self::HostGaPlugin } else { Self::Direct }
-    }
-
-    fn other(self) -> Self {
-        if self == Self::Direct { Self::HostGaPlugin } else { Self::Direct }
-    }
+fn other(channel: Channel) -> Channel {
+    if channel == Channel::Direct { Channel::HostGaPlugin } else { Channel::Direct }
 }
 
 /// Why one attempt, or all of them, brought nothing.
@@ -119,7 +96,7 @@ pub fn search<T>(
     clock: &mut dyn Pause,
     mut attempt: impl FnMut(&StorageUri, Channel) -> Result<T, Failure>,
 ) -> Result<(T, StorageUri, Channel), Failure> {
-    let channels = [start.channel, start.channel.other()];
+    let channels = [start.channel, other(start.channel)];
     let turned = places.iter().cycle().skip(start.index).take(places.len());
     let mut left: Vec<(&StorageUri, Channel)> =
         turned.flat_map(|place| channels.into_iter().map(move |channel| (place, channel))).collect();
@@ -136,7 +113,7 @@ pub fn search<T>(
                     if channel != start.channel {
                         // Said once: the channel that served is the first one from now on.
                         let why = said.as_failure(Cure::None, "").text;
-                        log::warning(&format!("{why}, using the other way: {}", channel.name()));
+                        log::warning(&format!("{why}, using the other way: {channel}"));
                     }
                     return Ok((got, place.clone(), channel));
                 }

@@ -13,10 +13,10 @@ use waagent_common::{durable, log, time};
 use crate::packages::rounds::Channel;
 use crate::plugin::HostIds;
 
-pub mod os;
-pub mod report;
-pub mod schedule;
-pub mod send;
+pub(crate) mod os;
+pub(crate) mod report;
+pub(crate) mod schedule;
+pub(crate) mod send;
 
 use os::Os;
 use report::{Agent, Facts, Update, render, unanswered};
@@ -123,11 +123,7 @@ impl Uploader {
         match sent {
             Sent::Taken(channel) => {
                 if self.channel != Some(*channel) {
-                    log::info(&format!(
-                        "uploaded the status, {} bytes, {}",
-                        upload.text.len(),
-                        channel.name()
-                    ));
+                    log::info(&format!("uploaded the status, {} bytes, {channel}", upload.text.len()));
                 }
                 self.channel = Some(*channel);
                 self.rhythm.sent(now, upload.digest.clone());

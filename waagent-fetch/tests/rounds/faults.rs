@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use waagent_common::documents::{FetchStatus, GoalState, SealedCertificates};
+use waagent_common::documents::{FetchState, FetchStatus, GoalState, SealedCertificates};
 use waagent_fabric::fault::{Act, Fault};
 use waagent_fabric::route::Route;
 
@@ -216,7 +216,7 @@ fn a_silent_platform_is_75_and_an_unknown_protocol_76() {
     machine.break_route(Route::Versions, body(only));
     let (code, text) = machine.once();
     assert_eq!(code, 76, "{text}");
-    assert_eq!(machine.document::<FetchStatus>().body.state, "unsupported-platform");
+    assert_eq!(machine.document::<FetchStatus>().body.state, FetchState::UnsupportedPlatform);
     machine.fabric.set_faults(vec![Fault {
         route: None,
         path: None,
@@ -230,5 +230,5 @@ fn a_silent_platform_is_75_and_an_unknown_protocol_76() {
     let (code, text) = machine.once();
     assert_eq!(code, 75, "{text}");
     assert!(text.contains("systemctl start waagent-gate.socket"), "{text}");
-    assert_eq!(machine.document::<FetchStatus>().body.state, "waiting for the WireServer");
+    assert_eq!(machine.document::<FetchStatus>().body.state, FetchState::Silent);
 }

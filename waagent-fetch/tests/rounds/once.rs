@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use waagent_common::documents::{
-    Certificates, Cursor, FetchStatus, GoalState, GoalStateSource, Health, Inputs, MacState, ProvisionStatus,
-    SealedCertificates, TransportProblem, Uris, path_of,
+    CertificateCipher, Certificates, Cursor, FetchStatus, GoalState, GoalStateSource, Health, HealthState,
+    Inputs, MacState, ProvisionStatus, SealedCertificates, TransportProblem, Uris, path_of,
 };
 use waagent_fabric::fault::Act;
 use waagent_fabric::route::Route;
@@ -31,7 +31,7 @@ fn one_round_leaves_the_goal_state_its_certificates_and_a_health_report() {
     let (code, text) = machine.once();
     assert_eq!(code, 0, "{text}");
     let sealed = machine.document::<SealedCertificates>();
-    assert_eq!(sealed.body.cipher_requested, "AES128_CBC");
+    assert_eq!(sealed.body.cipher_requested, CertificateCipher::Aes);
     assert_eq!(sealed.body.transport_thumbprint.as_str(), transport.thumbprint().unwrap());
     assert!(sealed.body.data_base64.is_some_and(|data| data.len() > 1000 && !data.contains('\n')));
     let goal_state = machine.document::<GoalState>();
@@ -57,7 +57,7 @@ fn one_round_leaves_the_goal_state_its_certificates_and_a_health_report() {
     let health = record.health.first().unwrap();
     assert_eq!((health.sub_status.as_str(), health.accepted), ("Provisioning", true));
     assert!(fs::read_to_string(machine.lib("fetch/SharedConfig.xml")).unwrap().contains("<SharedConfig"));
-    assert_eq!(machine.document::<FetchStatus>().body.state, "goal state 1");
+    assert_eq!(machine.document::<FetchStatus>().body.state.to_string(), "goal state 1");
 }
 
 /// Every connection to the platform was opened by uid 0; the fetcher has another user.
@@ -118,7 +118,7 @@ fn tells_ready_and_the_host_key_once() {
     assert_eq!((property.name.as_str(), property.value.as_str()), ("CertificateThumbprint", "SHA256abc+/d"));
     assert_eq!(record.role_properties.len(), 1);
     let health = machine.document::<Health>().body;
-    assert_eq!((health.state.as_str(), health.http_status, health.unsent), ("Ready", Some(200), None));
+    assert_eq!((health.state, health.http_status, health.unsent), (HealthState::Ready, Some(200), None));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn asks_for_the_other_cipher_when_the_keeper_of_keys_needs_it_once() {
     let needs = || {
         let body = Certificates {
             certificates: Vec::new(),
-            needs: Some("DES_EDE3_CBC".to_owned()),
+            needs: Some(CertificateCipher::TripleDes),
             mac: MacState::None,
             errors: vec!["could not be unsealed".to_owned()],
         };
@@ -268,7 +268,7 @@ fn asks_for_the_other_cipher_when_the_keeper_of_keys_needs_it_once() {
     };
     needs();
     assert_eq!(machine.once().0, 0);
-    assert_eq!(machine.document::<SealedCertificates>().body.cipher_requested, "DES_EDE3_CBC");
+    assert_eq!(machine.document::<SealedCertificates>().body.cipher_requested, CertificateCipher::TripleDes);
     needs();
     assert_eq!(machine.once().0, 0);
     assert_eq!(machine.count(Route::Certificates), 2);
@@ -306,7 +306,7 @@ fn fast_track_wins_while_it_is_newer_and_its_end_runs_nothing_older() {
     assert_eq!(goal_state.id, format!("etag_{}", goal_state.etag.clone().unwrap()));
     assert_eq!(goal_state.extensions.first().unwrap().settings.first().unwrap().sequence_number, 4);
     assert_eq!(machine.document::<Cursor>().body.fast_track_created_on, Some(goal_state.created_on));
-    assert_eq!(machine.document::<FetchStatus>().body.state, "goal state 1, fast track");
+    assert_eq!(machine.document::<FetchStatus>().body.state.to_string(), "goal state 1, fast track");
     // The machine moves to a host that doesn't know the channel: what the WireServer has is older.
     machine.break_route(Route::VmSettings, Act::Status { code: 404, retry_after: None, text: None });
     let (code, text) = machine.once();

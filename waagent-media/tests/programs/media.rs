@@ -95,6 +95,17 @@ fn leaves_the_medium_to_cloud_init() {
 }
 
 #[test]
+fn leaves_the_medium_alone_where_the_word_for_who_provisions_is_unknown() {
+    let machine = Machine::new();
+    let device = images::bridge(machine.dir.path()).display().to_string();
+    machine.configure("Provisioning.Agent=Nobody\n");
+    machine.run(MEDIA, &["--device", &device]).says("Provisioning.Agent=disabled");
+    assert!(!machine.path(COPY).exists());
+    machine.configure("Provisioning.Agent=waagent\n");
+    machine.run(MEDIA, &["--device", &device]).says("read ovf-env.xml");
+}
+
+#[test]
 fn leaves_the_medium_to_a_cloud_init_that_will_run_and_to_no_other() {
     if machine_has_its_own() {
         return;

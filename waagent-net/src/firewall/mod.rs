@@ -9,10 +9,10 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
 use waagent_common::text::cut;
 
-pub mod expression;
-pub mod ruleset;
-pub mod tables;
-pub mod words;
+pub(crate) mod expression;
+pub(crate) mod ruleset;
+pub(crate) mod tables;
+pub(crate) mod words;
 
 use ruleset::{Chain, TABLE};
 use tables::Found;

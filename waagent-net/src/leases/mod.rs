@@ -5,10 +5,10 @@
 use std::net::Ipv4Addr;
 use std::time::SystemTime;
 
-pub mod dhclient;
-pub mod dhcpcd;
-pub mod files;
-pub mod keyvalue;
+pub(crate) mod dhclient;
+pub(crate) mod dhcpcd;
+pub(crate) mod files;
+pub(crate) mod keyvalue;
 
 /// Number of the option (documented by the platform; private use by RFC 3942).
 pub const OPTION: u8 = 245;

@@ -1,5 +1,5 @@
 //! Netlink, the kernel's message protocol (RFC 3549, netlink(7)): messages, their attributes, and the socket.
 
-pub mod attribute;
-pub mod message;
-pub mod socket;
+pub(crate) mod attribute;
+pub(crate) mod message;
+pub(crate) mod socket;

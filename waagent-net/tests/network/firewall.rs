@@ -185,7 +185,7 @@ fn a_plan_says_what_nft_would_do_and_changes_nothing() {
     let Some(space) = Space::new("") else { return };
     let (code, plan) = space.net(&["--plan"]);
     assert_eq!(code, 0, "{plan}");
-    assert!(plan.contains("write net/endpoint.json: 168.63.129.16 (Default)"), "{plan}");
+    assert!(plan.contains("write net/endpoint.json: 168.63.129.16 (default)"), "{plan}");
     assert_eq!(run("nft", &["list", "ruleset"]), "");
     assert!(stamps(&space.path("var/lib/waagent/net")).is_empty());
     assert!(stamps(&space.path("run/waagent/net")).is_empty());

@@ -12,22 +12,24 @@ pub use encoding::decode;
 pub use meaning::{Key, KeyPair, Ovf, Password, read};
 pub use redact::redact;
 
+use crate::reason::Reason;
+
 /// Why a file is refused; never holds a piece of it, since that might be the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// One of the fixed reasons.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// What and where.
     pub text: String,
 }
 
 impl Refusal {
     fn parsing(text: impl Into<String>) -> Self {
-        Self { reason: "error parsing ovf-env.xml", text: text.into() }
+        Self { reason: Reason::OvfParsing, text: text.into() }
     }
 
     fn unexpected(text: impl Into<String>) -> Self {
-        Self { reason: "unexpected metadata parsing ovf-env.xml", text: text.into() }
+        Self { reason: Reason::OvfMeaning, text: text.into() }
     }
 }
 

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::reason::Reason;
 
 const HEAD: &str = r#"<e:Environment xmlns:e="http://schemas.dmtf.org/ovf/environment/1"
     xmlns:a="http://schemas.microsoft.com/windowsazure" xmlns:x="http://www.w3.org/2001/XMLSchema-instance">
@@ -68,7 +69,7 @@ fn redacts_every_password_in_every_form_and_nothing_else() {
 #[test]
 fn an_error_names_line_and_column_and_quotes_nothing() {
     let refusal = read("<a>\n<b>topsecret</c></a>").unwrap_err();
-    assert_eq!(refusal.reason, "error parsing ovf-env.xml");
+    assert_eq!(refusal.reason, Reason::OvfParsing);
     assert!(refusal.text.contains("line 2") && !refusal.text.contains("topsecret"), "{}", refusal.text);
 }
 

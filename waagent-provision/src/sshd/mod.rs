@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use waagent_common::config::{IntegerKey, Key, TextKey};
@@ -13,10 +12,10 @@ use waagent_common::place::Place;
 use waagent_common::text::shown;
 use waagent_common::tool::Tool;
 
-use crate::names::UserName;
+use crate::effective_sshd::{Effective, LIMIT, SSHD};
 use crate::pass::{Pass, StepOutcome};
 
-pub mod config;
+pub(crate) mod config;
 
 /// Sets what the platform asks for, and looks whether it is in force.
 pub fn configure(pass: &mut Pass<'_>) -> Result<StepOutcome> {
@@ -39,20 +38,6 @@ pub fn configure(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     Ok(if changed { StepOutcome::Done(text) } else { StepOutcome::Unchanged(text) })
 }
 
-/// The files that sshd reads this user's keys from; none where sshd isn't there or can't say.
-pub fn authorized_keys_files(place: &Place, user: &UserName, home: &Path) -> Vec<PathBuf> {
-    let Some(effective) = Effective::ask(place, user.as_str()) else { return Vec::new() };
-    let patterns = effective.value("authorizedkeysfile").unwrap_or_default();
-    patterns
-        .split_whitespace()
-        .map(|pattern| {
-            let home_text = home.to_string_lossy();
-            let expanded = pattern.replace("%h", &home_text).replace("%u", user.as_str()).replace("%%", "%");
-            home.join(expanded)
-        })
-        .collect()
-}
-
 /// Keywords and values; empty where the image's own rule stands.
 fn settings(pass: &Pass<'_>) -> Vec<(&'static str, String)> {
     let mut settings = Vec::new();
@@ -62,7 +47,7 @@ fn settings(pass: &Pass<'_>) -> Vec<(&'static str, String)> {
         settings.push((INTERACTIVE, value.to_owned()));
     }
     // Azure's load balancer forgets idle connections after four minutes; an interval that somebody has chosen stays.
-    let chosen = pass.config.origin(Key::Integer(IntegerKey::OsSshClientAliveInterval)) != "default";
+    let chosen = pass.config.is_set(Key::Integer(IntegerKey::OsSshClientAliveInterval));
     let base = without_block(&config::text_of(&config::main_file(pass.place)));
     let others = config::directives_of(pass.place, &base);
     let is_set = others.iter().any(|row| row.keyword == "clientaliveinterval" && !is_ours(&row.file));
@@ -257,34 +242,6 @@ fn note_exclusion(pass: &mut Pass<'_>, effective: &Effective) {
     }
 }
 
-/// What sshd itself says is in force for a user.
-struct Effective(String);
-
-impl Effective {
-    /// `None` below a scratch root, whose included files sshd would look for in the machine's own, and where sshd
-    /// can't say because its host keys or its folder aren't there yet.
-    fn ask(place: &Place, user: &str) -> Option<Self> {
-        if !place.is_live() || !Path::new(SSHD).exists() {
-            return None;
-        }
-        let who = format!("user={user},host=localhost,addr=127.0.0.1");
-        let output = Tool::new(SSHD).args(["-T", "-C"]).arg(who).limit(LIMIT).output().ok()?;
-        output.status.success().then_some(Self(output.stdout))
-    }
-
-    fn value(&self, keyword: &str) -> Option<String> {
-        self.lines(keyword).next().map(str::to_owned)
-    }
-
-    fn values(&self, keyword: &str) -> Vec<String> {
-        self.lines(keyword).flat_map(str::split_whitespace).map(str::to_owned).collect()
-    }
-
-    fn lines<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.lines().filter_map(move |line| line.strip_prefix(keyword)?.strip_prefix(' '))
-    }
-}
-
 /// Types of the host keys that the configuration names itself, by the usual file names.
 pub fn named_host_keys(place: &Place, folder: &str) -> Vec<String> {
     let prefix = format!("{folder}/ssh_host_");
@@ -314,7 +271,6 @@ pub fn check_folder(pass: &Pass<'_>) -> Result<()> {
     bail!(Fault::new(Exit::Config, format!("OS.SshDir is '{folder}'; the sandbox allows /etc/ssh alone")))
 }
 
-const SSHD: &str = "/usr/sbin/sshd";
 const MAIN: &str = "/etc/ssh/sshd_config";
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/10-waagent.conf";
 const BEGIN: &str = "# BEGIN waagent";
@@ -324,4 +280,3 @@ const INTERACTIVE: &str = "KbdInteractiveAuthentication";
 const CHALLENGE: &str = "ChallengeResponseAuthentication";
 const ALIVE: &str = "ClientAliveInterval";
 const MAX_CONFIG: u64 = 1 << 20;
-const LIMIT: Duration = Duration::from_secs(15);

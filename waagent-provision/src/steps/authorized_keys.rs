@@ -10,7 +10,7 @@ use super::certificates::{Lookup, look_up};
 use crate::pass::{Pass, StepOutcome};
 use crate::plan::{KeySource, Target};
 use crate::public_key::PublicKey;
-use crate::{home, sshd};
+use crate::{effective_sshd, home};
 
 /// Keys that the medium itself holds.
 pub fn from_values(pass: &mut Pass<'_>) -> Result<StepOutcome> {
@@ -70,7 +70,8 @@ fn merge_in_home(pass: &mut Pass<'_>, file: &Path, keys: &[PublicKey]) -> Result
     })?;
     let whole = account.home.join(file);
     let is_usual = file == Path::new(".ssh/authorized_keys") || file == Path::new(".ssh/authorized_keys2");
-    if !is_usual && !sshd::authorized_keys_files(pass.place, &pass.plan.user, &account.home).contains(&whole)
+    if !is_usual
+        && !effective_sshd::authorized_keys_files(pass.place, &pass.plan.user, &account.home).contains(&whole)
     {
         pass.warn(format!("sshd doesn't read '{}', ignoring", whole.display()));
     }
@@ -102,7 +103,7 @@ fn merge_of_sshd(pass: &mut Pass<'_>, file: &Path, keys: &[PublicKey]) -> Result
         durable::write(&path, &new, 0o600)?;
         nix::unistd::chown(&path, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))
             .map_err(|e| {
-                Fault::io(format!("cannot give '{}' to uid {}: {e}", path.display(), account.uid))
+                Fault::io(format!("cannot give '{}' to uid {}: {e}", path.display(), account.uid)).because(e)
             })?;
         pass.touched.push(path);
     }

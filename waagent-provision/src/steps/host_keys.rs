@@ -81,7 +81,7 @@ fn generate(pass: &mut Pass<'_>, scratch: &Path, types: &[&'static str]) -> Resu
     }
     fs::DirBuilder::new().mode(0o700).create(scratch)?;
     let mut made = Vec::new();
-    let mut said = String::new();
+    let mut last = None;
     for kind in types {
         let file = private(scratch, kind);
         let bits: &[&str] = if *kind == "rsa" { &["-b", "3072"] } else { &[] };
@@ -90,13 +90,15 @@ fn generate(pass: &mut Pass<'_>, scratch: &Path, types: &[&'static str]) -> Resu
             Ok(_) => made.push(*kind),
             Err(fault) => {
                 pass.warn(format!("no host key of type {kind}: {fault}, ignoring"));
-                said = fault.text;
+                last = Some(fault);
             }
         }
     }
     if made.is_empty() {
         fs::remove_dir_all(scratch)?;
-        bail!(Fault::new(Exit::Os, format!("no host key could be made; the old ones stay: {said}")));
+        let (said, errno) = last.map_or_else(Default::default, |fault| (fault.text, fault.errno));
+        let text = format!("no host key could be made; the old ones stay: {said}");
+        bail!(Fault { errno, ..Fault::new(Exit::Os, text) });
     }
     Ok(made)
 }

@@ -5,52 +5,53 @@ pub(crate) mod certificates;
 mod custom_data;
 mod entropy;
 mod guest_agent;
-pub mod host_keys;
+pub(crate) mod host_keys;
 mod host_name;
 mod key_pairs;
 mod labels;
-pub mod links;
+pub(crate) mod links;
 mod password;
 mod root_password;
-pub mod shadow;
+pub(crate) mod shadow;
 mod sudoers;
 mod user;
 
 use crate::pass::Row;
-use crate::{reason, sshd};
+use crate::reason::Reason;
+use crate::sshd;
 
 pub use custom_data::raise_flag as raise_custom_data_flag;
 
 /// What makes the machine reachable comes early, a rule of sudo after its user, root's password after an
 /// administrator, what waits for the network last. The marker follows when all are done.
 pub const ROWS: &[Row] = &[
-    Row { name: "entropy", reason: reason::UNHANDLED, needs: &[], run: entropy::mix },
-    Row { name: "host-name", reason: reason::HOST_NAME, needs: &[], run: host_name::set },
-    Row { name: "host-keys", reason: reason::HOST_KEYS, needs: &[], run: host_keys::regenerate },
-    Row { name: "sshd", reason: reason::SSHD, needs: &[], run: sshd::configure },
-    Row { name: "user", reason: reason::USER, needs: &[], run: user::create },
+    Row { name: "entropy", reason: Reason::Unhandled, needs: &[], run: entropy::mix },
+    Row { name: "host-name", reason: Reason::HostName, needs: &[], run: host_name::set },
+    Row { name: "host-keys", reason: Reason::HostKeys, needs: &[], run: host_keys::regenerate },
+    Row { name: "sshd", reason: Reason::Sshd, needs: &[], run: sshd::configure },
+    Row { name: "user", reason: Reason::User, needs: &[], run: user::create },
     Row {
         name: "authorized-keys",
-        reason: reason::KEY_PATH,
+        reason: Reason::KeyPath,
         needs: &["user"],
         run: authorized_keys::from_values,
     },
-    Row { name: "password", reason: reason::PASSWORD, needs: &["user"], run: password::set },
-    Row { name: "sudoers", reason: reason::SUDOERS, needs: &["user"], run: sudoers::allow },
+    Row { name: "password", reason: Reason::Password, needs: &["user"], run: password::set },
+    Row { name: "sudoers", reason: Reason::Sudoers, needs: &["user"], run: sudoers::allow },
     Row {
         name: "root-password",
-        reason: reason::PASSWORD,
+        reason: Reason::Password,
         needs: &["user", "sudoers"],
         run: root_password::lock,
     },
-    Row { name: "custom-data", reason: reason::CUSTOM_DATA, needs: &[], run: custom_data::save },
-    Row { name: "guest-agent", reason: reason::UNHANDLED, needs: &[], run: guest_agent::mark },
+    Row { name: "custom-data", reason: Reason::CustomData, needs: &[], run: custom_data::save },
+    Row { name: "guest-agent", reason: Reason::Unhandled, needs: &[], run: guest_agent::mark },
     Row {
         name: "certificate-keys",
-        reason: reason::CERTIFICATE,
+        reason: Reason::Certificate,
         needs: &["user"],
         run: authorized_keys::from_certificates,
     },
-    Row { name: "key-pairs", reason: reason::CERTIFICATE, needs: &["user"], run: key_pairs::copy },
-    Row { name: "labels", reason: reason::UNHANDLED, needs: &[], run: labels::restore },
+    Row { name: "key-pairs", reason: Reason::Certificate, needs: &["user"], run: key_pairs::copy },
+    Row { name: "labels", reason: Reason::Unhandled, needs: &[], run: labels::restore },
 ];

@@ -67,7 +67,10 @@ fn add(pass: &mut Pass<'_>, name: &str) -> Result<()> {
                 // Another tool holds /etc/passwd.lock; there is nothing to wait on but time.
                 sleep(Duration::from_secs(5));
             }
-            _ => bail!(Fault::new(Exit::Os, format!("'{USERADD}' failed ({}): {said}", output.status))),
+            _ => {
+                let text = format!("'{USERADD}' failed ({}): {said}", output.status);
+                bail!(Fault { errno: output.errno(), ..Fault::new(Exit::Os, text) });
+            }
         }
     }
     Ok(())

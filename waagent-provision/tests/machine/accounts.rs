@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use waagent_common::documents::StepState;
+
 use crate::world::{KEY, World, keys, line_of, ovf, public_key, tool};
 
 fn for_user(name: &str, inner: &str) -> String {
@@ -98,7 +100,7 @@ fn a_name_longer_than_useradd_takes_is_its_own_refusal() {
     let said = world.refuse(71);
     assert!(said.contains("failure to create user") && said.contains("invalid user name"), "{said}");
     let steps = world.status().steps;
-    let state = |name: &str| steps.iter().find(|step| step.name == name).map(|step| step.state.clone());
-    assert_eq!(state("sudoers").as_deref(), Some("held-up"));
-    assert_eq!(state("root-password").as_deref(), Some("held-up"));
+    let state = |name: &str| steps.iter().find(|step| step.name == name).map(|step| step.state);
+    assert_eq!(state("sudoers"), Some(StepState::HeldUp));
+    assert_eq!(state("root-password"), Some(StepState::HeldUp));
 }

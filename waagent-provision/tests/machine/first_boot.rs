@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use waagent_common::documents::{ProvisionOutcome, ProvisionState};
+use waagent_common::documents::{ProvisionOutcome, ProvisionReason, ProvisionState};
 
 use crate::world::{Change, KEY, SWAPPED, World, difference, keys, line_of, mode, ovf, public_key, tool};
 
@@ -127,7 +127,7 @@ fn without_a_medium_it_fails_for_a_reason_that_a_person_understands() {
     let status = world.status();
     assert_eq!((status.state, status.outcome), (ProvisionState::Provisioning, ProvisionOutcome::Waiting));
     assert_eq!(status.waits_for, ["the late pass"]);
-    assert_eq!(status.errors[0].reason, "no provisioning media");
+    assert_eq!(status.errors[0].reason, ProvisionReason::NoMedia);
     // The late pass is the last of this boot.
     world.refuse(69);
     let status = world.status();

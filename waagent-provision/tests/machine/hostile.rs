@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use waagent_common::documents::ProvisionState;
+use waagent_common::documents::{ProvisionReason, ProvisionState};
 
 use crate::world::{Change, KEY, World, difference, keys, ovf, public_key};
 
@@ -166,7 +166,7 @@ fn a_read_only_system_is_told_as_such_and_what_can_be_done_elsewhere_is_done() {
     for state in [ProvisionState::Provisioning, ProvisionState::Failed] {
         assert!(!world.run(&[]).status.success());
         let status = world.status();
-        assert_eq!((status.state, status.reason.as_deref()), (state, Some("read-only system")));
+        assert_eq!((status.state, status.reason), (state, Some(ProvisionReason::ReadOnly)));
     }
     assert!(
         fs::exists("/var/lib/waagent/CustomData").unwrap()

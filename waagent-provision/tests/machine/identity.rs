@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use waagent_common::documents::{ProvisionOutcome, ProvisionState};
+use waagent_common::documents::{ProvisionOutcome, ProvisionState, ProvisioningAgent};
 use waagent_support::layouts::{LAYOUTS, machine_has_its_own};
 
 use crate::world::{KEY, SWAPPED, World, keys, ovf, public_key, text};
@@ -87,7 +87,7 @@ fn cloud_init_is_waited_for_and_nothing_of_the_system_is_changed() {
     let host_key = fs::read("/etc/ssh/ssh_host_rsa_key").unwrap();
     world.provision();
     let status = world.status();
-    assert_eq!((status.outcome, status.agent.as_str()), (ProvisionOutcome::Waiting, "cloud-init"));
+    assert_eq!((status.outcome, status.agent), (ProvisionOutcome::Waiting, ProvisioningAgent::CloudInit));
     assert_eq!(status.waits_for, ["cloud-init"]);
     fs::write("/run/cloud-init/result.json", "{}").unwrap();
     let copy = ovf("", "<wa:ProvisionGuestAgent>false</wa:ProvisionGuestAgent>");

@@ -1,13 +1,15 @@
 //! A row for each program: what its documents say.
 
-use std::path::Path;
-
 use serde::Serialize;
-use waagent_common::documents::UntypedDocument;
+use waagent_common::documents::{
+    Body, Certificates, Document, Endpoint, ExtensionStatus, Failed, FetchStatus, Firewall, GoalState,
+    Health, Media, ProvisionStatus, ResourceDisk, Transport,
+};
+use waagent_common::fault::Fault;
 use waagent_common::place::Place;
 use waagent_common::sandbox::SandboxReport;
 
-use super::words;
+use super::words::{self, Shown, Words};
 
 /// State of one program.
 #[derive(Debug, Serialize)]
@@ -28,45 +30,53 @@ pub struct Row {
     pub waits_for: Vec<String>,
 }
 
-/// A document, and how to put it in words.
-type Summary = fn(&serde_json::Value) -> words::Words;
+/// A document's program, and how to look at it.
+type Look = (&'static str, fn(&Place) -> Result<Option<Seen>, Fault>);
 
-/// Programs in the order of a boot, with their documents.
-const PROGRAMS: &[(&str, &[(&str, Summary)])] = &[
-    (
-        "waagent-net",
-        &[
-            ("/var/lib/waagent/net/endpoint.json", words::endpoint),
-            ("/var/lib/waagent/net/firewall.json", words::firewall),
-        ],
-    ),
-    ("waagent-media", &[("/run/waagent/media/media.json", words::media)]),
-    ("waagent-provision", &[("/var/lib/waagent/provision/status.json", words::provision)]),
-    ("waagent-disk", &[("/var/lib/waagent/disk/resource.json", words::disk)]),
-    (
-        "waagent-certs",
-        &[
-            ("/var/lib/waagent/certs/transport.json", words::transport),
-            ("/var/lib/waagent/certs/certificates.json", words::certificates),
-        ],
-    ),
-    (
-        "waagent-fetch",
-        &[
-            ("/var/lib/waagent/fetch/goal-state.json", words::goal_state),
-            ("/var/lib/waagent/fetch/health.json", words::health),
-            ("/var/lib/waagent/fetch/status.json", words::fetch),
-        ],
-    ),
-    ("waagent-ext", &[("/var/lib/waagent/ext/status.json", words::extensions)]),
+/// What is shown, in the order of a boot.
+const DOCUMENTS: &[Look] = &[
+    of::<Endpoint>(),
+    of::<Firewall>(),
+    of::<Media>(),
+    of::<ProvisionStatus>(),
+    of::<ResourceDisk>(),
+    of::<Transport>(),
+    of::<Certificates>(),
+    of::<GoalState>(),
+    of::<Health>(),
+    of::<FetchStatus>(),
+    of::<ExtensionStatus>(),
 ];
+
+const fn of<T: Shown>() -> Look {
+    (T::PROGRAM, look::<T>)
+}
+
+/// What a document says, and when and where it was said.
+struct Seen {
+    words: Words,
+    written_at: String,
+    inputs: Vec<String>,
+    sandbox: SandboxReport,
+}
+
+fn look<T: Shown>(place: &Place) -> Result<Option<Seen>, Fault> {
+    let document = Document::<T>::read_if_there(place)?;
+    Ok(document.map(|document| Seen {
+        words: document.body.words(),
+        written_at: document.written_at,
+        inputs: document.inputs.into_keys().collect(),
+        sandbox: document.sandbox,
+    }))
+}
 
 /// All rows.
 pub fn rows(place: &Place) -> Vec<Row> {
-    PROGRAMS.iter().map(|(program, documents)| row(place, program, documents)).collect()
+    let of_a_program = DOCUMENTS.chunk_by(|one, next| one.0 == next.0);
+    of_a_program.filter_map(|documents| Some(row(place, documents.first()?.0, documents))).collect()
 }
 
-fn row(place: &Place, program: &'static str, documents: &[(&str, Summary)]) -> Row {
+fn row(place: &Place, program: &'static str, documents: &[Look]) -> Row {
     let mut row = Row {
         program,
         results: Vec::new(),
@@ -76,8 +86,8 @@ fn row(place: &Place, program: &'static str, documents: &[(&str, Summary)]) -> R
         sandbox: None,
         waits_for: Vec::new(),
     };
-    for (path, summary) in documents {
-        row.add(&place.path(path), *summary);
+    for (_, look) in documents {
+        row.add(look(place));
     }
     if row.results.is_empty() {
         row.results.push("has not written anything yet".to_owned());
@@ -87,37 +97,32 @@ fn row(place: &Place, program: &'static str, documents: &[(&str, Summary)]) -> R
 }
 
 impl Row {
-    fn add(&mut self, path: &Path, summary: Summary) {
-        if !path.exists() {
-            return;
-        }
-        let glance = match UntypedDocument::read(path) {
-            Ok(glance) => glance,
+    fn add(&mut self, seen: Result<Option<Seen>, Fault>) {
+        let seen = match seen {
+            Ok(Some(seen)) => seen,
+            Ok(None) => return,
             Err(fault) => {
                 self.failed = true;
                 self.results.push(fault.text);
                 return;
             }
         };
-        let words = summary(&glance.body);
-        self.failed |= words.failed;
-        self.results.extend(words.results);
-        self.waits_for.extend(words.waits_for);
-        if self.written_at.as_ref().is_none_or(|before| *before <= glance.written_at) {
-            self.written_at = Some(glance.written_at);
-            self.inputs = glance.inputs.into_keys().collect();
-            self.sandbox = Some(glance.sandbox);
+        self.failed |= seen.words.failed;
+        self.results.extend(seen.words.results);
+        self.waits_for.extend(seen.words.waits_for);
+        if self.written_at.as_ref().is_none_or(|before| *before <= seen.written_at) {
+            self.written_at = Some(seen.written_at);
+            self.inputs = seen.inputs;
+            self.sandbox = Some(seen.sandbox);
         }
     }
 
     /// A crash leaves no document of the program itself; `fetch/failed/` has it.
     fn add_failure(&mut self, place: &Place) {
-        let path = place.lib(format!("fetch/failed/{}.service.json", self.program));
-        if path.exists()
-            && let Ok(glance) = UntypedDocument::read(&path)
-        {
+        let path = place.path(Failed::PATH).join(format!("{}.service.json", self.program));
+        if let Ok(Some(failed)) = Document::<Failed>::read_at_if_there(place, &path) {
             self.failed = true;
-            self.results.push(format!("failed at {}: {}", glance.written_at, words::failure(&glance.body)));
+            self.results.push(format!("failed at {}: {}", failed.written_at, words::failure(&failed.body)));
         }
     }
 }

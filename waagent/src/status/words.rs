@@ -1,161 +1,207 @@
 //! Documents in words, one line each. What a document doesn't say is left out, never guessed.
 
+use serde::Deserialize;
 use serde_json::Value;
+use waagent_common::documents::{
+    Body, Certificates, DiskState, Endpoint, ExtensionStatus, Failed, FetchStatus, Firewall, GoalState,
+    HandlerReadiness, Health, Media, ProvisionState, ProvisionStatus, ResourceDisk, Transport,
+};
 
 /// What a document says to a person.
 #[derive(Debug, Default)]
-pub struct Words {
+pub(super) struct Words {
     /// Lines.
-    pub results: Vec<String>,
+    pub(super) results: Vec<String>,
     /// Does it tell of a failure?
-    pub failed: bool,
+    pub(super) failed: bool,
     /// What its program waits for.
-    pub waits_for: Vec<String>,
+    pub(super) waits_for: Vec<String>,
+}
+
+/// A document that is shown.
+pub(super) trait Shown: Body {
+    /// In words.
+    fn words(&self) -> Words;
 }
 
 fn one(line: String) -> Words {
     Words { results: vec![line], ..Words::default() }
 }
 
-fn text<'a>(body: &'a Value, field: &str) -> &'a str {
-    body.get(field).and_then(Value::as_str).unwrap_or("-")
+fn or_dash(text: Option<&String>) -> &str {
+    text.map_or("-", String::as_str)
 }
 
-fn list<'a>(body: &'a Value, field: &str) -> &'a [Value] {
-    body.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-pub(super) fn endpoint(body: &Value) -> Words {
-    one(format!("wireserver {} ({})", text(body, "address"), text(body, "source")))
-}
-
-pub(super) fn firewall(body: &Value) -> Words {
-    one(format!("firewall {} ({})", text(body, "state"), text(body, "backend")))
-}
-
-pub(super) fn media(body: &Value) -> Words {
-    let reason =
-        body.get("reason").and_then(Value::as_str).map_or_else(String::new, |why| format!(": {why}"));
-    one(format!("medium {}{reason}", text(body, "state")))
-}
-
-pub(super) fn provision(body: &Value) -> Words {
-    let user = body.get("user").map_or("-", |user| text(user, "name"));
-    let line = format!(
-        "provisioning {} by {}: host name {}, user {user}",
-        text(body, "outcome"),
-        text(body, "agent"),
-        text(body, "hostname")
-    );
-    let mut words = one(line);
-    for error in list(body, "errors") {
-        words.results.push(format!("{}: {}", text(error, "step"), text(error, "text")));
+impl Shown for Endpoint {
+    fn words(&self) -> Words {
+        one(format!("wireserver {} ({})", self.address, self.source))
     }
-    words.failed = text(body, "state") == "failed";
-    words.waits_for =
-        list(body, "waits_for").iter().filter_map(|what| what.as_str().map(str::to_owned)).collect();
-    words
 }
 
-pub(super) fn disk(body: &Value) -> Words {
-    let device = body.get("device").map_or("-", |device| text(device, "name"));
-    let mut words =
-        one(format!("resource disk {} ({device} at {})", text(body, "state"), text(body, "mount_point")));
-    if let Some(swap) = body.get("swap").filter(|swap| swap.is_object()) {
-        words.results.push(format!("swap {} ({})", text(swap, "state"), text(swap, "path")));
+impl Shown for Firewall {
+    fn words(&self) -> Words {
+        one(format!("firewall {} ({})", self.state, self.backend))
     }
-    words.failed = matches!(text(body, "state"), "failed" | "damaged");
-    words
 }
 
-pub(super) fn transport(body: &Value) -> Words {
-    one(format!("transport key {}, valid to {}", text(body, "thumbprint"), text(body, "not_after")))
-}
-
-pub(super) fn certificates(body: &Value) -> Words {
-    let rows = list(body, "certificates");
-    let keys = rows.iter().filter(|row| row.get("has_private_key") == Some(&Value::Bool(true))).count();
-    let mut words = one(format!("{} certificates, {keys} with a private key", rows.len()));
-    for error in list(body, "errors") {
-        words.results.push(error.as_str().unwrap_or("-").to_owned());
-        words.failed = true;
+impl Shown for Media {
+    fn words(&self) -> Words {
+        let reason = self.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        one(format!("medium {}{reason}", self.state))
     }
-    words
 }
 
-pub(super) fn goal_state(body: &Value) -> Words {
-    let extensions = list(body, "extensions").len();
-    one(format!("goal state {} ({}), {extensions} extensions", text(body, "id"), text(body, "source")))
-}
-
-pub(super) fn health(body: &Value) -> Words {
-    one(format!("told the platform: {}", text(body, "state")))
-}
-
-pub(super) fn fetch(body: &Value) -> Words {
-    one(format!("platform {}", text(body, "state")))
-}
-
-pub(super) fn extensions(body: &Value) -> Words {
-    let mut words = Words::default();
-    for handler in list(body, "handlers") {
-        words.results.push(handler_line(handler));
-        words.failed |= text(handler, "status") == "NotReady";
+impl Shown for ProvisionStatus {
+    fn words(&self) -> Words {
+        let mut words = one(format!(
+            "provisioning {} by {}: host name {}, user {}",
+            self.outcome,
+            self.agent,
+            or_dash(self.hostname.as_ref()),
+            or_dash(self.user.as_ref().map(|user| &user.name))
+        ));
+        words.results.extend(self.errors.iter().map(|error| format!("{}: {}", error.step, error.text)));
+        words.failed = self.state == ProvisionState::Failed;
+        words.waits_for.clone_from(&self.waits_for);
+        words
     }
-    let id = text(body, "goal_state_id");
-    let complete = body.get("complete") == Some(&Value::Bool(true));
-    if id == "-" {
-        words.waits_for.push("a goal state".to_owned());
-    } else if complete {
-        words.results.insert(0, format!("through with {id}"));
-    } else {
-        words.waits_for.push(format!("the extensions of {id}"));
+}
+
+impl Shown for ResourceDisk {
+    fn words(&self) -> Words {
+        let mut words = one(format!(
+            "resource disk {} ({} at {})",
+            self.state,
+            or_dash(self.device.as_ref().map(|device| &device.name)),
+            or_dash(self.mount_point.as_ref())
+        ));
+        words.results.extend(self.swap.iter().map(|swap| format!("swap {} ({})", swap.state, swap.path)));
+        words.failed = matches!(self.state, DiskState::Failed | DiskState::Damaged);
+        words
     }
-    words
 }
 
-fn handler_line(handler: &Value) -> String {
-    let status =
-        handler.pointer("/runtimeSettingsStatus/settingsStatus/status/status").and_then(Value::as_str);
-    format!(
-        "{} {}: {}{}",
-        text(handler, "handlerName"),
-        text(handler, "handlerVersion"),
-        text(handler, "status"),
-        status.map_or_else(String::new, |status| format!(", {status}"))
-    )
+impl Shown for Transport {
+    fn words(&self) -> Words {
+        one(format!("transport key {}, valid to {}", self.thumbprint, self.not_after))
+    }
 }
 
-pub(super) fn failure(body: &Value) -> String {
-    let status = body.get("exit_status").map_or_else(|| "-".to_owned(), Value::to_string);
-    format!("{} {status}", text(body, "result"))
+impl Shown for Certificates {
+    fn words(&self) -> Words {
+        let keys = self.certificates.iter().filter(|row| row.has_private_key).count();
+        let mut words = one(format!("{} certificates, {keys} with a private key", self.certificates.len()));
+        words.results.extend_from_slice(&self.errors);
+        words.failed = !self.errors.is_empty();
+        words
+    }
+}
+
+impl Shown for GoalState {
+    fn words(&self) -> Words {
+        one(format!("goal state {} ({}), {} extensions", self.id, self.source, self.extensions.len()))
+    }
+}
+
+impl Shown for Health {
+    fn words(&self) -> Words {
+        one(format!("told the platform: {}", self.state))
+    }
+}
+
+impl Shown for FetchStatus {
+    fn words(&self) -> Words {
+        one(format!("platform {}", self.state))
+    }
+}
+
+impl Shown for ExtensionStatus {
+    fn words(&self) -> Words {
+        let mut words = Words::default();
+        for handler in &self.handlers {
+            match Handler::deserialize(handler) {
+                Ok(handler) => {
+                    words.results.push(handler.line());
+                    words.failed |= handler.status == HandlerReadiness::NotReady;
+                }
+                Err(error) => words.results.push(format!("a handler that can't be shown: {error}")),
+            }
+        }
+        match &self.goal_state_id {
+            None => words.waits_for.push("a goal state".to_owned()),
+            Some(id) if self.complete => words.results.insert(0, format!("through with {id}")),
+            Some(id) => words.waits_for.push(format!("the extensions of {id}")),
+        }
+        words
+    }
+}
+
+/// What is shown of an entry of the platform's `handlerAggregateStatus`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Handler {
+    handler_name: String,
+    handler_version: String,
+    status: HandlerReadiness,
+    #[serde(default)]
+    runtime_settings_status: Value,
+}
+
+impl Handler {
+    fn line(&self) -> String {
+        let own = self.runtime_settings_status.pointer("/settingsStatus/status/status");
+        let own = own.and_then(Value::as_str).map_or_else(String::new, |word| format!(", {word}"));
+        format!("{} {}: {}{own}", self.handler_name, self.handler_version, self.status)
+    }
+}
+
+/// How a unit failed that left no document of its own.
+pub(super) fn failure(failed: &Failed) -> String {
+    format!("{} {}", failed.result, failed.exit_status)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn names_what_failed_and_what_is_waited_for() {
-        let body = serde_json::json!({"state": "failed", "outcome": "failed", "agent": "waagent",
-            "errors": [{"step": "user", "reason": "x", "text": "no such shell"}], "waits_for": ["certificate AB"]});
-        let words = provision(&body);
-        assert!(words.failed);
-        assert_eq!(words.waits_for, ["certificate AB"]);
-        assert!(words.results.iter().any(|line| line == "user: no such shell"));
+    fn words<T: Shown>(body: Value) -> Words {
+        serde_json::from_value::<T>(body).unwrap().words()
     }
 
     #[test]
-    fn survives_bodies_of_any_shape() {
-        for body in
-            [Value::Null, serde_json::json!([]), serde_json::json!({"handlers": 3, "errors": {"a": 1}})]
-        {
-            for summary in
-                [endpoint, firewall, media, provision, disk, transport, certificates, goal_state, health]
-            {
-                summary(&body);
-            }
-            assert!(!extensions(&body).waits_for.is_empty());
-        }
+    fn names_what_failed_and_what_is_waited_for() {
+        let words = words::<ProvisionStatus>(serde_json::json!({
+            "state": "failed", "description": "", "vm_id": "", "ssh_host_key_fingerprint": null, "outcome": "failed",
+            "agent": "waagent", "instance_id": "", "reason": "failure to create user",
+            "errors": [{"step": "user", "reason": "failure to create user", "text": "no such shell"}],
+            "steps": [], "host_keys": [], "hostname": null, "user": null, "warnings": [],
+            "waits_for": ["certificate AB"], "uptime_s": 1
+        }));
+        assert!(words.failed);
+        assert_eq!(words.waits_for, ["certificate AB"]);
+        assert_eq!(
+            words.results,
+            ["provisioning failed by waagent: host name -, user -", "user: no such shell"]
+        );
+    }
+
+    #[test]
+    fn an_extension_is_shown_with_its_own_word_and_an_entry_of_another_shape_is_named() {
+        let status = |status: &str| {
+            words::<ExtensionStatus>(serde_json::json!({
+                "goal_state_id": "incarnation_1", "complete": true, "goal_state_aggregate": null, "left_over": [],
+                "handlers": [3, {"handlerName": "A.B", "handlerVersion": "1.0", "status": status, "code": 0,
+                    "runtimeSettingsStatus": {"settingsStatus": {"status": {"status": "success"}}}}],
+            }))
+        };
+        let good = status("Ready");
+        assert_eq!(good.results[0], "through with incarnation_1");
+        assert!(
+            good.results[1].starts_with("a handler that can't be shown: invalid type"),
+            "{:?}",
+            good.results
+        );
+        assert_eq!(good.results[2], "A.B 1.0: Ready, success");
+        assert!(!good.failed && status("NotReady").failed);
     }
 }

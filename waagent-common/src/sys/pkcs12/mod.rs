@@ -20,7 +20,7 @@ mod owned;
 use self::ffi::{SafeBag, nid};
 use self::iterations::Budget;
 use self::owned::{free_bags, free_safes};
-use super::libcrypto::{Owned, elements, encoded, errors, forget_errors};
+use super::libcrypto::{Errors, Owned, elements, encoded, errors, forget_errors};
 use crate::der::{Der, tag};
 
 /// What was in a store.
@@ -163,7 +163,7 @@ fn verify(store: &Owned<PKCS12>, budget: &mut Budget) -> Result<bool, Refusal> {
     forget_errors();
     // SAFETY: `store` is valid and the password a C string; length 0 makes it empty rather than absent.
     let verdict = unsafe { ffi::PKCS12_verify_mac(store.as_ptr(), PASSWORD.as_ptr(), 0) };
-    let cause = errors();
+    let cause = errors().text;
     match (verdict, can_tell, cause.is_empty()) {
         (1, ..) => Ok(true),
         (_, false, false) => Ok(false),
@@ -312,15 +312,19 @@ impl Walk {
     }
 
     fn note(&mut self, which: &str, why: &str) {
-        if self.notes.len() < MOST_BAGS {
-            let is_unsupported = why.contains("unsupported");
-            self.notes.push(Note { text: format!("{which}: {why}"), is_unsupported });
-        }
+        self.push(Note { text: format!("{which}: {why}"), is_unsupported: false });
     }
 
     fn note_errors(&mut self, which: &str) {
-        let why = errors();
-        self.note(which, if why.is_empty() { "it is damaged" } else { &why });
+        let Errors { text, is_unsupported } = errors();
+        let why = if text.is_empty() { "it is damaged" } else { &text };
+        self.push(Note { text: format!("{which}: {why}"), is_unsupported });
+    }
+
+    fn push(&mut self, note: Note) {
+        if self.notes.len() < MOST_BAGS {
+            self.notes.push(note);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ fn named(number: usize, instances: usize, dependencies: usize) -> Extension {
     Extension {
         name: HandlerName::try_from(format!("Test.Number{number}")).unwrap(),
         version: HandlerVersion::try_from("1.0").unwrap(),
-        state: "enabled".to_owned(),
+        state: "enabled".into(),
         encoded_signature: Some("A".repeat(9)),
         multi_config: true,
         error: None,

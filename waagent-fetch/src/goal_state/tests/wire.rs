@@ -1,5 +1,6 @@
+use crate::failure::Kind;
 use crate::goal_state::environment;
-use crate::goal_state::wire::{WireError, parse};
+use crate::goal_state::wire::parse;
 
 const FULL: &str = include_str!("../../../tests/examples/goal-state.xml");
 
@@ -32,7 +33,9 @@ fn names_the_element_that_is_missing() {
 #[test]
 fn tells_a_goal_state_that_is_not_there_yet_from_a_wrong_one() {
     let early = FULL.replace("RoleInstance>", "Other>");
-    assert_eq!(parse(early.as_bytes()).unwrap_err(), WireError::NoRoleInstance("5".to_owned()));
+    let failure = parse(early.as_bytes()).unwrap_err();
+    assert_eq!(failure.kind, Kind::NoRoleInstance);
+    assert_eq!(failure.text, "goal state: no RoleInstance [incarnation 5]");
     let evil = FULL.replace("<Incarnation>5", "<Incarnation>5&#10;x");
     assert!(
         parse(evil.as_bytes())
