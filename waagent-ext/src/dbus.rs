@@ -13,7 +13,7 @@ const ERROR_NAME: u8 = 4;
 
 /// What a message is; the number of its type.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Of a method, which is to answer.
     Call = 1,
     /// Of an event. A receiver without a match for it drops it.
@@ -22,25 +22,25 @@ pub enum Kind {
 
 /// A message with text arguments.
 #[derive(Debug)]
-pub struct Message<'a> {
+pub(crate) struct Message<'a> {
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Object.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// Interface of the method or signal.
-    pub interface: &'a str,
+    pub(crate) interface: &'a str,
     /// Method or signal.
-    pub member: &'a str,
+    pub(crate) member: &'a str,
     /// Whom it is for.
-    pub destination: &'a str,
+    pub(crate) destination: &'a str,
     /// Its arguments, all texts.
-    pub arguments: &'a [&'a str],
+    pub(crate) arguments: &'a [&'a str],
 }
 
 impl Message<'_> {
     /// As it is sent: little-endian, serial 1.
     #[expect(clippy::as_conversions, reason = "an enum's discriminant, below 256")]
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut body = Vec::new();
         for argument in self.arguments {
             align(&mut body, 4);
@@ -99,7 +99,7 @@ fn length(bytes: &[u8]) -> [u8; 4] {
 }
 
 /// Makes ourselves known as uid 0, by the credentials of the socket.
-pub fn authenticate(stream: &mut (impl Read + Write)) -> Result<(), Failure> {
+pub(crate) fn authenticate(stream: &mut (impl Read + Write)) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Unsettled(format!("cannot talk to it: {error}"));
     // 30 is the hexadecimal form of the text "0", our uid.
     stream.write_all(b"\0AUTH EXTERNAL 30\r\n").map_err(failed)?;
@@ -125,7 +125,7 @@ const GOING_DOWN: &[u8] = b"org.freedesktop.systemd1.TransactionIsDestructive";
 
 /// Why a call came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The answer is no; its text.
     Refused(String),
     /// Not now, or nobody knows whether it was heard.
@@ -133,7 +133,7 @@ pub enum Failure {
 }
 
 /// Waits for the reply to the one call that was made.
-pub fn reply(stream: &mut impl Read) -> Result<(), Failure> {
+pub(crate) fn reply(stream: &mut impl Read) -> Result<(), Failure> {
     for _ in 0..MAX_OTHERS {
         let (kind, fields, rest) = message(stream)?;
         match kind {

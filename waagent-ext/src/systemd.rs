@@ -21,7 +21,7 @@ const PAUSES: (u16, u16) = (20, 1000);
 
 /// Has PID 1 start a unit; that its job was queued is all that is waited for. `TryAgain`: it may have been
 /// heard, or not, or the machine goes down.
-pub fn start_unit(place: &Place, unit: &str) -> Result<(), Fault> {
+pub(crate) fn start_unit(place: &Place, unit: &str) -> Result<(), Fault> {
     let socket = place.path(SOCKET);
     start_unit_at(&socket, unit).map_err(|failure| {
         let (exit, why) = match failure {
