@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::pairing::{Entry, key_type, name};
 
 /// Writes the files of one certificate: its row, and whether anything had to be written.
-pub fn install(place: &Place, entry: &Entry, now: Timestamp) -> (CertificateRow, Result<bool>) {
+pub(crate) fn install(place: &Place, entry: &Entry, now: Timestamp) -> (CertificateRow, Result<bool>) {
     let mut row = row(entry, now);
     let written = write(place, entry);
     if written.is_err() {
@@ -26,7 +26,7 @@ pub fn install(place: &Place, entry: &Entry, now: Timestamp) -> (CertificateRow,
 }
 
 /// The row of a certificate that is about to be installed.
-pub fn row(entry: &Entry, now: Timestamp) -> CertificateRow {
+pub(crate) fn row(entry: &Entry, now: Timestamp) -> CertificateRow {
     let certificate = &entry.certificate;
     let (begin, end) = (timestamp(certificate.not_before()), timestamp(certificate.not_after()));
     let is_valid = begin.is_some_and(|begin| begin <= now) && end.is_some_and(|end| now <= end);
@@ -43,7 +43,7 @@ pub fn row(entry: &Entry, now: Timestamp) -> CertificateRow {
 }
 
 /// Whether a row still holds, and its files are there. No more is asked: only this program may write them.
-pub fn is_in_place(place: &Place, row: &CertificateRow, now: Timestamp) -> bool {
+pub(crate) fn is_in_place(place: &Place, row: &CertificateRow, now: Timestamp) -> bool {
     let (certificate, key) = files(place, &row.thumbprint);
     let is_there = |path: &Path, mode: u32| {
         durable::open_regular(path)

@@ -14,15 +14,15 @@ use waagent_common::place::Place;
 #[derive(Debug)]
 pub struct Machine {
     /// Digest of the configuration that this program uses.
-    pub configuration: String,
+    pub(crate) configuration: String,
     /// Digest of `/etc/machine-id`; none where it is missing.
-    pub machine_id: Option<String>,
+    pub(crate) machine_id: Option<String>,
     /// Digest of the VM's SMBIOS UUID; none where it can't be read.
-    pub vm_id: Option<String>,
+    pub(crate) vm_id: Option<String>,
     /// The kernel demands approved algorithms only.
-    pub is_fips: bool,
+    pub(crate) is_fips: bool,
     /// The time at the start of this run.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl Machine {

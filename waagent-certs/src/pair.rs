@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 /// A key and its certificate.
 pub struct Pair {
     /// The private half.
-    pub key: PKey<Private>,
+    pub(crate) key: PKey<Private>,
     /// The public half, as the platform gets it.
     pub certificate: X509,
 }
@@ -55,7 +55,7 @@ impl Pair {
     }
 
     /// The pair of this generation, if it is there, whole, and was never open to others.
-    pub fn read(place: &Place, generation: u32) -> Option<Self> {
+    pub(crate) fn read(place: &Place, generation: u32) -> Option<Self> {
         let (private, public) = files(place, generation);
         let (key, owner) = durable::read_with_owner(&private, LARGEST).ok()?;
         let key = PKey::private_key_from_pem(&Zeroizing::new(key)).ok()?;
@@ -65,7 +65,7 @@ impl Pair {
     }
 
     /// Writes both files, the key first: a certificate without its key would be sent and never opened.
-    pub fn write(&self, place: &Place, generation: u32) -> Result<()> {
+    pub(crate) fn write(&self, place: &Place, generation: u32) -> Result<()> {
         let (private, public) = files(place, generation);
         let pem = Zeroizing::new(self.key.private_key_to_pem_pkcs8()?);
         durable::write_typed(&private, &pem, KEY_MODE, place.is_labelled().then_some(KEY_TYPE))?;
@@ -74,20 +74,20 @@ impl Pair {
     }
 
     /// The platform's name for it.
-    pub fn thumbprint(&self) -> Result<Thumbprint> {
+    pub(crate) fn thumbprint(&self) -> Result<Thumbprint> {
         thumbprint(&self.certificate)
     }
 }
 
 /// The files of a generation: key and certificate. The first has the names that the contract knows.
-pub fn files(place: &Place, generation: u32) -> (PathBuf, PathBuf) {
+pub(crate) fn files(place: &Place, generation: u32) -> (PathBuf, PathBuf) {
     let suffix = if generation <= 1 { String::new() } else { format!("-{generation}") };
     let path = |stem: &str| place.lib(format!("certs/{stem}{suffix}.pem"));
     (path(PRIVATE), path(PUBLIC))
 }
 
 /// The generation that a file of `certs/` belongs to; none for other files.
-pub fn generation_of(name: &str) -> Option<u32> {
+pub(crate) fn generation_of(name: &str) -> Option<u32> {
     let stem = name.strip_suffix(".pem")?;
     let suffix = stem.strip_prefix(PRIVATE).or_else(|| stem.strip_prefix(PUBLIC))?;
     if suffix.is_empty() {
@@ -97,7 +97,7 @@ pub fn generation_of(name: &str) -> Option<u32> {
 }
 
 /// SHA-1 of the DER in upper-case hexadecimal.
-pub fn thumbprint(certificate: &X509) -> Result<Thumbprint> {
+pub(crate) fn thumbprint(certificate: &X509) -> Result<Thumbprint> {
     let digest = certificate.digest(MessageDigest::sha1()).context("cannot compute a thumbprint")?;
     let hex: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
     Ok(Thumbprint::try_from(hex).map_err(Fault::data)?)

@@ -14,27 +14,27 @@ use crate::pair::thumbprint;
 /// A certificate, and its key if there is one.
 pub struct Entry {
     /// The platform's name for it.
-    pub thumbprint: Thumbprint,
+    pub(crate) thumbprint: Thumbprint,
     /// The certificate.
-    pub certificate: X509,
+    pub(crate) certificate: X509,
     /// Its private key.
-    pub key: Option<PKey<Private>>,
+    pub(crate) key: Option<PKey<Private>>,
     /// Its name in the store, cut.
-    pub friendly_name: Option<String>,
+    pub(crate) friendly_name: Option<String>,
 }
 
 /// What a store came to.
-pub struct Contents {
+pub(crate) struct Contents {
     /// Certificates, in the order of the store, each once.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// Was the MAC checked?
-    pub mac: MacState,
+    pub(crate) mac: MacState,
     /// What was left out, and what to do about it.
-    pub errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
 }
 
 /// Opens a store and gives each certificate its key. One bad bag doesn't spoil the others.
-pub fn open(store: &[u8]) -> Result<Contents, pkcs12::Refusal> {
+pub(crate) fn open(store: &[u8]) -> Result<Contents, pkcs12::Refusal> {
     let store = pkcs12::open(store)?;
     let mut errors: Vec<String> = store.notes.iter().map(|note| one_line(&note.text, LONGEST)).collect();
     if store.notes.iter().any(|note| note.is_unsupported) {
@@ -82,7 +82,7 @@ fn entry(der: &[u8], friendly_name: Option<String>) -> Result<Entry> {
 }
 
 /// `rsa-2048`, `ec-prime256v1`, `ed25519`.
-pub fn key_type(certificate: &X509) -> String {
+pub(crate) fn key_type(certificate: &X509) -> String {
     certificate.public_key().map_or_else(|_| "unknown".to_owned(), |key: PKey<Public>| kind(&key))
 }
 
@@ -99,7 +99,7 @@ fn kind<T: openssl::pkey::HasPublic>(key: &PKeyRef<T>) -> String {
 }
 
 /// A name in one line, `CN=..., OU=...`, cut.
-pub fn name(name: &X509NameRef) -> String {
+pub(crate) fn name(name: &X509NameRef) -> String {
     let part = |entry: &openssl::x509::X509NameEntryRef| {
         let key = entry.object().nid().short_name().unwrap_or("?").to_owned();
         let value = entry.data().to_string().unwrap_or_else(|_| "?".to_owned());

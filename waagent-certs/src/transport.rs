@@ -20,9 +20,9 @@ use crate::pair::{Pair, files, generation_of};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Step {
     /// Whether anything was written.
-    pub is_changed: bool,
+    pub(crate) is_changed: bool,
     /// In a sentence.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Step {
@@ -72,7 +72,7 @@ pub fn plan(place: &Place, machine: &Machine) -> Result<String> {
 }
 
 /// The pairs that an answer may be sealed to: the current one, then the one before.
-pub fn pairs(place: &Place) -> Result<Vec<Pair>, Fault> {
+pub(crate) fn pairs(place: &Place) -> Result<Vec<Pair>, Fault> {
     let Some(document) = known(place)? else { return Ok(Vec::new()) };
     let generation = document.body.generation;
     let before = generation.checked_sub(1).filter(|before| *before > 0);

@@ -27,33 +27,33 @@ const PACE: Duration = Duration::from_millis(20);
 
 /// What is to be started.
 #[derive(Debug)]
-pub struct Launch<'a> {
+pub(crate) struct Launch<'a> {
     /// The shell.
-    pub shell: &'a Path,
+    pub(crate) shell: &'a Path,
     /// Its arguments: `-c` and the command line, or a script.
-    pub arguments: &'a [&'a str],
+    pub(crate) arguments: &'a [&'a str],
     /// The whole environment.
-    pub environment: &'a BTreeMap<String, String>,
+    pub(crate) environment: &'a BTreeMap<String, String>,
     /// Working directory.
-    pub directory: &'a Path,
+    pub(crate) directory: &'a Path,
     /// Its time.
-    pub limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 /// How the shell ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
+pub(crate) struct Ending {
     /// Exit status.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// Signal that ended it.
-    pub signal: Option<i32>,
+    pub(crate) signal: Option<i32>,
     /// Was its time up?
-    pub timed_out: bool,
+    pub(crate) timed_out: bool,
 }
 
 impl Launch<'_> {
     /// Starts the command in a session of its own, standard input on `/dev/null`, output into the two files.
-    pub fn start(&self, out: &File, err: &File) -> io::Result<Child> {
+    pub(crate) fn start(&self, out: &File, err: &File) -> io::Result<Child> {
         let mut command = Command::new(self.shell);
         command
             .arg0("sh")
@@ -79,7 +79,7 @@ impl Launch<'_> {
 }
 
 /// Waits for the shell alone: what it leaves behind lives on. Streams are held within their bounds meanwhile.
-pub fn wait(
+pub(crate) fn wait(
     child: &mut Child,
     limit: Duration,
     streams: &mut [Stream],

@@ -8,7 +8,7 @@ use waagent_common::place::Place;
 use waagent_common::text::shown;
 
 /// Reads the document of this id, and refuses what a planner of ours wouldn't write.
-pub fn read(place: &Place, id: &str) -> Result<Document<Command>, Fault> {
+pub(crate) fn read(place: &Place, id: &str) -> Result<Document<Command>, Fault> {
     let path = place.path(Command::PATH).join(format!("{id}.json"));
     let document = Document::<Command>::read_at(place, &path)?;
     check(place, id, &document.body)

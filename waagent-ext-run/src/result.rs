@@ -15,7 +15,7 @@ use waagent_common::boot;
 
 /// Where one command's results are.
 #[derive(Debug)]
-pub struct Results<'a> {
+pub(crate) struct Results<'a> {
     place: &'a Place,
     id: &'a str,
     inputs: Inputs,
@@ -24,17 +24,17 @@ pub struct Results<'a> {
 
 impl<'a> Results<'a> {
     /// Results of this command, made from these inputs.
-    pub fn new(place: &'a Place, id: &'a str, inputs: Inputs, sandbox: &'a Sandbox) -> Self {
+    pub(crate) fn new(place: &'a Place, id: &'a str, inputs: Inputs, sandbox: &'a Sandbox) -> Self {
         Self { place, id, inputs, sandbox }
     }
 
     /// `ext/results/<id>.<kind>`.
-    pub fn path(&self, kind: &str) -> PathBuf {
+    pub(crate) fn path(&self, kind: &str) -> PathBuf {
         self.place.lib("ext/results").join(format!("{}.{kind}", self.id))
     }
 
     /// The result as it is; a damaged one counts as none.
-    pub fn read(&self) -> Option<CommandResult> {
+    pub(crate) fn read(&self) -> Option<CommandResult> {
         Document::read_at_if_there(self.place, &self.path("result.json"))
             .ok()
             .flatten()
@@ -42,7 +42,7 @@ impl<'a> Results<'a> {
     }
 
     /// Makes the output files. `None` where they are there: this command was begun before, in whatever way it ended.
-    pub fn claim(&self) -> Result<Option<(File, File)>, Fault> {
+    pub(crate) fn claim(&self) -> Result<Option<(File, File)>, Fault> {
         let Some(out) = self.create("out")? else { return Ok(None) };
         let Some(err) = self.create("err")? else { return Ok(None) };
         Ok(Some((out, err)))
@@ -60,7 +60,7 @@ impl<'a> Results<'a> {
     }
 
     /// A result in this state, begun now.
-    pub fn begun(&self, state: CommandState) -> CommandResult {
+    pub(crate) fn begun(&self, state: CommandState) -> CommandResult {
         CommandResult {
             id: self.id.to_owned(),
             state,
@@ -76,13 +76,13 @@ impl<'a> Results<'a> {
     }
 
     /// Writes the result durably.
-    pub fn write(&self, result: &CommandResult) -> Result<(), Fault> {
+    pub(crate) fn write(&self, result: &CommandResult) -> Result<(), Fault> {
         let path = self.path("result.json");
         documents::replace_at(&path, result, &self.inputs, self.sandbox)
     }
 
     /// Writes that the command wasn't run, or broke off, and why.
-    pub fn interrupt(&self, why: &str) -> Result<(), Fault> {
+    pub(crate) fn interrupt(&self, why: &str) -> Result<(), Fault> {
         let mut result = self.read().unwrap_or_else(|| self.begun(CommandState::Interrupted));
         result.state = CommandState::Interrupted;
         result.error = Some(waagent_common::text::one_line(why, 2000));

@@ -15,7 +15,7 @@ const RESERVED: &[&str] = &["events", "history", "net", "fetch", "certs", "disk"
 
 /// What decides about extensions. Read once: where the policy file changes, the program is started anew.
 #[derive(Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     enabled: bool,
     configuration: String,
     policy: ExtensionPolicy,
@@ -24,7 +24,7 @@ pub struct Admission {
 
 impl Admission {
     /// Reads the policy file, if the configuration asks for it.
-    pub fn read(place: &Place, config: &Config) -> Self {
+    pub(crate) fn read(place: &Place, config: &Config) -> Self {
         Self {
             enabled: config.switch(SwitchKey::ExtensionsEnabled),
             configuration: place.path("/etc/waagent.conf").display().to_string(),
@@ -34,7 +34,11 @@ impl Admission {
     }
 
     /// The rule that lets the extension through, or why not.
-    pub fn on(&self, extension: &Extension, all: &[Extension]) -> Result<&'static str, ExtensionError> {
+    pub(crate) fn on(
+        &self,
+        extension: &Extension,
+        all: &[Extension],
+    ) -> Result<&'static str, ExtensionError> {
         let name = extension.name.as_str();
         let wish = wish_of(extension);
         let refused = if matches!(wish, Ok(Wish::Enabled) | Err(_)) { code::ENABLE } else { code::DISABLE };
@@ -57,7 +61,7 @@ impl Admission {
     }
 
     /// Must packages of this extension be signed?
-    pub fn demands_signature(&self, name: &HandlerName) -> bool {
+    pub(crate) fn demands_signature(&self, name: &HandlerName) -> bool {
         self.signed || self.policy.demands_signature(name.as_str())
     }
 }

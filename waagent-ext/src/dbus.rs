@@ -13,7 +13,7 @@ const ERROR_NAME: u8 = 4;
 
 /// What a message is; the number of its type.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Of a method, which is to answer.
     Call = 1,
     /// Of an event. A receiver without a match for it drops it.
@@ -22,25 +22,25 @@ pub enum Kind {
 
 /// A message with text arguments.
 #[derive(Debug)]
-pub struct Message<'a> {
+pub(crate) struct Message<'a> {
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Object.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// Interface of the method or signal.
-    pub interface: &'a str,
+    pub(crate) interface: &'a str,
     /// Method or signal.
-    pub member: &'a str,
+    pub(crate) member: &'a str,
     /// Whom it is for.
-    pub destination: &'a str,
+    pub(crate) destination: &'a str,
     /// Its arguments, all texts.
-    pub arguments: &'a [&'a str],
+    pub(crate) arguments: &'a [&'a str],
 }
 
 impl Message<'_> {
     /// As it is sent: little-endian, serial 1.
     #[expect(clippy::as_conversions, reason = "an enum's discriminant, below 256")]
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut body = Vec::new();
         for argument in self.arguments {
             align(&mut body, 4);
@@ -99,8 +99,8 @@ fn length(bytes: &[u8]) -> [u8; 4] {
 }
 
 /// Makes ourselves known as uid 0, by the credentials of the socket.
-pub fn authenticate(stream: &mut (impl Read + Write)) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("cannot talk to it: {error}");
+pub(crate) fn authenticate(stream: &mut (impl Read + Write)) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Unsettled(format!("cannot talk to it: {error}"));
     // 30 is the hexadecimal form of the text "0", our uid.
     stream.write_all(b"\0AUTH EXTERNAL 30\r\n").map_err(failed)?;
     let mut line = Vec::new();
@@ -109,11 +109,12 @@ pub fn authenticate(stream: &mut (impl Read + Write)) -> Result<(), String> {
         stream.read_exact(&mut byte).map_err(failed)?;
         line.extend(byte);
         if line.len() > 1024 {
-            return Err("it doesn't speak D-Bus".to_owned());
+            return Err(Failure::Unsettled("it doesn't speak D-Bus".to_owned()));
         }
     }
     if !line.starts_with(b"OK ") {
-        return Err(format!("it refuses us: {}", String::from_utf8_lossy(&line).trim()));
+        let why = format!("it refuses us: {}", String::from_utf8_lossy(&line).trim());
+        return Err(Failure::Unsettled(why));
     }
     stream.write_all(b"BEGIN\r\n").map_err(failed)
 }
@@ -124,7 +125,7 @@ const GOING_DOWN: &[u8] = b"org.freedesktop.systemd1.TransactionIsDestructive";
 
 /// Why a call came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The answer is no; its text.
     Refused(String),
     /// Not now, or nobody knows whether it was heard.
@@ -132,9 +133,9 @@ pub enum Failure {
 }
 
 /// Waits for the reply to the one call that was made.
-pub fn reply(stream: &mut impl Read) -> Result<(), Failure> {
+pub(crate) fn reply(stream: &mut impl Read) -> Result<(), Failure> {
     for _ in 0..MAX_OTHERS {
-        let (kind, fields, rest) = message(stream).map_err(Failure::Unsettled)?;
+        let (kind, fields, rest) = message(stream)?;
         match kind {
             RETURN => return Ok(()),
             ERROR => {
@@ -163,7 +164,7 @@ fn error_name(fields: &[u8]) -> Option<&[u8]> {
                 fields.get(at + 1..at + 1 + length + 1)?
             }
             b's' | b'o' => {
-                let length = number(fields, at).ok()?;
+                let length = number(fields, at)?;
                 at += 4;
                 fields.get(at..at.checked_add(length)?.checked_add(1)?)?
             }
@@ -178,31 +179,31 @@ fn error_name(fields: &[u8]) -> Option<&[u8]> {
 }
 
 /// The next message: its kind, the length of its header's fields, and these with the body.
-fn message(stream: &mut impl Read) -> Result<(u8, usize, Vec<u8>), String> {
+fn message(stream: &mut impl Read) -> Result<(u8, usize, Vec<u8>), Failure> {
+    let bad = |why: &str| Failure::Unsettled(why.to_owned());
     let mut head = [0; 16];
-    stream.read_exact(&mut head).map_err(|error| format!("no reply: {error}"))?;
+    stream.read_exact(&mut head).map_err(|error| bad(&format!("no reply: {error}")))?;
     let [order, kind, ..] = head;
     if order != b'l' {
-        return Err("a reply in another byte order".to_owned());
+        return Err(bad("a reply in another byte order"));
     }
-    let body = number(&head, 4)?;
-    let fields = number(&head, 12)?;
+    let length = |at| number(&head, at).ok_or_else(|| bad("a short reply"));
+    let (body, fields) = (length(4)?, length(12)?);
     let rest = fields.checked_next_multiple_of(8).and_then(|fields| fields.checked_add(body));
-    let rest = rest.filter(|rest| *rest <= MAX_REPLY).ok_or("a reply over 64 KiB")?;
+    let rest = rest.filter(|rest| *rest <= MAX_REPLY).ok_or_else(|| bad("a reply over 64 KiB"))?;
     let mut bytes = vec![0; rest];
-    stream.read_exact(&mut bytes).map_err(|error| format!("no whole reply: {error}"))?;
+    stream.read_exact(&mut bytes).map_err(|error| bad(&format!("no whole reply: {error}")))?;
     Ok((kind, fields, bytes))
 }
 
-fn number(bytes: &[u8], at: usize) -> Result<usize, String> {
-    let part: Option<[u8; 4]> = bytes.get(at..at + 4).and_then(|part| part.try_into().ok());
-    part.and_then(|part| usize::try_from(u32::from_le_bytes(part)).ok())
-        .ok_or_else(|| "a short reply".to_owned())
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    let part: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+    usize::try_from(u32::from_le_bytes(part)).ok()
 }
 
 /// The first argument of an error reply, which by custom is its text.
 fn first_text(body: &[u8]) -> String {
-    let text = number(body, 0).ok().and_then(|length| body.get(4..4_usize.checked_add(length)?));
+    let text = number(body, 0).and_then(|length| body.get(4..4_usize.checked_add(length)?));
     text.map_or_else(
         || "an error without a text".to_owned(),
         |text| waagent_common::text::shown(&String::from_utf8_lossy(text)),

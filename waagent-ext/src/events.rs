@@ -31,7 +31,7 @@ const OF_ALL: Most = Most { files: 1000, bytes: 1000 * (64 << 10) };
 const MAX_FOLDERS: usize = 1000;
 
 /// Bounds the folders of events below `logs`, that is `Extension.LogDir`, and the older one.
-pub fn bound(place: &Place, logs: &str) {
+pub(crate) fn bound(place: &Place, logs: &str) {
     if let Ok(folder) = Folder::open(&place.lib("events")) {
         keep_newest(&folder, OF_ALL);
     }

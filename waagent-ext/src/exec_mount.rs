@@ -31,7 +31,7 @@ pub fn ask(place: &Place, config: &Config) -> Result<(), Fault> {
 }
 
 /// Will the next command find the mount?
-pub fn is_asked(place: &Place) -> bool {
+pub(crate) fn is_asked(place: &Place) -> bool {
     place.run(FLAG).exists()
 }
 

@@ -15,7 +15,7 @@ const VERSION: [u64; 3] = [0, 1, 0];
 
 /// What the policy says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExtensionPolicy {
+pub(crate) enum ExtensionPolicy {
     /// The configuration doesn't ask for one.
     Everything,
     /// The file can't be used: nothing is processed.
@@ -36,7 +36,7 @@ pub enum ExtensionPolicy {
 impl ExtensionPolicy {
     /// Reads the file, if `Debug.EnableExtensionPolicy=y`. It fails closed: a policy that is asked for and isn't there
     /// allows nothing.
-    pub fn read(place: &Place, config: &Config) -> Self {
+    pub(crate) fn read(place: &Place, config: &Config) -> Self {
         if !config.switch(SwitchKey::DebugEnableExtensionPolicy) {
             return Self::Everything;
         }
@@ -61,7 +61,7 @@ impl ExtensionPolicy {
     }
 
     /// Is this extension allowed to be run (or uninstalled)?
-    pub fn on(&self, name: &str, verb: &str) -> Result<(), String> {
+    pub(crate) fn on(&self, name: &str, verb: &str) -> Result<(), String> {
         let (path, listed) = match self {
             Self::Everything | Self::Rules { listed_only: false, .. } => return Ok(()),
             Self::Nothing(why) => return Err(why.clone()),
@@ -77,14 +77,14 @@ impl ExtensionPolicy {
     }
 
     /// Must packages of this extension be signed?
-    pub fn demands_signature(&self, name: &str) -> bool {
+    pub(crate) fn demands_signature(&self, name: &str) -> bool {
         let Self::Rules { signed, listed, .. } = self else { return false };
         let own = listed.iter().rfind(|(listed, _)| *listed == name.to_lowercase());
         own.and_then(|(_, own)| *own).unwrap_or(*signed)
     }
 
     /// The rule that lets extensions through, for the plan.
-    pub fn rule(&self) -> &'static str {
+    pub(crate) fn rule(&self) -> &'static str {
         match self {
             Self::Rules { listed_only: true, .. } => "listed in the policy file",
             Self::Rules { .. } => "not excluded by the policy file",

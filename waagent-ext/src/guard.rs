@@ -17,7 +17,7 @@ use waagent_common::sandbox::Sandbox;
 const MOST: u32 = 2;
 
 /// Tells a file from what may stand in its place later.
-pub fn stamp(file: &FileStat) -> String {
+pub(crate) fn stamp(file: &FileStat) -> String {
     format!(
         "{} {} {}.{} {}.{}",
         file.st_ino, file.st_size, file.st_mtime, file.st_mtime_nsec, file.st_ctime, file.st_ctime_nsec
@@ -26,7 +26,7 @@ pub fn stamp(file: &FileStat) -> String {
 
 /// What is worked on, what ended us, and what this run has come back from.
 #[derive(Debug)]
-pub struct Guard<'a> {
+pub(crate) struct Guard<'a> {
     place: &'a Place,
     sandbox: &'a Sandbox,
     record: RefCell<Begun>,
@@ -36,7 +36,7 @@ pub struct Guard<'a> {
 
 impl<'a> Guard<'a> {
     /// Reads the record. What the last run didn't come back from counts against it.
-    pub fn open(place: &'a Place, sandbox: &'a Sandbox) -> Self {
+    pub(crate) fn open(place: &'a Place, sandbox: &'a Sandbox) -> Self {
         let record = Document::<Begun>::read_if_there(place).unwrap_or_else(|fault| {
             log::warning(&format!("{fault}, ignoring"));
             None
@@ -56,7 +56,7 @@ impl<'a> Guard<'a> {
     }
 
     /// Does this work, recorded as begun; or says why this input isn't worked on any more.
-    pub fn work<T>(&self, input: Foreign, work: impl FnOnce() -> T) -> Result<T, String> {
+    pub(crate) fn work<T>(&self, input: Foreign, work: impl FnOnce() -> T) -> Result<T, String> {
         let key = (input.kind, input.of.clone());
         if self.survived.borrow().get(&key) == Some(&input.stamp) {
             return Ok(work());
@@ -83,7 +83,7 @@ impl<'a> Guard<'a> {
     }
 
     /// A new goal state, or whoever starts the agent, lets everything be tried again.
-    pub fn forgive(&self) {
+    pub(crate) fn forgive(&self) {
         let forgiven = std::mem::take(&mut self.record.borrow_mut().ends);
         if !forgiven.is_empty() {
             self.save();

@@ -21,18 +21,18 @@ const PLATFORM: &str = "168.63.129.16";
 
 /// What is known of the other programs' work.
 #[derive(Debug, Default)]
-pub struct Known {
+pub(crate) struct Known {
     /// What the platform wants.
-    pub goal: Option<Document<GoalState>>,
+    pub(crate) goal: Option<Document<GoalState>>,
     /// Certificates that were unsealed.
-    pub certificates: Option<Document<Certificates>>,
+    pub(crate) certificates: Option<Document<Certificates>>,
     /// How far provisioning is.
-    pub provisioning: Option<ProvisionState>,
+    pub(crate) provisioning: Option<ProvisionState>,
 }
 
 /// A certificate that an extension's protected settings need.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Certificate {
+pub(crate) enum Certificate {
     /// It is there, or none is needed.
     There,
     /// It may still come.
@@ -43,7 +43,7 @@ pub enum Certificate {
 
 impl Known {
     /// Reads what is there. A damaged goal state is an error: the old plan holds.
-    pub fn read(place: &Place, guard: &Guard<'_>) -> Result<Self, Fault> {
+    pub(crate) fn read(place: &Place, guard: &Guard<'_>) -> Result<Self, Fault> {
         Ok(Self {
             goal: goal_state(place, guard)?,
             certificates: lenient(Document::read_if_there(place)),
@@ -52,7 +52,7 @@ impl Known {
     }
 
     /// Looks for the certificate of these settings.
-    pub fn certificate(&self, extension: &Extension) -> Certificate {
+    pub(crate) fn certificate(&self, extension: &Extension) -> Certificate {
         let sealed = extension.settings.first().filter(|settings| settings.protected_settings.is_some());
         let Some(wanted) = sealed.and_then(|settings| settings.protected_settings_thumbprint.as_ref()) else {
             return Certificate::There;
@@ -98,7 +98,7 @@ fn goal_state(place: &Place, guard: &Guard<'_>) -> Result<Option<Document<GoalSt
 }
 
 /// The platform's address, as handlers are told.
-pub fn platform(place: &Place) -> String {
+pub(crate) fn platform(place: &Place) -> String {
     lenient(Document::<Endpoint>::read_if_there(place))
         .map_or_else(|| PLATFORM.to_owned(), |document| document.body.address.to_string())
 }

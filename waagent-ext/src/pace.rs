@@ -8,7 +8,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Keeps the pace.
 #[derive(Debug)]
-pub struct Pace {
+pub(crate) struct Pace {
     left: u32,
     filled: Instant,
     last: Option<Instant>,
@@ -16,12 +16,12 @@ pub struct Pace {
 
 impl Pace {
     /// A fresh one.
-    pub fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { left: BURST, filled: now, last: None }
     }
 
     /// How long a report has to wait. While work goes on, a second after the last; else only when there was a burst.
-    pub fn wait(&mut self, now: Instant, at_work: bool) -> Duration {
+    pub(crate) fn wait(&mut self, now: Instant, at_work: bool) -> Duration {
         let seconds = now.saturating_duration_since(self.filled).as_secs();
         if seconds > 0 {
             self.left = self.left.saturating_add(u32::try_from(seconds).unwrap_or(BURST)).min(BURST);
@@ -36,7 +36,7 @@ impl Pace {
     }
 
     /// A report was written.
-    pub fn wrote(&mut self, now: Instant) {
+    pub(crate) fn wrote(&mut self, now: Instant) {
         self.left = self.left.saturating_sub(1);
         self.last = Some(now);
     }

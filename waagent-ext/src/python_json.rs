@@ -8,14 +8,14 @@ use std::fmt::Write;
 use serde_json::Value;
 
 /// A value as Python writes it. Member order and number texts are kept.
-pub fn dumps(value: &Value) -> String {
+pub(crate) fn dumps(value: &Value) -> String {
     let mut out = String::new();
     respell(&mut out, &value.to_string());
     out
 }
 
 /// Adds a text that is JSON, token by token: nothing is made of it but its other spelling.
-pub fn respell(out: &mut String, json: &str) {
+pub(crate) fn respell(out: &mut String, json: &str) {
     let mut rest = json;
     while let Some(token) = rest.chars().next() {
         let length = if token == '"' { length_of_string(rest) } else { token.len_utf8() };
@@ -44,7 +44,7 @@ fn length_of_string(json: &str) -> usize {
 }
 
 /// Adds a text as a JSON string.
-pub fn string(out: &mut String, text: &str) {
+pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {

@@ -9,7 +9,7 @@ use crate::systemd;
 
 /// Who starts the runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Starter {
+pub(crate) enum Starter {
     /// systemd: a unit for each command.
     Systemd,
     /// Whoever watches `ext/commands/`.
@@ -18,12 +18,12 @@ pub enum Starter {
 
 impl Starter {
     /// By the rule of sd_booted(3).
-    pub fn of(place: &Place) -> Self {
+    pub(crate) fn of(place: &Place) -> Self {
         if place.path("/run/systemd/system").is_dir() { Self::Systemd } else { Self::Watcher }
     }
 
     /// Has the command of this id started; its document is there. `TryAgain`: nobody knows whether it will be.
-    pub fn start(self, place: &Place, id: &str) -> Result<(), Fault> {
+    pub(crate) fn start(self, place: &Place, id: &str) -> Result<(), Fault> {
         match self {
             Self::Systemd => systemd::start_unit(place, &format!("waagent-ext-run@{id}.service")),
             Self::Watcher => Ok(()),

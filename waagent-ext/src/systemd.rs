@@ -21,7 +21,7 @@ const PAUSES: (u16, u16) = (20, 1000);
 
 /// Has PID 1 start a unit; that its job was queued is all that is waited for. `TryAgain`: it may have been
 /// heard, or not, or the machine goes down.
-pub fn start_unit(place: &Place, unit: &str) -> Result<(), Fault> {
+pub(crate) fn start_unit(place: &Place, unit: &str) -> Result<(), Fault> {
     let socket = place.path(SOCKET);
     start_unit_at(&socket, unit).map_err(|failure| {
         let (exit, why) = match failure {
@@ -33,12 +33,12 @@ pub fn start_unit(place: &Place, unit: &str) -> Result<(), Fault> {
 }
 
 fn start_unit_at(socket: &Path, unit: &str) -> Result<(), Failure> {
-    let mut stream = ask_to_start(socket, unit).map_err(Failure::Unsettled)?;
+    let mut stream = ask_to_start(socket, unit)?;
     dbus::reply(&mut stream)
 }
 
-fn ask_to_start(socket: &Path, unit: &str) -> Result<Insistent, String> {
-    let failed = |error: io::Error| error.to_string();
+fn ask_to_start(socket: &Path, unit: &str) -> Result<Insistent, Failure> {
+    let failed = |error: io::Error| Failure::Unsettled(error.to_string());
     let mut stream = UnixStream::connect(socket).map_err(failed)?;
     stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
     stream.set_write_timeout(Some(LIMIT)).map_err(failed)?;

@@ -7,7 +7,7 @@ use crate::retry::Pause;
 
 /// Sleeps for real. In a worker thread or a single round nobody waits for anything else.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Clock;
+pub(crate) struct Clock;
 
 impl Pause for Clock {
     fn pause(&mut self, time: Duration) -> bool {
@@ -21,7 +21,7 @@ impl Pause for Clock {
 }
 
 /// A number below `bound`; 0 where the kernel gives none, which is as good for jitter.
-pub fn random(bound: u32) -> u32 {
+pub(crate) fn random(bound: u32) -> u32 {
     let mut bytes = [0; 4];
     match getrandom::fill(&mut bytes) {
         Ok(()) => u32::from_le_bytes(bytes) % bound.max(1),
@@ -30,7 +30,7 @@ pub fn random(bound: u32) -> u32 {
 }
 
 /// A random UUID, lower case with dashes (RFC 9562 version 4); zeros where the kernel gives no random bytes.
-pub fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     let mut bytes = [0_u8; 16];
     if getrandom::fill(&mut bytes).is_err() {
         return crate::goal_state::model::ZERO_ID.to_owned();
@@ -44,7 +44,7 @@ pub fn uuid() -> String {
 }
 
 /// Since some moment of the past; never goes back, stops while the machine sleeps.
-pub fn monotonic() -> Duration {
+pub(crate) fn monotonic() -> Duration {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 

@@ -54,7 +54,7 @@ pub fn note(place: &Place, sandbox: &Sandbox, unit: &str) -> Result<Outcome, Fau
 }
 
 /// Removes the notes of units that have written a document since.
-pub fn forget(place: &Place, folder: Folder) {
+pub(crate) fn forget(place: &Place, folder: Folder) {
     let (units, document): (&[&str], &str) = match folder {
         Folder::Certs => (&["waagent-certs.service"], "certs/certificates.json"),
         Folder::Ext => (&["waagent-ext.service"], "ext/status.json"),

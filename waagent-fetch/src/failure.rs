@@ -9,7 +9,7 @@ use crate::retry::{self, Throttled};
 
 /// What kind of failure it is decides what is done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Nobody answered.
     Silent,
     /// The machine has moved: a new goal state has other ids.
@@ -30,21 +30,21 @@ pub enum Kind {
 
 /// A failure with its text, which begins with what was wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What kind.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Lower case, no full stop, no query of a URI.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Failure {
     /// The platform's answer makes no sense.
-    pub fn nonsense(text: impl Into<String>) -> Self {
+    pub(crate) fn nonsense(text: impl Into<String>) -> Self {
         Self { kind: Kind::Nonsense, text: text.into() }
     }
 
     /// No answer to `what`.
-    pub fn of_error(what: &str, error: &HttpError) -> Self {
+    pub(crate) fn of_error(what: &str, error: &HttpError) -> Self {
         let kind = match error {
             HttpError::Gate(_) | HttpError::Connect(_) | HttpError::Timeout(_) | HttpError::Tls(_) => {
                 Kind::Silent
@@ -58,7 +58,7 @@ impl Failure {
     }
 
     /// An answer to `what` that isn't a success.
-    pub fn of_status(what: &str, response: &Response) -> Self {
+    pub(crate) fn of_status(what: &str, response: &Response) -> Self {
         let kind = match (response.status, Throttled::of(response)) {
             _ if retry::is_stale(response) => Kind::Stale,
             (_, Some(throttled)) => Kind::Throttled(throttled),
@@ -73,7 +73,7 @@ impl Failure {
     }
 
     /// The exit status of a single round that this ends.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self.kind {
             Kind::Silent | Kind::Stale | Kind::Busy | Kind::Throttled(_) => Exit::TryAgain,
             Kind::Unsupported | Kind::NoRoleInstance | Kind::Nonsense => Exit::Protocol,

@@ -21,7 +21,7 @@ use crate::wire_server::WireServer;
 
 /// What was said, and what is to be said.
 #[derive(Debug)]
-pub struct Reporter {
+pub(crate) struct Reporter {
     /// `Provisioning.Agent=disabled` and nobody left a document: nothing to wait for.
     disabled: bool,
     sent: Option<Health>,
@@ -44,7 +44,7 @@ struct Report {
 
 /// What a report came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReportOutcome {
+pub(crate) enum ReportOutcome {
     /// The platform knows all there is to know.
     Everything,
     /// It is to be told again, after a new goal state.
@@ -55,7 +55,7 @@ pub enum ReportOutcome {
 
 impl Reporter {
     /// What an earlier run has sent.
-    pub fn new(place: &Place, agent: ChosenAgent) -> Self {
+    pub(crate) fn new(place: &Place, agent: ChosenAgent) -> Self {
         let sent = match Document::<Health>::read_if_there(place) {
             Ok(sent) => sent.map(|document| document.body),
             Err(fault) => {
@@ -70,7 +70,7 @@ impl Reporter {
     }
 
     /// Tells the platform what it doesn't know yet.
-    pub fn report(
+    pub(crate) fn report(
         &mut self,
         place: &Place,
         sandbox: &Sandbox,
@@ -121,12 +121,12 @@ impl Reporter {
     }
 
     /// A document changed that reports are made from.
-    pub fn doubt(&mut self) {
+    pub(crate) fn doubt(&mut self) {
         self.settled = false;
     }
 
     /// Is there a report that the platform doesn't have?
-    pub fn is_unsent(&self) -> bool {
+    pub(crate) fn is_unsent(&self) -> bool {
         self.sent.as_ref().is_some_and(|sent| sent.unsent.is_some())
     }
 
@@ -176,7 +176,7 @@ impl Reporter {
     }
 
     /// Tells the fingerprint of the host key, after `Ready`. Best effort: nobody waits for it.
-    pub fn tell_fingerprint(
+    pub(crate) fn tell_fingerprint(
         &mut self,
         place: &Place,
         sandbox: &Sandbox,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The failures in a row; times are of the monotonic clock.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Outage {
+pub(crate) struct Outage {
     since: Option<Duration>,
     failures: u32,
     said: u32,
@@ -13,7 +13,7 @@ pub struct Outage {
 
 impl Outage {
     /// One more failure: what is to be said about it, if anything.
-    pub fn failed(&mut self, now: Duration, text: &str) -> Option<String> {
+    pub(crate) fn failed(&mut self, now: Duration, text: &str) -> Option<String> {
         let since = *self.since.get_or_insert(now);
         self.failures = self.failures.saturating_add(1);
         let lasts = now.saturating_sub(since);
@@ -38,7 +38,7 @@ impl Outage {
     }
 
     /// A success: what is to be said, if it is the end of an outage.
-    pub fn ended(&mut self, now: Duration) -> Option<String> {
+    pub(crate) fn ended(&mut self, now: Duration) -> Option<String> {
         let ended = std::mem::take(self);
         let since = ended.since?;
         let lasted = now.saturating_sub(since).as_secs();
@@ -46,12 +46,12 @@ impl Outage {
     }
 
     /// Failures in a row.
-    pub fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
     /// For how long.
-    pub fn lasts(&self, now: Duration) -> Duration {
+    pub(crate) fn lasts(&self, now: Duration) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 }

@@ -15,12 +15,12 @@ pub struct HostIds {
     /// `ContainerId`.
     pub container_id: String,
     /// `ConfigName`.
-    pub config_name: String,
+    pub(crate) config_name: String,
 }
 
 /// The plugin, as one piece of work sees it.
 #[derive(Debug)]
-pub struct Plugin<'a> {
+pub(crate) struct Plugin<'a> {
     client: &'a Client,
     ids: &'a HostIds,
     /// Did the goal state come by Fast Track? The host then checks URIs against its artifacts blob.
@@ -30,12 +30,12 @@ pub struct Plugin<'a> {
 
 impl<'a> Plugin<'a> {
     /// Nothing is asked yet.
-    pub fn new(client: &'a Client, ids: &'a HostIds, fast_track: bool) -> Self {
+    pub(crate) fn new(client: &'a Client, ids: &'a HostIds, fast_track: bool) -> Self {
         Self { client, ids, fast_track, available: false }
     }
 
     /// Gets a blob into memory.
-    pub fn artifact(&mut self, uri: &StorageUri, request: Request<'_>) -> Result<Response, HttpError> {
+    pub(crate) fn artifact(&mut self, uri: &StorageUri, request: Request<'_>) -> Result<Response, HttpError> {
         self.is_there()?.map_or_else(
             || self.client.platform(Target::HostGaPlugin, ARTIFACT, &self.of_artifact(uri, None, request)),
             Ok,
@@ -43,7 +43,7 @@ impl<'a> Plugin<'a> {
     }
 
     /// Gets a package into a file; `manifest` is the one that named it.
-    pub fn download(
+    pub(crate) fn download(
         &mut self,
         uri: &StorageUri,
         manifest: &StorageUri,
@@ -59,7 +59,7 @@ impl<'a> Plugin<'a> {
     }
 
     /// Lets the host send one request of a blob's upload.
-    pub fn put(&mut self, put: &Put, text: &[u8]) -> Result<Response, HttpError> {
+    pub(crate) fn put(&mut self, put: &Put, text: &[u8]) -> Result<Response, HttpError> {
         if let Some(response) = self.is_there()? {
             return Ok(response);
         }

@@ -51,7 +51,7 @@ pub struct Environment {
 
 impl Environment {
     /// What the unit gave this process.
-    pub fn of_this_process() -> Self {
+    pub(crate) fn of_this_process() -> Self {
         let variable = |lower: &str, upper: &str| {
             let said = std::env::var(lower).ok().or_else(|| std::env::var(upper).ok());
             said.filter(|text| !text.trim().is_empty() && text.len() <= MAX)
@@ -66,7 +66,7 @@ impl Environment {
 
 impl Proxies {
     /// The configuration and the environment of this process.
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         Self::new(config, &Environment::of_this_process())
     }
 
@@ -91,7 +91,7 @@ impl Proxies {
     }
 
     /// The proxy for a blob; none: directly. `Err` is the reason why the blob can't be reached at all.
-    pub fn to(&self, uri: &StorageUri) -> Result<Option<&Proxy>, String> {
+    pub(crate) fn to(&self, uri: &StorageUri) -> Result<Option<&Proxy>, String> {
         if self.no_proxy.iter().any(|exception| exception.covers(uri.host())) {
             return Ok(None);
         }

@@ -15,7 +15,7 @@ use waagent_common::place::Place;
 
 /// Ours, and the document that its reader makes from it.
 #[derive(Debug)]
-pub struct Republish {
+pub(crate) struct Republish {
     pairs: [Pair; 4],
 }
 
@@ -38,7 +38,7 @@ struct Late {
 
 impl Republish {
     /// Nothing is late yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             pairs: [
                 Pair::of::<SealedCertificates, Certificates>(),
@@ -51,7 +51,7 @@ impl Republish {
     }
 
     /// When to look again.
-    pub fn next(&self) -> Duration {
+    pub(crate) fn next(&self) -> Duration {
         self.pairs
             .iter()
             .filter_map(|pair| pair.late.as_ref().map(|late| late.at))
@@ -60,7 +60,7 @@ impl Republish {
     }
 
     /// Compares, after a change on either side or when it is time; `now` is of the monotonic clock.
-    pub fn look(&mut self, place: &Place, now: Duration) -> Result<(), Fault> {
+    pub(crate) fn look(&mut self, place: &Place, now: Duration) -> Result<(), Fault> {
         // Nobody runs extensions here, so nobody answers a goal state.
         let is_switched_off = place.lib("disable_agent").symlink_metadata().is_ok();
         for pair in &mut self.pairs {

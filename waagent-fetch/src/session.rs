@@ -25,13 +25,13 @@ use crate::wire_server::WireServer;
 #[derive(Debug)]
 pub struct Session {
     /// The goal state.
-    pub fetcher: Fetcher,
+    pub(crate) fetcher: Fetcher,
     /// Health reports.
-    pub reporter: Reporter,
+    pub(crate) reporter: Reporter,
     /// The status blob.
-    pub uploader: Uploader,
+    pub(crate) uploader: Uploader,
     /// By which channel packages came last.
-    pub channel: Channel,
+    pub(crate) channel: Channel,
     outage: Outage,
     /// What the health report of this round met.
     throttled: Option<Throttled>,
@@ -61,7 +61,7 @@ impl Session {
     }
 
     /// One round: who are we, how are we, what is wanted.
-    pub fn round(&mut self) -> Result<Round, Failure> {
+    pub(crate) fn round(&mut self) -> Result<Round, Failure> {
         let result = self.ask_and_follow();
         self.spare_the_platform(&result);
         self.take_note(&result);

@@ -17,7 +17,7 @@ use crate::proxy::Proxies;
 
 /// Storage, for as long as a piece of work lasts.
 #[derive(Debug)]
-pub struct Storage<'a> {
+pub(crate) struct Storage<'a> {
     proxies: &'a Proxies,
     /// One for each way that a proxy rule can lead: directly, by the proxy for http, by the one for https.
     agents: [Option<Agent>; 3],
@@ -25,17 +25,17 @@ pub struct Storage<'a> {
 
 impl<'a> Storage<'a> {
     /// Nothing is opened yet.
-    pub fn new(proxies: &'a Proxies) -> Self {
+    pub(crate) fn new(proxies: &'a Proxies) -> Self {
         Self { proxies, agents: [None, None, None] }
     }
 
     /// Sends a request. A kept connection that turns out to be closed is replaced once.
-    pub fn ask(&mut self, uri: &StorageUri, request: &Request<'_>) -> Result<Response, HttpError> {
+    pub(crate) fn ask(&mut self, uri: &StorageUri, request: &Request<'_>) -> Result<Response, HttpError> {
         self.send(uri, &mut |agent| once(agent, uri.expose(), request))
     }
 
     /// Sends a request, and writes the body of a success into a file from its beginning.
-    pub fn download(
+    pub(crate) fn download(
         &mut self,
         uri: &StorageUri,
         request: &Request<'_>,
@@ -74,7 +74,7 @@ impl<'a> Storage<'a> {
 }
 
 /// Makes a file empty, to be written from its beginning.
-pub fn empty(file: &mut File) -> Result<(), HttpError> {
+pub(crate) fn empty(file: &mut File) -> Result<(), HttpError> {
     file.set_len(0)
         .and_then(|()| file.rewind())
         .map_err(|error| HttpError::Store(Fault::io(format!("cannot empty a download: {error}"))))
@@ -82,19 +82,19 @@ pub fn empty(file: &mut File) -> Result<(), HttpError> {
 
 /// One of the requests that write a blob. `Content-Length` is the body's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Put {
+pub(crate) struct Put {
     /// Where to.
-    pub uri: StorageUri,
+    pub(crate) uri: StorageUri,
     /// All but `Content-Length`.
-    pub headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'static str, String)>,
     /// First and last byte but one of the text.
-    pub bytes: std::ops::Range<usize>,
+    pub(crate) bytes: std::ops::Range<usize>,
 }
 
 /// The requests that write a text of this length, in order. A page blob's text must have been padded.
 ///
 /// A page blob is made anew each time: that gives it its new length.
-pub fn puts(uri: &StorageUri, kind: BlobKind, length: usize) -> Vec<Put> {
+pub(crate) fn puts(uri: &StorageUri, kind: BlobKind, length: usize) -> Vec<Put> {
     let put = |uri: StorageUri, headers: &[(&'static str, String)], bytes| {
         // Storage doesn't look at the date of a signed URI; this is the form that WALinuxAgent sends.
         let common = [("x-ms-version", VERSION.to_owned()), ("x-ms-date", time::now_seconds())];
@@ -117,12 +117,12 @@ pub fn puts(uri: &StorageUri, kind: BlobKind, length: usize) -> Vec<Put> {
 }
 
 /// Fills a text up with spaces to whole pages, which readers of JSON pass over.
-pub fn pad(text: &mut Vec<u8>) {
+pub(crate) fn pad(text: &mut Vec<u8>) {
     text.resize(text.len().next_multiple_of(PAGE), b' ');
 }
 
 /// What went wrong with a blob, for a log or a status: its host and path, never its query.
-pub fn failure(uri: &StorageUri, error: &HttpError) -> String {
+pub(crate) fn failure(uri: &StorageUri, error: &HttpError) -> String {
     let clock = match error {
         HttpError::Tls(_) if time::unix_seconds() < PLAUSIBLE => {
             format!("; the clock says {}", time::now_seconds())

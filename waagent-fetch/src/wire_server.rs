@@ -11,13 +11,13 @@ use crate::xml;
 
 /// The platform, as one round sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct WireServer<'a> {
+pub(crate) struct WireServer<'a> {
     client: &'a Client,
 }
 
 /// What vmSettings came to.
 #[derive(Debug)]
-pub enum VmSettingsAnswer {
+pub(crate) enum VmSettingsAnswer {
     /// New ones, with their ETag.
     New(String, Vec<u8>),
     /// As before.
@@ -28,12 +28,12 @@ pub enum VmSettingsAnswer {
 
 impl<'a> WireServer<'a> {
     /// Over this client.
-    pub fn new(client: &'a Client) -> Self {
+    pub(crate) fn new(client: &'a Client) -> Self {
         Self { client }
     }
 
     /// Does the platform speak our version of the protocol?
-    pub fn speaks_our_version(self) -> Result<bool, Failure> {
+    pub(crate) fn speaks_our_version(self) -> Result<bool, Failure> {
         let what = "versions of the WireServer";
         let response = self.send(what, Target::WireServer, "/?comp=versions", &Request::get())?;
         let root = xml::parse(&response.body, "Versions")
@@ -45,19 +45,19 @@ impl<'a> WireServer<'a> {
     }
 
     /// The goal state's bytes.
-    pub fn goal_state(self) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn goal_state(self) -> Result<Vec<u8>, Failure> {
         let request = versioned(Request::get()).limit(SMALL);
         Ok(self.send("goal state", Target::WireServer, "/machine/?comp=goalstate", &request)?.body)
     }
 
     /// A part of the goal state, by the URI that names it.
-    pub fn part(self, what: &str, uri: &str, limit: u64) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn part(self, what: &str, uri: &str, limit: u64) -> Result<Vec<u8>, Failure> {
         let uri = self.own(what, uri)?;
         Ok(self.send(what, uri.target, &uri.path, &versioned(Request::get()).limit(limit))?.body)
     }
 
     /// Something that is sealed for our transport certificate.
-    pub fn sealed(
+    pub(crate) fn sealed(
         self,
         what: &str,
         uri: &str,
@@ -75,7 +75,7 @@ impl<'a> WireServer<'a> {
     }
 
     /// vmSettings, unless they are still those of this ETag.
-    pub fn vm_settings(
+    pub(crate) fn vm_settings(
         self,
         ids: &Identity,
         etag: Option<&str>,
@@ -108,12 +108,12 @@ impl<'a> WireServer<'a> {
     }
 
     /// Tells how provisioning is. Gives the status code, whatever it is.
-    pub fn health(self, report: &str) -> Result<Response, Failure> {
+    pub(crate) fn health(self, report: &str) -> Result<Response, Failure> {
         self.post("health report", "/machine?comp=health", report)
     }
 
     /// Tells the fingerprint of the host key. Gives the status code, whatever it is.
-    pub fn role_properties(self, properties: &str) -> Result<Response, Failure> {
+    pub(crate) fn role_properties(self, properties: &str) -> Result<Response, Failure> {
         self.post("role properties", "/machine?comp=roleProperties", properties)
     }
 
@@ -147,12 +147,12 @@ fn versioned(request: Request<'_>) -> Request<'_> {
 }
 
 /// The version of the wire protocol that we speak.
-pub const VERSION: &str = "2012-11-30";
+pub(crate) const VERSION: &str = "2012-11-30";
 /// Goal state, environment, shared configuration, in bytes.
-pub const SMALL: u64 = 1 << 20;
+pub(crate) const SMALL: u64 = 1 << 20;
 /// ExtensionsConfig and vmSettings.
-pub const LARGE: u64 = 8 << 20;
+pub(crate) const LARGE: u64 = 8 << 20;
 /// Certificates.
-pub const SEALED: u64 = 6 << 20;
+pub(crate) const SEALED: u64 = 6 << 20;
 const SEALED_TIME: Duration = Duration::from_secs(60);
 const VM_SETTINGS_TIME: Duration = Duration::from_secs(10);

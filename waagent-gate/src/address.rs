@@ -11,7 +11,7 @@ use waagent_common::place::Place;
 use waagent_common::gate::protocol::Target;
 
 /// Instance metadata; no configuration moves it.
-pub const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+pub(crate) const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// The addresses of the targets, as `net/endpoint.json` says now.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Addresses {
     /// The address of a target; none where the document names one that isn't allowed.
     ///
     /// The document is read anew when its file has changed; a missing or damaged one means the well-known address.
-    pub fn of(&mut self, target: Target) -> Option<SocketAddrV4> {
+    pub(crate) fn of(&mut self, target: Target) -> Option<SocketAddrV4> {
         let address = match target {
             Target::Imds => Some(IMDS),
             Target::WireServer | Target::HostGaPlugin => self.wireserver(),

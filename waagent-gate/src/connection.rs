@@ -19,7 +19,7 @@ use crate::address::Addresses;
 
 /// A peer that was accepted, until it has its answer.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     peer: OwnedFd,
     stage: Stage,
     deadline: Instant,
@@ -37,12 +37,12 @@ enum Stage {
 
 impl Connection {
     /// A peer that may ask.
-    pub fn new(peer: OwnedFd, now: Instant) -> Self {
+    pub(crate) fn new(peer: OwnedFd, now: Instant) -> Self {
         Self { peer, stage: Stage::Asking, deadline: now + REQUEST_TIME }
     }
 
     /// What to wait for.
-    pub fn awaited(&self) -> (BorrowedFd<'_>, PollFlags) {
+    pub(crate) fn awaited(&self) -> (BorrowedFd<'_>, PollFlags) {
         match &self.stage {
             Stage::Asking | Stage::Over => (self.peer.as_fd(), PollFlags::POLLIN),
             Stage::Connecting(socket, _) => (socket.as_fd(), PollFlags::POLLOUT),
@@ -50,17 +50,17 @@ impl Connection {
     }
 
     /// When waiting ends.
-    pub fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
 
     /// Has it got its answer, or gone away?
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
     }
 
     /// Goes on after what was awaited has happened.
-    pub fn advance(&mut self, addresses: &mut Addresses, now: Instant) {
+    pub(crate) fn advance(&mut self, addresses: &mut Addresses, now: Instant) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Asking => self.asked(addresses, now),
             Stage::Connecting(socket, target) => {
@@ -73,7 +73,7 @@ impl Connection {
     }
 
     /// Gives up when the time has come.
-    pub fn expire(&mut self, now: Instant) {
+    pub(crate) fn expire(&mut self, now: Instant) {
         if now < self.deadline {
             return;
         }
@@ -121,7 +121,7 @@ impl Connection {
 }
 
 /// One byte to a peer, which may have gone away: then nobody misses it.
-pub fn answer(peer: BorrowedFd<'_>, answer: Answer) {
+pub(crate) fn answer(peer: BorrowedFd<'_>, answer: Answer) {
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
     let _unheard = send(peer.as_raw_fd(), &[answer.byte()], flags);
 }

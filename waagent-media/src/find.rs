@@ -19,13 +19,13 @@ use super::args::Named;
 use crate::medium::{self, Content, Medium};
 
 /// The file that everything is about.
-pub const OVF: &str = "ovf-env.xml";
+pub(crate) const OVF: &str = "ovf-env.xml";
 /// Its largest size, in bytes: real ones have below 200 KiB.
-pub const MAX_OVF: u64 = 1 << 20;
+pub(crate) const MAX_OVF: u64 = 1 << 20;
 /// Custom data as a file of its own.
-pub const CUSTOM_DATA: &str = "CustomData.bin";
+pub(crate) const CUSTOM_DATA: &str = "CustomData.bin";
 /// What System Center Virtual Machine Manager puts beside.
-pub const SCVMM: &str = "linuxosconfiguration.xml";
+pub(crate) const SCVMM: &str = "linuxosconfiguration.xml";
 /// SCSI type of CD and DVD drives (include/scsi/scsi_proto.h).
 const TYPE_ROM: &str = "5";
 /// Where PID 1 mounts a FAT medium.
@@ -37,15 +37,15 @@ pub struct Found {
     /// Device node, or image.
     pub device: PathBuf,
     /// `udf`, `iso9660`, `vfat`.
-    pub file_system: String,
+    pub(crate) file_system: String,
     /// Volume label.
-    pub label: String,
+    pub(crate) label: String,
     /// `ovf-env.xml`.
-    pub ovf: Secret<Vec<u8>>,
+    pub(crate) ovf: Secret<Vec<u8>>,
     /// Custom data as a file of its own.
-    pub custom_data: Option<Secret<Vec<u8>>>,
+    pub(crate) custom_data: Option<Secret<Vec<u8>>>,
     /// System Center's configuration is there too.
-    pub scvmm: bool,
+    pub(crate) scvmm: bool,
 }
 
 /// Why there is nothing to keep.
@@ -69,7 +69,7 @@ pub fn nodes() -> Vec<PathBuf> {
 }
 
 /// All drives, if udev is done with them.
-pub fn settled(changes: &Changes) -> Result<Vec<Candidate>, Missing> {
+pub(crate) fn settled(changes: &Changes) -> Result<Vec<Candidate>, Missing> {
     let candidates = candidates(Path::new("/sys"), Path::new("/dev"));
     match candidates.iter().find(|candidate| !changes.is_settled(&candidate.number)) {
         Some(fresh) => Err(Missing::Unsettled(unreadable(&fresh.node, "udev isn't done with it"))),
@@ -108,7 +108,7 @@ pub fn among(place: &Place, candidates: &[Candidate]) -> Result<Found, Missing> 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Its device node.
-    pub node: PathBuf,
+    pub(crate) node: PathBuf,
     /// `major:minor`, as sysfs has it.
     number: String,
 }

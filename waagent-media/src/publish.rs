@@ -90,7 +90,7 @@ fn leave(
 }
 
 /// The document after the copies are gone; what was read stays on record.
-pub fn released(place: &Place, sandbox: &Sandbox) -> Result<(), Fault> {
+pub(crate) fn released(place: &Place, sandbox: &Sandbox) -> Result<(), Fault> {
     let before = match Document::<Media>::read_if_there(place) {
         Ok(before) => before,
         Err(fault) if fault.exit == Exit::Data => None,

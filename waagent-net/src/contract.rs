@@ -13,7 +13,7 @@ const PROTOCOL: &str = "WireProtocol";
 const MAX: u64 = 64;
 
 /// Writes `WireServerEndpoint` and `Protocol`, without a newline as readers expect, where they differ.
-pub fn write(place: &Place, endpoint: &Endpoint) -> Result<Written, Fault> {
+pub(crate) fn write(place: &Place, endpoint: &Endpoint) -> Result<Written, Fault> {
     let mut written = Written::Unchanged;
     for (path, text) in files(place, endpoint) {
         if durable::read_bounded(&path, MAX).is_ok_and(|bytes| bytes == text.as_bytes()) {

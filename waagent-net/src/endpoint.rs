@@ -12,17 +12,17 @@ use crate::route::Routes;
 
 /// An endpoint, what it was made from, and what is odd about that.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// For `net/endpoint.json`.
-    pub body: Endpoint,
+    pub(crate) body: Endpoint,
     /// Digests of leases, route and configuration: of what they say, since their files change with each renewal.
-    pub inputs: Inputs,
+    pub(crate) inputs: Inputs,
     /// An address that was refused.
-    pub refused: Option<String>,
+    pub(crate) refused: Option<String>,
 }
 
 /// Looks at leases, routes and configuration.
-pub fn find(place: &Place, config: &Config) -> Finding {
+pub(crate) fn find(place: &Place, config: &Config) -> Finding {
     let dhcp = config.text(TextKey::ProtocolEndpointDiscovery) == "dhcp";
     let leases = if dhcp { files::read(place) } else { Vec::new() };
     let routes = Routes::read();
@@ -32,7 +32,7 @@ pub fn find(place: &Place, config: &Config) -> Finding {
 }
 
 /// The last known address for a time when no network is up: that of the document, if it may still be used.
-pub fn known(place: &Place, config: &Config) -> (Ipv4Addr, Option<Document<Endpoint>>) {
+pub(crate) fn known(place: &Place, config: &Config) -> (Ipv4Addr, Option<Document<Endpoint>>) {
     match Document::<Endpoint>::read_if_there(place) {
         Ok(Some(document)) if Endpoint::may_be(document.body.address, &config.allowed_endpoints()) => {
             (document.body.address, Some(document))

@@ -17,7 +17,7 @@ const HEADER: usize = 16;
 const NAME: u16 = 3;
 
 /// Number and name of each interface.
-pub fn names() -> nix::Result<BTreeMap<u32, String>> {
+pub(crate) fn names() -> nix::Result<BTreeMap<u32, String>> {
     let question = Message { kind: GET_LINK, flags: DUMP, body: vec![0; HEADER] };
     let links = Socket::open(SockProtocol::NetlinkRoute)?.dump(&question, NEW_LINK)?;
     Ok(links.iter().filter_map(|link| name(link)).collect())

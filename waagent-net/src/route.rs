@@ -15,7 +15,7 @@ const GATEWAY: u32 = 2;
 
 /// What the routing table tells.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Routes {
+pub(crate) struct Routes {
     rows: Vec<Row>,
 }
 
@@ -30,7 +30,7 @@ struct Row {
 
 impl Routes {
     /// Reads the table; one that can't be read counts as empty.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         match read_bounded(Path::new(ROUTES), MAX) {
             Ok(bytes) => Self::parse(&String::from_utf8_lossy(&bytes)),
             Err(fault) => {
@@ -41,19 +41,19 @@ impl Routes {
     }
 
     /// Columns by the header's names; a row that makes no sense isn't there.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut lines = text.lines();
         let header: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
         Self { rows: lines.filter_map(|line| row(&header, line)).collect() }
     }
 
     /// Is there a route to exactly this address?
-    pub fn lead_to(&self, address: Ipv4Addr) -> bool {
+    pub(crate) fn lead_to(&self, address: Ipv4Addr) -> bool {
         self.rows.iter().any(|row| row.destination == address && row.mask == Ipv4Addr::BROADCAST)
     }
 
     /// The interface of the default route with the lowest metric, the first among equals.
-    pub fn primary(&self) -> Option<&str> {
+    pub(crate) fn primary(&self) -> Option<&str> {
         let default = |row: &&Row| {
             row.destination.is_unspecified() && row.mask.is_unspecified() && row.flags & GATEWAY != 0
         };

@@ -9,21 +9,21 @@ use waagent_common::text::shown;
 
 /// A line of passwd(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// Login name.
-    pub name: String,
+    pub(crate) name: String,
     /// User number.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// Number of its primary group.
-    pub gid: u32,
+    pub(crate) gid: u32,
     /// Home, as the file has it (not below a scratch root).
-    pub home: PathBuf,
+    pub(crate) home: PathBuf,
     /// Login shell.
-    pub shell: String,
+    pub(crate) shell: String,
 }
 
 /// The account of that name, if this machine itself has one.
-pub fn account(place: &Place, name: &str) -> Option<Account> {
+pub(crate) fn account(place: &Place, name: &str) -> Option<Account> {
     text(place, "/etc/passwd").lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         let [found, _, uid, gid, _, home, shell] = fields.as_slice() else { return None };
@@ -40,7 +40,7 @@ pub fn account(place: &Place, name: &str) -> Option<Account> {
 
 impl Account {
     /// Why it is no account of a person: such accounts are nobody's to log in with.
-    pub fn oddity(&self, place: &Place) -> Option<String> {
+    pub(crate) fn oddity(&self, place: &Place) -> Option<String> {
         let ordinary = LoginDefs::read(place).uids();
         if !ordinary.contains(&self.uid) {
             let (first, last) = (ordinary.start(), ordinary.end());
@@ -68,7 +68,7 @@ fn is_login_shell(place: &Place, shell: &str) -> bool {
 
 /// Facts of login.defs(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoginDefs(String);
+pub(crate) struct LoginDefs(String);
 
 impl LoginDefs {
     /// Reads the file, or the vendor's copy where `/etc` has none.
@@ -79,23 +79,23 @@ impl LoginDefs {
 
     /// Numbers of ordinary users: never root's, whatever the file says, and useradd's own bounds where it says nothing,
     /// or nonsense.
-    pub fn uids(&self) -> RangeInclusive<u32> {
+    pub(crate) fn uids(&self) -> RangeInclusive<u32> {
         self.number("UID_MIN", 10).unwrap_or(1000).max(1)..=self.number("UID_MAX", 10).unwrap_or(60000)
     }
 
     /// Numbers of ordinary groups, likewise.
-    pub fn gids(&self) -> RangeInclusive<u32> {
+    pub(crate) fn gids(&self) -> RangeInclusive<u32> {
         self.number("GID_MIN", 10).unwrap_or(1000).max(1)..=self.number("GID_MAX", 10).unwrap_or(60000)
     }
 
     /// Mode of a new home, never wider than 0755.
-    pub fn home_mode(&self) -> u32 {
+    pub(crate) fn home_mode(&self) -> u32 {
         let from_umask = || self.number("UMASK", 8).map(|mask| 0o777 & !mask);
         self.number("HOME_MODE", 8).or_else(from_umask).unwrap_or(0o700) & 0o755
     }
 
     /// Rounds of SHA hashes, where the machine's owner asks for some.
-    pub fn sha_rounds(&self) -> Option<u32> {
+    pub(crate) fn sha_rounds(&self) -> Option<u32> {
         let asked =
             self.number("SHA_CRYPT_MIN_ROUNDS", 10).or_else(|| self.number("SHA_CRYPT_MAX_ROUNDS", 10));
         // The bounds of crypt(5).

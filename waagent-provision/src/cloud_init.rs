@@ -7,13 +7,13 @@ use waagent_common::durable::read_bounded;
 use waagent_common::place::Place;
 
 /// Has the stage ended that makes users and host keys?
-pub fn has_finished(place: &Place) -> bool {
+pub(crate) fn has_finished(place: &Place) -> bool {
     let result = fs::symlink_metadata(place.path("/run/cloud-init/result.json")).is_ok();
     result || status(place).is_some_and(|status| status.v1.init.finished.is_some())
 }
 
 /// What cloud-init itself reports as wrong, for our own status.
-pub fn errors(place: &Place) -> Vec<String> {
+pub(crate) fn errors(place: &Place) -> Vec<String> {
     let Some(status) = status(place) else { return Vec::new() };
     let mut errors = status.v1.init_local.errors;
     errors.extend(status.v1.init.errors);

@@ -17,13 +17,13 @@ pub fn start(to_console: bool) {
 }
 
 /// A finished step, in the log and on the console.
-pub fn info(text: &str) {
+pub(crate) fn info(text: &str) {
     log::info(text);
     write(text);
 }
 
 /// What was got over, in the log and on the console.
-pub fn warning(text: &str) {
+pub(crate) fn warning(text: &str) {
     log::warning(text);
     write(text);
 }

@@ -9,17 +9,17 @@ use waagent_common::tool::Tool;
 use crate::names::UserName;
 
 /// The program.
-pub const SSHD: &str = "/usr/sbin/sshd";
+pub(crate) const SSHD: &str = "/usr/sbin/sshd";
 /// How long it may take to look at its configuration.
-pub const LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const LIMIT: Duration = Duration::from_secs(15);
 
 /// What sshd itself says is in force for a user.
-pub struct Effective(String);
+pub(crate) struct Effective(String);
 
 impl Effective {
     /// `None` below a scratch root, whose included files sshd would look for in the machine's own, and where sshd
     /// can't say because its host keys or its folder aren't there yet.
-    pub fn ask(place: &Place, user: &str) -> Option<Self> {
+    pub(crate) fn ask(place: &Place, user: &str) -> Option<Self> {
         if !place.is_live() || !Path::new(SSHD).exists() {
             return None;
         }
@@ -29,12 +29,12 @@ impl Effective {
     }
 
     /// The value of this keyword (lower case).
-    pub fn value(&self, keyword: &str) -> Option<String> {
+    pub(crate) fn value(&self, keyword: &str) -> Option<String> {
         self.lines(keyword).next().map(str::to_owned)
     }
 
     /// All words of its lines.
-    pub fn values(&self, keyword: &str) -> Vec<String> {
+    pub(crate) fn values(&self, keyword: &str) -> Vec<String> {
         self.lines(keyword).flat_map(str::split_whitespace).map(str::to_owned).collect()
     }
 
@@ -44,7 +44,7 @@ impl Effective {
 }
 
 /// The files that sshd reads this user's keys from; none where sshd isn't there or can't say.
-pub fn authorized_keys_files(place: &Place, user: &UserName, home: &Path) -> Vec<PathBuf> {
+pub(crate) fn authorized_keys_files(place: &Place, user: &UserName, home: &Path) -> Vec<PathBuf> {
     let Some(effective) = Effective::ask(place, user.as_str()) else { return Vec::new() };
     let patterns = effective.value("authorizedkeysfile").unwrap_or_default();
     patterns

@@ -19,13 +19,13 @@ use crate::privileges;
 
 /// A folder at or below a home, held open.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     fd: OwnedFd,
     shown: PathBuf,
 }
 
 /// Works in the folder of a file below the home, as its user. Folders that are missing are made, 0700.
-pub fn in_folder_of<T>(
+pub(crate) fn in_folder_of<T>(
     pass: &Pass<'_>,
     account: &Account,
     file: &Path,
@@ -110,7 +110,7 @@ impl Folder {
     }
 
     /// Replaces a file in it whole and durably.
-    pub fn replace(&self, name: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    pub(crate) fn replace(&self, name: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(".waagent");
@@ -153,7 +153,7 @@ fn refused(path: &Path, error: Errno) -> Fault {
 }
 
 /// Finishes the home of a user that we made: a killed useradd leaves none, or one that root still owns.
-pub fn repair(pass: &mut Pass<'_>, account: &Account) -> Result<bool> {
+pub(crate) fn repair(pass: &mut Pass<'_>, account: &Account) -> Result<bool> {
     let home = pass.place.path(&account.home);
     let meta = match fs::symlink_metadata(&home) {
         Ok(meta) if meta.uid() == account.uid || !meta.is_dir() => return Ok(false),

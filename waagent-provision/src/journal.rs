@@ -12,12 +12,12 @@ use waagent_common::time;
 
 /// The journal of this pass, and where it is written.
 #[derive(Debug)]
-pub struct Journal<'a> {
+pub(crate) struct Journal<'a> {
     place: &'a Place,
     sandbox: &'a Sandbox,
     inputs: Inputs,
     /// What it says.
-    pub body: ProvisionJournal,
+    pub(crate) body: ProvisionJournal,
 }
 
 /// The journal that an earlier pass left. A damaged one is kept aside: the steps look at the system itself.
@@ -37,23 +37,28 @@ pub fn read(place: &Place) -> Result<Option<ProvisionJournal>> {
 }
 
 /// Had this step come to its end?
-pub fn is_done(journal: &ProvisionJournal, name: &str) -> bool {
+pub(crate) fn is_done(journal: &ProvisionJournal, name: &str) -> bool {
     journal.steps.iter().any(|step| step.name == name && step.state == JournalState::Done)
 }
 
 /// Is a password set that the medium gave?
-pub fn has_set_password(journal: &ProvisionJournal) -> bool {
+pub(crate) fn has_set_password(journal: &ProvisionJournal) -> bool {
     journal.password_given && is_done(journal, "password")
 }
 
 impl<'a> Journal<'a> {
     /// A journal that goes on with `body`.
-    pub fn new(place: &'a Place, sandbox: &'a Sandbox, inputs: Inputs, body: ProvisionJournal) -> Self {
+    pub(crate) fn new(
+        place: &'a Place,
+        sandbox: &'a Sandbox,
+        inputs: Inputs,
+        body: ProvisionJournal,
+    ) -> Self {
         Self { place, sandbox, inputs, body }
     }
 
     /// Notes which VM and boot this pass is of.
-    pub fn begin(&mut self, instance_id: &str) {
+    pub(crate) fn begin(&mut self, instance_id: &str) {
         let boot_id = boot_id();
         if self.body.boot_id != boot_id {
             self.body.waiting_since_s = None;
@@ -64,7 +69,7 @@ impl<'a> Journal<'a> {
 
     /// Remembers when this boot began to wait. Thirty minutes after the boot what still waits has failed; a wait that
     /// has only begun then gets five.
-    pub fn has_waited_too_long(&mut self) -> Result<bool> {
+    pub(crate) fn has_waited_too_long(&mut self) -> Result<bool> {
         let now = time::uptime().as_secs();
         let since = *self.body.waiting_since_s.get_or_insert(now);
         self.write()?;
@@ -72,17 +77,17 @@ impl<'a> Journal<'a> {
     }
 
     /// The state that a step was left in.
-    pub fn state(&self, name: &str) -> Option<JournalState> {
+    pub(crate) fn state(&self, name: &str) -> Option<JournalState> {
         self.body.steps.iter().find(|step| step.name == name).map(|step| step.state)
     }
 
     /// What a step came to.
-    pub fn detail(&self, name: &str) -> &str {
+    pub(crate) fn detail(&self, name: &str) -> &str {
         self.body.steps.iter().find(|step| step.name == name).map_or("", |step| step.detail.as_str())
     }
 
     /// Notes a step's new state, durably; nothing is written where it is the old one.
-    pub fn note(&mut self, name: &str, state: JournalState, detail: &str) -> Result<()> {
+    pub(crate) fn note(&mut self, name: &str, state: JournalState, detail: &str) -> Result<()> {
         let detail = cut(detail, 1024).to_owned();
         match self.body.steps.iter_mut().find(|step| step.name == name) {
             Some(step) => (step.state, step.detail) = (state, detail),
@@ -92,7 +97,7 @@ impl<'a> Journal<'a> {
     }
 
     /// Writes it durably, if it says anything new.
-    pub fn write(&self) -> Result<()> {
+    pub(crate) fn write(&self) -> Result<()> {
         documents::write(self.place, &self.body, &self.inputs, self.sandbox)?;
         Ok(())
     }

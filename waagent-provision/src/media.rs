@@ -18,15 +18,15 @@ use crate::reason::{self, Reason};
 
 /// The file's bytes, and where they are from.
 #[derive(Debug)]
-pub struct Input {
+pub(crate) struct Input {
     /// May hold the password.
-    pub bytes: Secret<Vec<u8>>,
+    pub(crate) bytes: Secret<Vec<u8>>,
     /// The scrubbed copy: the password is gone.
-    pub is_saved_copy: bool,
+    pub(crate) is_saved_copy: bool,
 }
 
 /// Finds the file. A pass that was begun goes on without the medium, which a reboot may have taken away.
-pub fn find(
+pub(crate) fn find(
     place: &Place,
     media: Option<&Document<Media>>,
     journal: Option<&ProvisionJournal>,
@@ -51,7 +51,7 @@ pub fn find(
 
 /// Might a drive hold what isn't in place? After a release, and where nobody has looked in this boot; `force`: whenever
 /// there is no copy.
-pub fn is_worth_a_look(media: Option<&Document<Media>>, force: bool) -> bool {
+pub(crate) fn is_worth_a_look(media: Option<&Document<Media>>, force: bool) -> bool {
     match media.map(|media| media.body.state) {
         Some(MediaState::Read) => false,
         None | Some(MediaState::Released) => true,
@@ -60,7 +60,7 @@ pub fn is_worth_a_look(media: Option<&Document<Media>>, force: bool) -> bool {
 }
 
 /// Has waagent-media look at the drive again, and waits for its answer. None comes where nobody starts it.
-pub fn look_again(place: &Place) -> Result<()> {
+pub(crate) fn look_again(place: &Place) -> Result<()> {
     let word = format!("{LOOK_AGAIN}{}\n", time::now_micros());
     let request = sha256(word.as_bytes());
     durable::write(&place.run(MEDIA_FLAG), word.as_bytes(), 0o644)?;
@@ -91,7 +91,7 @@ fn copy_of(place: &Place, media: &Media) -> Result<Input, StepError> {
 }
 
 /// Keeps the scrubbed copy, for deprovisioning, support tools and later passes.
-pub fn save(place: &Place, text: &str) -> Result<Option<String>> {
+pub(crate) fn save(place: &Place, text: &str) -> Result<Option<String>> {
     let Some(clean) = ovf::redact(text) else {
         return Ok(Some("ovf-env.xml couldn't be scrubbed, using no copy of it".to_owned()));
     };
@@ -104,7 +104,7 @@ pub fn save(place: &Place, text: &str) -> Result<Option<String>> {
 }
 
 /// Asks PID 1 to let waagent-media unlink the copy and eject the medium; only while there is a copy.
-pub fn release(place: &Place) -> Result<()> {
+pub(crate) fn release(place: &Place) -> Result<()> {
     if place.run("media/ovf-env.xml").exists() {
         durable::write(&place.run(MEDIA_FLAG), b"provisioning is finished\n", 0o644)?;
     }

@@ -4,11 +4,11 @@ use std::fmt;
 
 /// A user name that neither passwd(5), nor sudoers(5), nor a tool's command line can misread.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserName(String);
+pub(crate) struct UserName(String);
 
 /// A host name by RFC 1123, as long as the kernel takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostName(String);
+pub(crate) struct HostName(String);
 
 impl TryFrom<&str> for UserName {
     type Error = String;
@@ -36,17 +36,17 @@ impl TryFrom<&str> for UserName {
 
 impl UserName {
     /// The name itself.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Does sudoers(5) give the word a meaning of its own, so that a line which begins with it isn't about this user?
-    pub fn is_word_of_sudoers(&self) -> bool {
+    pub(crate) fn is_word_of_sudoers(&self) -> bool {
         SUDOERS_WORDS.contains(&self.0.as_str())
     }
 
     /// Would sudoers(5) take the word for an alias?
-    pub fn looks_like_an_alias(&self) -> bool {
+    pub(crate) fn looks_like_an_alias(&self) -> bool {
         self.0.starts_with(|c: char| c.is_ascii_uppercase())
             && self.0.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
     }
@@ -81,7 +81,7 @@ impl TryFrom<&str> for HostName {
 
 impl HostName {
     /// The name itself.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -10,7 +10,7 @@ use crate::steps::certificates::{Lookup, look_up};
 use crate::steps::shadow::{self, Field};
 
 /// What isn't there.
-pub fn lacking(place: &Place, plan: &Plan) -> Result<Vec<StepError>> {
+pub(crate) fn lacking(place: &Place, plan: &Plan) -> Result<Vec<StepError>> {
     let mut errors = Vec::new();
     let is_set = || Ok::<_, anyhow::Error>(shadow::field(place, plan.user.as_str())? == Field::Usable);
     if matches!(plan.password, NewPassword::SetEarlier) && (plan.account.is_none() || !is_set()?) {
@@ -30,7 +30,7 @@ pub fn lacking(place: &Place, plan: &Plan) -> Result<Vec<StepError>> {
 }
 
 /// The password isn't kept anywhere.
-pub fn password() -> StepError {
+pub(crate) fn password() -> StepError {
     let text = "the password is on the provisioning DVD alone, and that is gone; attach it again, or set a password from \
                 the portal";
     reason::error("password", Reason::NoMedia, text)

@@ -17,34 +17,34 @@ use crate::reason::{self, Reason};
 
 /// What all steps see.
 #[derive(Debug)]
-pub struct Pass<'a> {
+pub(crate) struct Pass<'a> {
     /// The tree that is provisioned.
-    pub place: &'a Place,
+    pub(crate) place: &'a Place,
     /// The configuration.
-    pub config: &'a Config,
+    pub(crate) config: &'a Config,
     /// What is to be done.
-    pub plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
     /// How far it is.
-    pub journal: Journal<'a>,
+    pub(crate) journal: Journal<'a>,
     /// The marker names this VM: `--force` looks at everything again, but makes no new host keys.
-    pub is_marked: bool,
+    pub(crate) is_marked: bool,
     /// Files that were made: their SELinux labels are looked at in the end.
-    pub touched: Vec<PathBuf>,
+    pub(crate) touched: Vec<PathBuf>,
     /// What was got over.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// What went wrong.
-    pub errors: Vec<StepError>,
+    pub(crate) errors: Vec<StepError>,
     /// What a later pass waits for.
-    pub waits_for: Vec<String>,
+    pub(crate) waits_for: Vec<String>,
     /// The steps so far.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Exit status of the first error.
-    pub exit: Option<Exit>,
+    pub(crate) exit: Option<Exit>,
 }
 
 /// What a step came to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum StepOutcome {
+pub(crate) enum StepOutcome {
     /// Something was changed.
     Done(String),
     /// It was so already.
@@ -57,21 +57,21 @@ pub enum StepOutcome {
 
 /// One row of the table of steps.
 #[derive(Debug, Clone, Copy)]
-pub struct Row {
+pub(crate) struct Row {
     /// Its name in journal and status.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What the platform is told where it fails.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// Steps without which it makes no sense.
-    pub needs: &'static [&'static str],
+    pub(crate) needs: &'static [&'static str],
     /// The step itself.
-    pub run: fn(&mut Pass<'_>) -> Result<StepOutcome>,
+    pub(crate) run: fn(&mut Pass<'_>) -> Result<StepOutcome>,
 }
 
 impl Pass<'_> {
     /// Runs the steps in order. A failed one holds up only those that need it: an administrator with half an account
     /// at the console is better off than one with none.
-    pub fn run(&mut self, rows: &[Row]) -> Result<()> {
+    pub(crate) fn run(&mut self, rows: &[Row]) -> Result<()> {
         for row in rows {
             let start = Instant::now();
             let lacking = row.needs.iter().find(|need| self.has_failed(need));
@@ -88,23 +88,23 @@ impl Pass<'_> {
     }
 
     /// Did this step fail, or was it left out because another one failed?
-    pub fn has_failed(&self, name: &str) -> bool {
+    pub(crate) fn has_failed(&self, name: &str) -> bool {
         self.errors.iter().any(|error| error.step == name)
             || self.steps.iter().any(|step| step.name == name && step.state == StepState::HeldUp)
     }
 
     /// Had an earlier pass, or this one, finished this step?
-    pub fn was_done(&self, name: &str) -> bool {
+    pub(crate) fn was_done(&self, name: &str) -> bool {
         self.journal.state(name) == Some(JournalState::Done)
     }
 
     /// Did a pass of this instance make the user?
-    pub fn account_is_ours(&self) -> bool {
+    pub(crate) fn account_is_ours(&self) -> bool {
         self.journal.body.created_user.as_deref() == Some(self.plan.user.as_str())
     }
 
     /// The user's account as it is now.
-    pub fn account(&self) -> Result<Account> {
+    pub(crate) fn account(&self) -> Result<Account> {
         account(self.place, self.plan.user.as_str()).ok_or_else(|| {
             let text = format!("user '{}' isn't in /etc/passwd", self.plan.user);
             waagent_common::fault::Fault::new(Exit::Os, text).into()
@@ -112,7 +112,7 @@ impl Pass<'_> {
     }
 
     /// Notes what was got over, in log and status.
-    pub fn warn(&mut self, text: String) {
+    pub(crate) fn warn(&mut self, text: String) {
         console::warning(&text);
         self.warnings.push(text);
     }

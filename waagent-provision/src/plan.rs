@@ -22,36 +22,36 @@ use crate::{effective_sshd, journal};
 
 /// What is going to be done. Made of what the platform asks for, the configuration, and the accounts that are there.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The machine's name.
-    pub host_name: HostName,
+    pub(crate) host_name: HostName,
     /// The user's name.
-    pub user: UserName,
+    pub(crate) user: UserName,
     /// The account, where the machine has it already.
-    pub account: Option<Account>,
+    pub(crate) account: Option<Account>,
     /// Where its home is, or will be.
-    pub home: PathBuf,
+    pub(crate) home: PathBuf,
     /// A group of its name that is there without it: its primary group then.
-    pub group: Option<u32>,
+    pub(crate) group: Option<u32>,
     /// Its password.
-    pub password: NewPassword,
+    pub(crate) password: NewPassword,
     /// sshd's password logins: forbid, allow, or leave them as the image has them.
-    pub password_login: Option<bool>,
+    pub(crate) password_login: Option<bool>,
     /// Keys for logging in.
-    pub keys: Vec<WantedKey>,
+    pub(crate) keys: Vec<WantedKey>,
     /// Private keys to be copied into the home.
-    pub key_pairs: Vec<WantedPair>,
+    pub(crate) key_pairs: Vec<WantedPair>,
     /// Custom data, decoded if the configuration says so.
-    pub custom_data: Option<Secret<Vec<u8>>>,
+    pub(crate) custom_data: Option<Secret<Vec<u8>>>,
     /// May extensions run?
-    pub guest_agent: bool,
+    pub(crate) guest_agent: bool,
     /// What was got over.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The user's password.
 #[derive(Debug)]
-pub enum NewPassword {
+pub(crate) enum NewPassword {
     /// None is asked for.
     None,
     /// This one.
@@ -62,16 +62,16 @@ pub enum NewPassword {
 
 /// A key for logging in, and the file that it goes to.
 #[derive(Debug, Clone)]
-pub struct WantedKey {
+pub(crate) struct WantedKey {
     /// The file.
-    pub target: Target,
+    pub(crate) target: Target,
     /// The key, or the certificate that holds it.
-    pub source: KeySource,
+    pub(crate) source: KeySource,
 }
 
 /// Where a key comes from.
 #[derive(Debug, Clone)]
-pub enum KeySource {
+pub(crate) enum KeySource {
     /// The medium.
     Value(PublicKey),
     /// A certificate that the platform sends over the network.
@@ -80,16 +80,16 @@ pub enum KeySource {
 
 /// A private key to be copied into the home.
 #[derive(Debug, Clone)]
-pub struct WantedPair {
+pub(crate) struct WantedPair {
     /// The file of the private key.
-    pub target: Target,
+    pub(crate) target: Target,
     /// Whose key.
-    pub thumbprint: Thumbprint,
+    pub(crate) thumbprint: Thumbprint,
 }
 
 /// A file that may hold the user's keys.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Target {
+pub(crate) enum Target {
     /// Below the home; relative, at least one folder down.
     InHome(PathBuf),
     /// One of sshd's own files for this user.
@@ -108,14 +108,14 @@ impl Target {
 
 impl NewPassword {
     /// Is, or was, a password asked for?
-    pub fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         !matches!(self, Self::None)
     }
 }
 
 impl Plan {
     /// Judges everything, knowing what a pass before this one has done.
-    pub fn make(
+    pub(crate) fn make(
         ovf: Ovf,
         config: &Config,
         place: &Place,
@@ -160,7 +160,7 @@ impl Plan {
     }
 
     /// By which a later pass, perhaps of a newer version, knows the same plan; no secret goes into it.
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let login = match self.password_login {
             None => "None",
             Some(true) => "Some(true)",

@@ -11,7 +11,7 @@ use crate::steps::shadow::{self, Field};
 use crate::{journal, media, steps};
 
 /// A line per step.
-pub fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>) -> String {
+pub(crate) fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>) -> String {
     let is_marked = run.is_marked();
     let mut text = if is_marked {
         format!("would look at all steps of VM {} again, which is provisioned:\n", run.id)

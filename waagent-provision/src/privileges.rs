@@ -41,7 +41,7 @@ pub fn host_name_is_settled() -> Result<(), Fault> {
 }
 
 /// Reads what only another program's user may read.
-pub fn over_file_modes<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+pub(crate) fn over_file_modes<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     take_up(OVERRIDE)?;
     let result = read();
     lay_down(OVERRIDE)?;
@@ -50,7 +50,7 @@ pub fn over_file_modes<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, 
 
 /// Works on files with this user's rights and no other: what is made is the user's from its creation, and what only
 /// root may touch stays untouched, whatever links lie in the way.
-pub fn as_user<T>(uid: u32, gid: u32, work: impl FnOnce() -> T) -> Result<T, Fault> {
+pub(crate) fn as_user<T>(uid: u32, gid: u32, work: impl FnOnce() -> T) -> Result<T, Fault> {
     let groups = getgroups().map_err(|e| refused("ask for the groups", e))?;
     setgroups(&[]).map_err(|e| refused("leave the groups", e))?;
     let entered = switch(uid, gid);

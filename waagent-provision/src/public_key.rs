@@ -8,7 +8,7 @@ use openssl::pkey::{Id, PKey, Public};
 
 /// A public key of a type that sshd takes and Azure or a token makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey {
+pub(crate) struct PublicKey {
     kind: &'static str,
     blob: Vec<u8>,
     comment: String,
@@ -16,7 +16,7 @@ pub struct PublicKey {
 
 impl PublicKey {
     /// From one OpenSSH line, or the form of RFC 4716.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.starts_with("---- BEGIN SSH2 PUBLIC KEY") {
             return rfc4716(text);
@@ -36,7 +36,7 @@ impl PublicKey {
     }
 
     /// From a certificate's public key, which OpenSSL has parsed.
-    pub fn from_certificate(key: &PKey<Public>) -> Result<Self> {
+    pub(crate) fn from_certificate(key: &PKey<Public>) -> Result<Self> {
         let (kind, blob) = match key.id() {
             Id::RSA => {
                 let rsa = key.rsa()?;
@@ -53,23 +53,23 @@ impl PublicKey {
     }
 
     /// `ssh-rsa`, `ssh-ed25519` ...
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         self.kind
     }
 
     /// The key in base64, by which two lines are the same key.
-    pub fn base64(&self) -> String {
+    pub(crate) fn base64(&self) -> String {
         STANDARD.encode(&self.blob)
     }
 
     /// The line of an `authorized_keys` file, without its end.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let gap = if self.comment.is_empty() { "" } else { " " };
         format!("{} {}{gap}{}", self.kind, self.base64(), self.comment)
     }
 
     /// `SHA256:...`, as ssh-keygen(1) shows it.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         format!("SHA256:{}", STANDARD_NO_PAD.encode(openssl::sha::sha256(&self.blob)))
     }
 }

@@ -1,17 +1,17 @@
 //! What the platform is told of what went wrong.
 
 use nix::errno::Errno;
-pub use waagent_common::documents::ProvisionReason as Reason;
+pub(crate) use waagent_common::documents::ProvisionReason as Reason;
 use waagent_common::documents::StepError;
 use waagent_common::fault::errno_of;
 
 /// One error of one step.
-pub fn error(step: &str, reason: Reason, text: impl Into<String>) -> StepError {
+pub(crate) fn error(step: &str, reason: Reason, text: impl Into<String>) -> StepError {
     StepError { step: step.to_owned(), reason, text: text.into() }
 }
 
 /// A more telling reason than the step's own, where the kernel's error gives one.
-pub fn refined(reason: Reason, error: &anyhow::Error) -> Reason {
+pub(crate) fn refined(reason: Reason, error: &anyhow::Error) -> Reason {
     match errno_of(error) {
         Some(Errno::EROFS) => Reason::ReadOnly,
         Some(Errno::ENOSPC) => Reason::NoSpace,

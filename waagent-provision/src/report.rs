@@ -8,7 +8,7 @@ use waagent_common::time;
 const MAX: usize = 3000;
 
 /// The report of a failure; its first error is the reason, the others are told with it.
-pub fn error(errors: &[StepError], vm_id: &str) -> String {
+pub(crate) fn error(errors: &[StepError], vm_id: &str) -> String {
     let Some(first) = errors.first() else { return String::new() };
     let details: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.step, error.text)).collect();
     let detail = one_line(&details.join("; "), MAX / 2);

@@ -41,7 +41,7 @@ pub enum Hope {
 
 impl Run<'_> {
     /// Is this VM provisioned?
-    pub fn is_marked(&self) -> bool {
+    pub(crate) fn is_marked(&self) -> bool {
         Marker::read(self.place, &self.id) == Marker::Same
     }
 
@@ -75,7 +75,7 @@ impl Run<'_> {
     }
 
     /// Tells that it is done, then asks for the medium's copy to be removed.
-    pub fn end(&self, status: ProvisionStatus) -> Result<bool> {
+    pub(crate) fn end(&self, status: ProvisionStatus) -> Result<bool> {
         let written = status::write(self.place, status, &self.sources.inputs, self.sandbox)?;
         media::release(self.place)?;
         if self.config.switch(SwitchKey::LogsConsole) {

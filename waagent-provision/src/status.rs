@@ -26,9 +26,9 @@ use crate::steps::host_keys;
 #[derive(Debug)]
 pub struct Sources {
     /// The medium's document.
-    pub media: Option<Document<Media>>,
+    pub(crate) media: Option<Document<Media>>,
     /// The unsealed certificates' document.
-    pub certificates: Option<Document<Certificates>>,
+    pub(crate) certificates: Option<Document<Certificates>>,
     /// Names and digests of both, and of the configuration.
     pub inputs: Inputs,
 }
@@ -69,7 +69,7 @@ pub fn blank(place: &Place, id: &InstanceId, agent: ProvisioningAgent) -> Provis
 }
 
 /// Fills in the machine's host keys.
-pub fn add_host_keys(status: &mut ProvisionStatus, place: &Place, config: &Config) {
+pub(crate) fn add_host_keys(status: &mut ProvisionStatus, place: &Place, config: &Config) {
     let asked = config.text(TextKey::ProvisioningSshHostKeyPairType);
     status.host_keys = host_keys::fingerprints(place);
     let chosen = status.host_keys.iter().find(|key| key.key_type == asked).or(status.host_keys.first());
@@ -78,7 +78,7 @@ pub fn add_host_keys(status: &mut ProvisionStatus, place: &Place, config: &Confi
 }
 
 /// Fills in what a pass came to.
-pub fn add_pass(status: &mut ProvisionStatus, pass: &Pass<'_>) {
+pub(crate) fn add_pass(status: &mut ProvisionStatus, pass: &Pass<'_>) {
     let name = pass.plan.user.as_str();
     status.user = account(pass.place, name).map(|account| ProvisionedUser {
         name: name.to_owned(),
@@ -95,19 +95,19 @@ pub fn add_pass(status: &mut ProvisionStatus, pass: &Pass<'_>) {
 }
 
 /// Provisioned, now or before.
-pub fn ready(status: &mut ProvisionStatus, outcome: ProvisionOutcome) {
+pub(crate) fn ready(status: &mut ProvisionStatus, outcome: ProvisionOutcome) {
     status.state = ProvisionState::Ready;
     status.outcome = outcome;
 }
 
 /// Something isn't there yet.
-pub fn waiting(status: &mut ProvisionStatus) {
+pub(crate) fn waiting(status: &mut ProvisionStatus) {
     status.state = ProvisionState::Provisioning;
     status.outcome = ProvisionOutcome::Waiting;
 }
 
 /// Failed, and a later pass of this boot may come right: the platform goes on waiting.
-pub fn held_up(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
+pub(crate) fn held_up(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
     errors.truncate(64);
     waiting(status);
     status.reason = errors.first().map(|error| error.reason);
@@ -116,7 +116,7 @@ pub fn held_up(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
 }
 
 /// Failed, for this boot.
-pub fn failed(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
+pub(crate) fn failed(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
     errors.truncate(64);
     status.state = ProvisionState::Failed;
     status.outcome = ProvisionOutcome::Failed;
@@ -126,7 +126,12 @@ pub fn failed(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
 }
 
 /// Writes it, unless it says what the last one said: times alone are no news.
-pub fn write(place: &Place, mut status: ProvisionStatus, inputs: &Inputs, sandbox: &Sandbox) -> Result<bool> {
+pub(crate) fn write(
+    place: &Place,
+    mut status: ProvisionStatus,
+    inputs: &Inputs,
+    sandbox: &Sandbox,
+) -> Result<bool> {
     // A damaged predecessor is replaced.
     if let Ok(Some(old)) = Document::<ProvisionStatus>::read_if_there(place) {
         take_over_warnings(&mut status, &old.body);

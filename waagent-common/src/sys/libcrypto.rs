@@ -28,25 +28,21 @@ pub(super) fn elements<T>(stack: *const OPENSSL_STACK) -> impl Iterator<Item = N
     (0..count).filter_map(move |index| NonNull::new(unsafe { OPENSSL_sk_value(stack, index) }.cast()))
 }
 
-/// What libcrypto had queued.
-pub(super) struct Errors {
-    /// The reasons, first cause first, for people; empty where it gave none.
-    pub(super) text: String,
-    /// No provider has the algorithm that was asked for.
-    pub(super) is_unsupported: bool,
+/// The reasons that libcrypto has queued, first cause first; its queue is empty afterwards.
+pub(super) fn errors() -> String {
+    errors_seen(|_| {})
 }
 
-/// The errors that libcrypto has queued; its queue is empty afterwards.
-pub(super) fn errors() -> Errors {
+/// The same; `see` is shown the number of each reason (`ERR_GET_REASON`).
+pub(super) fn errors_seen(mut see: impl FnMut(c_int)) -> String {
     let mut reasons: Vec<String> = Vec::new();
-    let mut is_unsupported = false;
     loop {
         // SAFETY: no arguments; takes one error off this thread's queue.
         let code = unsafe { ERR_get_error() };
         if code == 0 {
-            return Errors { text: reasons.join(", "), is_unsupported };
+            return reasons.join(", ");
         }
-        is_unsupported |= ERR_GET_REASON(code) == ERR_R_UNSUPPORTED;
+        see(ERR_GET_REASON(code));
         // SAFETY: any code may be asked for; the result is null or a static C string.
         let reason = unsafe { ERR_reason_error_string(code) };
         if !reason.is_null() && reasons.len() < 4 {
@@ -55,9 +51,6 @@ pub(super) fn errors() -> Errors {
         }
     }
 }
-
-/// `ERR_R_UNSUPPORTED` of `openssl/err.h`, which is the same in all its libraries.
-const ERR_R_UNSUPPORTED: c_int = 268 | (0x2 << 18);
 
 pub(super) fn forget_errors() {
     // SAFETY: no arguments; empties this thread's queue.

@@ -18,13 +18,13 @@ pub trait Blocks {
 
 /// A run of bytes of an open disk.
 #[derive(Debug, Clone, Copy)]
-pub struct Region<'a> {
+pub(crate) struct Region<'a> {
     /// The disk.
-    pub file: &'a File,
+    pub(crate) file: &'a File,
     /// Where the run begins, in bytes.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// How long it is, in bytes.
-    pub length: u64,
+    pub(crate) length: u64,
 }
 
 impl Blocks for Region<'_> {

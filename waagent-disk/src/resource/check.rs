@@ -22,7 +22,7 @@ const CORRECTED: i32 = 1;
 
 /// Repairs what can be repaired without a question; otherwise says what is wrong. What others made isn't touched, and
 /// other file systems than ext repair themselves when they are mounted.
-pub fn check(
+pub(crate) fn check(
     partition: &impl Blocks,
     child: &Child,
     file_system: FileSystem,

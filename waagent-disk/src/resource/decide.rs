@@ -50,7 +50,7 @@ pub struct BlankDisk {
 
 /// Which table it gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Layout {
+pub(crate) enum Layout {
     /// A new one.
     New,
     /// The platform's, of which only the type changes.
@@ -59,17 +59,17 @@ pub enum Layout {
 
 impl BlankDisk {
     /// Which table it gets.
-    pub const fn layout(&self) -> &Layout {
+    pub(crate) const fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// Which file system it gets.
-    pub const fn maker(&self) -> &'static Maker {
+    pub(crate) const fn maker(&self) -> &'static Maker {
         self.maker
     }
 
     /// Why it may be written.
-    pub fn why(&self) -> &str {
+    pub(crate) fn why(&self) -> &str {
         &self.why
     }
 }

@@ -20,22 +20,22 @@ const BY_NUMBER: &str = "/sys/dev/block";
 
 /// Number of a block device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Number {
+pub(crate) struct Number {
     /// First half.
-    pub major: u64,
+    pub(crate) major: u64,
     /// Second half.
-    pub minor: u64,
+    pub(crate) minor: u64,
 }
 
 impl Number {
     /// From `8:16`, as sysfs and mountinfo write it.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.trim().split_once(':')?;
         Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
     }
 
     /// Of an open device, or of a node.
-    pub fn of(meta: &fs::Metadata) -> Option<Self> {
+    pub(crate) fn of(meta: &fs::Metadata) -> Option<Self> {
         let is_block = meta.file_type().is_block_device();
         is_block.then(|| Self { major: major(meta.rdev()), minor: minor(meta.rdev()) })
     }
@@ -51,23 +51,23 @@ impl std::fmt::Display for Number {
 #[derive(Debug)]
 pub struct Disk {
     /// The kernel's name, `sdb`.
-    pub name: String,
+    pub(crate) name: String,
     /// Its device node.
-    pub node: PathBuf,
+    pub(crate) node: PathBuf,
     /// Its number.
-    pub number: Number,
+    pub(crate) number: Number,
     /// Size in bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Bytes in a sector.
-    pub sector: u64,
+    pub(crate) sector: u64,
     /// The vmbus channel that it was found on.
-    pub vmbus_id: Option<String>,
+    pub(crate) vmbus_id: Option<String>,
     /// Its LUN there.
-    pub lun: Option<u64>,
+    pub(crate) lun: Option<u64>,
     /// How it was found.
-    pub found_by: String,
+    pub(crate) found_by: String,
     /// Open for reading.
-    pub file: File,
+    pub(crate) file: File,
     /// What this process may open of it.
     pub round: Round,
     sys: PathBuf,
@@ -75,22 +75,22 @@ pub struct Disk {
 
 /// A partition that the kernel knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Child {
+pub(crate) struct Child {
     /// The kernel's name, `sdb1`.
-    pub name: String,
+    pub(crate) name: String,
     /// Its number.
-    pub number: Number,
+    pub(crate) number: Number,
     /// Where it begins, in bytes.
-    pub start: u64,
+    pub(crate) start: u64,
     /// How long it is, in bytes.
-    pub length: u64,
+    pub(crate) length: u64,
     /// Its number in the table.
-    pub partition: u32,
+    pub(crate) partition: u32,
 }
 
 impl Disk {
     /// Opens the node and asks the kernel about it. `file` was opened by who named the node, if anybody did.
-    pub fn open(node: &Path, file: Option<File>, found_by: &str) -> Result<Self, Fault> {
+    pub(crate) fn open(node: &Path, file: Option<File>, found_by: &str) -> Result<Self, Fault> {
         let refuse = |exit, why: String| Fault::new(exit, format!("cannot use '{}': {why}", node.display()));
         let file = match file {
             Some(file) => file,
@@ -131,27 +131,27 @@ impl Disk {
     }
 
     /// All of it.
-    pub fn whole(&self) -> Region<'_> {
+    pub(crate) fn whole(&self) -> Region<'_> {
         self.region(0, self.size)
     }
 
     /// A part of it.
-    pub fn region(&self, offset: u64, length: u64) -> Region<'_> {
+    pub(crate) fn region(&self, offset: u64, length: u64) -> Region<'_> {
         Region { file: &self.file, offset, length }
     }
 
     /// Is it write-protected?
-    pub fn is_read_only(&self) -> bool {
+    pub(crate) fn is_read_only(&self) -> bool {
         integer(&self.sys.join("ro")) == Some(1)
     }
 
     /// The partitions that the kernel knows, whatever their names are.
-    pub fn children(&self) -> Vec<Child> {
+    pub(crate) fn children(&self) -> Vec<Child> {
         children(&self.sys)
     }
 
     /// Device mapper, md and others that sit on the disk or a partition.
-    pub fn holders(&self) -> Vec<String> {
+    pub(crate) fn holders(&self) -> Vec<String> {
         let mut folders = vec![self.sys.join("holders")];
         folders.extend(self.children().iter().map(|child| self.sys.join(&child.name).join("holders")));
         let mut holders: Vec<String> = folders
@@ -166,18 +166,18 @@ impl Disk {
     }
 
     /// Opens it for writing and for nobody else: the kernel refuses while it is mounted, swapped on or held.
-    pub fn open_alone(&self) -> Result<File, Errno> {
+    pub(crate) fn open_alone(&self) -> Result<File, Errno> {
         alone(&[&Path::new("/dev").join(&self.name), &self.node], self.number, true)
     }
 
     /// Could it be opened so? Asked for reading, since udev looks anew at what was open for writing.
-    pub fn try_alone(&self) -> Result<(), Errno> {
+    pub(crate) fn try_alone(&self) -> Result<(), Errno> {
         alone(&[&Path::new("/dev").join(&self.name), &self.node], self.number, false).map(|_| ())
     }
 
     /// Has the next reads come from the disk itself. The kernel caches a disk apart from its partitions, and keeps what
     /// it has as long as anybody has the device open: what was blank before a partition was written would be blank still.
-    pub fn forget_cached(&self) -> Result<(), Fault> {
+    pub(crate) fn forget_cached(&self) -> Result<(), Fault> {
         let failed = |error: std::io::Error| {
             Fault::io(format!("cannot make the kernel read '{}' anew: {error}", self.name))
         };
@@ -212,22 +212,22 @@ impl Disk {
 
 impl Child {
     /// Its device node.
-    pub fn node(&self) -> PathBuf {
+    pub(crate) fn node(&self) -> PathBuf {
         Path::new("/dev").join(&self.name)
     }
 
     /// Opens it for writing and for nobody else.
-    pub fn open_alone(&self) -> Result<File, Errno> {
+    pub(crate) fn open_alone(&self) -> Result<File, Errno> {
         alone(&[&self.node()], self.number, true)
     }
 
     /// Could it be opened so?
-    pub fn try_alone(&self) -> Result<(), Errno> {
+    pub(crate) fn try_alone(&self) -> Result<(), Errno> {
         alone(&[&self.node()], self.number, false).map(|_| ())
     }
 
     /// For the document.
-    pub fn describe(&self) -> DiskPartition {
+    pub(crate) fn describe(&self) -> DiskPartition {
         DiskPartition {
             node: self.node().display().to_string(),
             major: self.number.major,
@@ -254,7 +254,7 @@ fn alone(nodes: &[&Path], number: Number, write: bool) -> Result<File, Errno> {
 }
 
 /// Device nodes of the disk of this number and of its partitions, as far as they are there.
-pub fn nodes(number: Number) -> Vec<PathBuf> {
+pub(crate) fn nodes(number: Number) -> Vec<PathBuf> {
     let Ok(sys) = fs::canonicalize(Path::new(BY_NUMBER).join(number.to_string())) else { return Vec::new() };
     let own = sys.file_name().map(|name| (Path::new("/dev").join(name), number));
     let parts = children(&sys).into_iter().map(|child| (child.node(), child.number));

@@ -18,38 +18,38 @@ use super::table::{self, Table};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// Mounts of the disk and its partitions.
-    pub mounts: Vec<Mount>,
+    pub(crate) mounts: Vec<Mount>,
     /// Device mapper, md.
-    pub holders: Vec<String>,
+    pub(crate) holders: Vec<String>,
     /// It, or a partition, is swapped on.
-    pub swaps: Vec<PathBuf>,
+    pub(crate) swaps: Vec<PathBuf>,
     /// Somebody else has it open for himself alone.
-    pub is_held: bool,
+    pub(crate) is_held: bool,
     /// Write-protected.
-    pub is_read_only: bool,
+    pub(crate) is_read_only: bool,
     /// Both ends of the disk.
-    pub whole: Signatures,
+    pub(crate) whole: Signatures,
     /// Its partition table.
-    pub table: Table,
+    pub(crate) table: Table,
     /// Its partitions by the table.
-    pub parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     /// A journal about this disk, that isn't finished.
-    pub journal: Option<Journal>,
+    pub(crate) journal: Option<Journal>,
 }
 
 /// A partition by the table, and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// The table's entry.
-    pub entry: Partition,
+    pub(crate) entry: Partition,
     /// Both ends.
-    pub signatures: Signatures,
+    pub(crate) signatures: Signatures,
     /// Volume label, of file systems that we make.
-    pub label: Option<String>,
+    pub(crate) label: Option<String>,
     /// UUID, of file systems that we make.
-    pub uuid: Option<String>,
+    pub(crate) uuid: Option<String>,
     /// What an NTFS volume holds, or why that isn't known.
-    pub ntfs: Option<Result<Contents, String>>,
+    pub(crate) ntfs: Option<Result<Contents, String>>,
 }
 
 impl Facts {

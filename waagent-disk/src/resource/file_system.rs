@@ -4,7 +4,7 @@ use waagent_common::words;
 
 words! {
     /// A file system that can be asked for, by its name in mount(8).
-    pub enum FileSystem {
+    pub(crate) enum FileSystem {
         /// Second extended file system.
         Ext2 = "ext2",
         /// With a journal.
@@ -24,17 +24,17 @@ words! {
 
 /// How a file system is made.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Maker {
+pub(crate) struct Maker {
     /// What it makes.
-    pub file_system: FileSystem,
+    pub(crate) file_system: FileSystem,
     /// The program, which the policy declares.
-    pub program: &'static str,
+    pub(crate) program: &'static str,
     /// Its options, before the label and the device.
-    pub options: &'static [&'static str],
+    pub(crate) options: &'static [&'static str],
     /// Option for the label, if it has one of that length.
-    pub label: &'static str,
+    pub(crate) label: &'static str,
     /// The package that has it.
-    pub package: &'static str,
+    pub(crate) package: &'static str,
 }
 
 const MAKERS: &[Maker] = &[
@@ -84,12 +84,12 @@ const MAKERS: &[Maker] = &[
 
 impl FileSystem {
     /// How it is made; none: it is only mounted.
-    pub fn maker(self) -> Option<&'static Maker> {
+    pub(crate) fn maker(self) -> Option<&'static Maker> {
         MAKERS.iter().find(|maker| maker.file_system == self)
     }
 
     /// Is it of the ext family, which shares superblock and check?
-    pub const fn is_ext(self) -> bool {
+    pub(crate) const fn is_ext(self) -> bool {
         matches!(self, Self::Ext2 | Self::Ext3 | Self::Ext4)
     }
 }

@@ -28,11 +28,11 @@ const LOCAL_NVME: &[&str] = &["Microsoft NVMe Direct Disk", "Microsoft NVMe Dire
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The kernel's name.
-    pub name: String,
+    pub(crate) name: String,
     /// vmbus channel.
-    pub vmbus_id: String,
+    pub(crate) vmbus_id: String,
     /// LUN there.
-    pub lun: u64,
+    pub(crate) lun: u64,
 }
 
 /// What there is.
@@ -49,7 +49,7 @@ pub enum Found {
 }
 
 /// Walks the vmbus below this sysfs.
-pub fn walk(sysfs: &Path) -> Found {
+pub(crate) fn walk(sysfs: &Path) -> Found {
     let Ok(entries) = fs::read_dir(sysfs.join("bus/vmbus/devices")) else { return Found::NoBus };
     let mut channels: Vec<(String, PathBuf)> = entries
         .flatten()
@@ -148,7 +148,7 @@ impl Target {
     }
 
     /// Its device nodes, and those of its partitions.
-    pub fn nodes(&self) -> Vec<PathBuf> {
+    pub(crate) fn nodes(&self) -> Vec<PathBuf> {
         let node = self.node();
         let meta = match self {
             Self::Named(_, file) => file.metadata(),
@@ -161,7 +161,7 @@ impl Target {
     }
 
     /// Opens it for its lock alone: nothing is read.
-    pub fn open_for_lock(&self) -> std::io::Result<File> {
+    pub(crate) fn open_for_lock(&self) -> std::io::Result<File> {
         match self {
             Self::Named(_, file) => file.try_clone(),
             Self::Placed(_) | Self::Linked(_) => File::open(self.node()),
@@ -169,7 +169,7 @@ impl Target {
     }
 
     /// Its device node.
-    pub fn node(&self) -> PathBuf {
+    pub(crate) fn node(&self) -> PathBuf {
         match self {
             Self::Named(node, _) | Self::Linked(node) => node.clone(),
             Self::Placed(candidate) => Path::new("/dev").join(&candidate.name),
@@ -207,7 +207,7 @@ fn guarded(candidate: &Candidate) -> Result<Disk, Fault> {
 }
 
 /// Local NVMe disks, which another tool looks after.
-pub fn local_nvme(sysfs: &Path) -> Vec<NvmeDisk> {
+pub(crate) fn local_nvme(sysfs: &Path) -> Vec<NvmeDisk> {
     let attribute =
         |path: PathBuf| fs::read_to_string(path).map(|text| shown(text.trim())).unwrap_or_default();
     let mut disks: Vec<NvmeDisk> = children(&sysfs.join("block"), "nvme")

@@ -19,7 +19,7 @@ use super::wanted::{MOUNT_POINT, Wanted};
 use super::warning_file;
 
 /// Works on the mounted disk; `file_system` is what it is mounted as. Returns the result line.
-pub fn finish(
+pub(crate) fn finish(
     place: &Place,
     disk: &Disk,
     wanted: &Wanted,

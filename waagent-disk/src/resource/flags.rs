@@ -12,7 +12,7 @@ use waagent_common::place::Place;
 
 /// A flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flag {
+pub(crate) enum Flag {
     /// Mount the resource disk.
     Mount,
     /// Swap on its swap file.
@@ -31,18 +31,18 @@ impl Flag {
     }
 
     /// Sets it anew, so that PID 1 sees it also where it was set before.
-    pub fn raise(self, place: &Place, line: &str) -> Result<(), Fault> {
+    pub(crate) fn raise(self, place: &Place, line: &str) -> Result<(), Fault> {
         durable::write(&place.run(self.path()), format!("{line}\n").as_bytes(), 0o644)
     }
 
     /// Sets it unless it says so already.
-    pub fn keep(self, place: &Place, line: &str) -> Result<(), Fault> {
+    pub(crate) fn keep(self, place: &Place, line: &str) -> Result<(), Fault> {
         let before = durable::read_bounded(&place.run(self.path()), 4096).unwrap_or_default();
         if before == format!("{line}\n").as_bytes() { Ok(()) } else { self.raise(place, line) }
     }
 
     /// Removes it.
-    pub fn lower(self, place: &Place) -> Result<(), Fault> {
+    pub(crate) fn lower(self, place: &Place) -> Result<(), Fault> {
         durable::remove(&place.run(self.path())).map(|_| ())
     }
 }

@@ -21,7 +21,7 @@ const ENTRY: u32 = 128;
 const HEADER: u32 = 92;
 
 /// The partitions, if both copies are good and say the same.
-pub fn read(disk: &(impl Blocks + ?Sized), sector: u64) -> Result<Vec<Partition>, Fault> {
+pub(crate) fn read(disk: &(impl Blocks + ?Sized), sector: u64) -> Result<Vec<Partition>, Fault> {
     let damaged = |what: &str| Fault::data(format!("the GPT is damaged: {what}; look with 'sgdisk -v'"));
     let (header, entries) = copy(disk, sector, 1)?;
     let other = u64_at(&header, 32).ok_or_else(|| damaged("no second copy"))?;
@@ -81,7 +81,7 @@ fn copy(disk: &(impl Blocks + ?Sized), sector: u64, at: u64) -> Result<(Vec<u8>,
 
 /// One Linux partition from 1 MiB to the end: bytes to write, and where. The second copy comes first, so that a table
 /// that is cut off by a power failure is none.
-pub fn new(size: u64, sector: u64, random: [u8; 36]) -> Result<NewTable, Fault> {
+pub(crate) fn new(size: u64, sector: u64, random: [u8; 36]) -> Result<NewTable, Fault> {
     let bytes = usize::try_from(sector).unwrap_or(512);
     let last = size / sector - 1;
     let entries_sectors = u64::from(ENTRIES * ENTRY) / sector;

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// Without the lock udev has the kernel read the partition table anew whenever somebody who wrote closes the disk, and
 /// all partitions are gone for a moment (<https://systemd.io/BLOCK_DEVICE_LOCKING>): to open one is `ENXIO` then.
-pub fn hold(disk: &File, name: &str) -> Result<Flock<File>, Fault> {
+pub(crate) fn hold(disk: &File, name: &str) -> Result<Flock<File>, Fault> {
     hold_within(disk, name, PATIENCE)
 }
 

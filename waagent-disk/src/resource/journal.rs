@@ -21,26 +21,26 @@ use super::file_system::FileSystem;
 #[serde(deny_unknown_fields)]
 pub struct Journal {
     /// How far.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
     /// The disk's name, which may change.
-    pub name: String,
+    pub(crate) name: String,
     /// Its vmbus channel.
-    pub vmbus_id: Option<String>,
+    pub(crate) vmbus_id: Option<String>,
     /// Its size in bytes.
-    pub size_bytes: u64,
+    pub(crate) size_bytes: u64,
     /// Where the partition is to be, in bytes.
-    pub start: u64,
+    pub(crate) start: u64,
     /// How long it is to be, in bytes.
-    pub length: u64,
+    pub(crate) length: u64,
     /// The file system that is made.
-    pub file_system: FileSystem,
+    pub(crate) file_system: FileSystem,
     /// Its UUID, when it is done.
-    pub uuid: Option<String>,
+    pub(crate) uuid: Option<String>,
 }
 
 words! {
     /// How far.
-    pub enum Phase {
+    pub(crate) enum Phase {
         /// The table is being written.
         Partitioning = "partitioning",
         /// The table is there, the file system is being made.
@@ -71,7 +71,7 @@ impl Journal {
     }
 
     /// Writes it durably.
-    pub fn write(&self, place: &Place, sandbox: &Sandbox) -> Result<(), Fault> {
+    pub(crate) fn write(&self, place: &Place, sandbox: &Sandbox) -> Result<(), Fault> {
         write(place, self, &Inputs::new(), sandbox).map(|_| ())
     }
 
@@ -81,7 +81,7 @@ impl Journal {
     }
 
     /// Is it about this disk, and not finished? The name counts only where there is no channel to go by.
-    pub fn goes_on_with(&self, disk: &Disk) -> bool {
+    pub(crate) fn goes_on_with(&self, disk: &Disk) -> bool {
         let is_same = match (&self.vmbus_id, &disk.vmbus_id) {
             (Some(then), Some(now)) => then == now,
             (None, None) => self.name == disk.name,

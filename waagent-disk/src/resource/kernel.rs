@@ -20,7 +20,7 @@ use super::round::Need;
 const FOR_THE_NODE: Duration = Duration::from_secs(25);
 
 /// The partition as the kernel knows it, after it was told if it had to be; with its device node there.
-pub fn know(disk: &Disk, wanted: &Partition) -> Result<Child, Fault> {
+pub(crate) fn know(disk: &Disk, wanted: &Partition) -> Result<Child, Fault> {
     if let Some(child) = known(disk, wanted) {
         return with_node(disk, child);
     }

@@ -9,19 +9,19 @@ use waagent_common::place::Place;
 use waagent_common::sys::label;
 
 /// Types that both Debian's and Fedora's policy know.
-pub const MOUNT_POINT: &str = "mnt_t";
+pub(crate) const MOUNT_POINT: &str = "mnt_t";
 /// Of a swap file.
-pub const SWAP_FILE: &str = "swapfile_t";
+pub(crate) const SWAP_FILE: &str = "swapfile_t";
 
 const SELINUX: &str = "/sys/fs/selinux";
 
 /// Is SELinux on, for the tree that we work in?
-pub fn is_on(place: &Place) -> bool {
+pub(crate) fn is_on(place: &Place) -> bool {
     place.is_live() && Path::new(SELINUX).join("enforce").exists()
 }
 
 /// Gives the type to an open file or folder that hasn't got it.
-pub fn set(file: BorrowedFd<'_>, kind: &str) -> Result<(), Fault> {
+pub(crate) fn set(file: BorrowedFd<'_>, kind: &str) -> Result<(), Fault> {
     // A policy without levels refuses labels that have one.
     let has_levels = fs::read_to_string(Path::new(SELINUX).join("mls")).is_ok_and(|mls| mls.trim() == "1");
     let wanted = format!("system_u:object_r:{kind}{}", if has_levels { ":s0" } else { "" });

@@ -9,25 +9,25 @@ use super::disk::Number;
 
 /// A mounted file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
+pub(crate) struct Mount {
     /// Its device; btrfs has one of its own, so the source's counts where there is one.
-    pub number: Number,
+    pub(crate) number: Number,
     /// Where.
-    pub point: PathBuf,
+    pub(crate) point: PathBuf,
     /// What was mounted, in the words of who did it.
-    pub source: String,
+    pub(crate) source: String,
     /// File system.
-    pub file_system: String,
+    pub(crate) file_system: String,
 }
 
 /// All mounts of this namespace (proc_pid_mountinfo(5)).
-pub fn all() -> Result<Vec<Mount>, Fault> {
+pub(crate) fn all() -> Result<Vec<Mount>, Fault> {
     let text = read("/proc/self/mountinfo")?;
     Ok(text.lines().filter_map(mount).collect())
 }
 
 /// What is mounted there, uppermost.
-pub fn at<'a>(mounts: &'a [Mount], point: &Path) -> Option<&'a Mount> {
+pub(crate) fn at<'a>(mounts: &'a [Mount], point: &Path) -> Option<&'a Mount> {
     mounts.iter().rev().find(|mount| mount.point == point)
 }
 
@@ -44,7 +44,7 @@ fn mount(line: &str) -> Option<Mount> {
 }
 
 /// Files and devices that are swapped on.
-pub fn swaps() -> Result<Vec<PathBuf>, Fault> {
+pub(crate) fn swaps() -> Result<Vec<PathBuf>, Fault> {
     let text = read("/proc/swaps")?;
     Ok(text
         .lines()
@@ -92,7 +92,7 @@ pub(super) mod tests {
     }
 
     /// Some block device of this machine, with its number.
-    pub fn some_device() -> (String, Number) {
+    pub(crate) fn some_device() -> (String, Number) {
         let mut nodes = fs::read_dir("/dev").unwrap().map(|entry| entry.unwrap().path());
         nodes
             .find_map(|node| {

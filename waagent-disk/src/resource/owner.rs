@@ -33,7 +33,7 @@ pub fn other(place: &Place, config: &Config) -> Option<String> {
 }
 
 /// Does fstab name the disk or the mount point? With numbers: also under other names.
-pub fn in_fstab(place: &Place, numbers: Option<&[Number]>) -> Option<String> {
+pub(crate) fn in_fstab(place: &Place, numbers: Option<&[Number]>) -> Option<String> {
     let text = text(&place.path("/etc/fstab"));
     let is_about_it = |line: &&str| {
         let mut fields = line.split_whitespace();

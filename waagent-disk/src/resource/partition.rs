@@ -1,15 +1,15 @@
 //! Partitions, in whichever table they are.
 
 /// Partitions begin and the first one of ours is at this multiple, in bytes.
-pub const ALIGNMENT: u64 = 1 << 20;
+pub(crate) const ALIGNMENT: u64 = 1 << 20;
 
 /// A partition of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
     /// Its number, from 1.
-    pub number: u32,
+    pub(crate) number: u32,
     /// What its type says.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Where it begins, in bytes.
     pub start: u64,
     /// How long it is, in bytes.
@@ -18,7 +18,7 @@ pub struct Partition {
 
 /// A partition's type, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A Linux file system.
     Linux,
     /// NTFS and its like.
@@ -31,9 +31,9 @@ pub enum Kind {
 
 /// A table to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewTable {
+pub(crate) struct NewTable {
     /// Offsets and bytes, in the order of writing.
-    pub writes: Vec<(u64, Vec<u8>)>,
+    pub(crate) writes: Vec<(u64, Vec<u8>)>,
     /// The partition that it has.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
 }

@@ -29,15 +29,15 @@ const UUID: &str = "/proc/sys/kernel/random/uuid";
 
 /// A partition with a file system that was just made.
 #[derive(Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// The partition.
-    pub child: Child,
+    pub(crate) child: Child,
     /// UUID of its file system.
-    pub uuid: Option<String>,
+    pub(crate) uuid: Option<String>,
 }
 
 /// Is everything there that formatting takes? Asked before the first byte is written.
-pub fn check(maker: &Maker) -> Result<(), Fault> {
+pub(crate) fn check(maker: &Maker) -> Result<(), Fault> {
     let missing = |text: String| Fault::new(Exit::Unavailable, text);
     if !Path::new(maker.program).exists() {
         return Err(missing(format!("'{}' isn't there; install {}", maker.program, maker.package)));
@@ -61,7 +61,7 @@ fn kernel_knows(file_system: &str) -> bool {
 }
 
 /// Writes the disk. The kernel lets nobody else use it meanwhile, and udev leaves it alone.
-pub fn prepare(
+pub(crate) fn prepare(
     place: &Place,
     sandbox: &Sandbox,
     disk: &Disk,
@@ -179,7 +179,7 @@ fn random() -> Result<[u8; 36], Fault> {
 }
 
 /// A random UUID, from the kernel.
-pub fn guid() -> Result<[u8; 16], Fault> {
+pub(crate) fn guid() -> Result<[u8; 16], Fault> {
     let unreadable = |why: String| Fault::new(Exit::Os, format!("cannot read '{UUID}': {why}"));
     let text = std::fs::read_to_string(UUID).map_err(|e| unreadable(e.to_string()))?;
     let digits: String = text.trim().chars().filter(|c| *c != '-').collect();

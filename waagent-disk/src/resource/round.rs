@@ -9,7 +9,7 @@ use waagent_common::fault::{Exit, Fault};
 
 /// What a child ends for, to be begun again with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// Nodes that it wasn't given. Statuses that no program of ours ends with.
     Nodes = 200,
     /// The lock that keeps udev from the disk.
@@ -26,11 +26,11 @@ impl Need {
 
 /// Why a disk is formatted, by the first child that came so far: what the next ones find is that child's work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begun {
+pub(crate) struct Begun {
     /// For people.
-    pub reason: String,
+    pub(crate) reason: String,
     /// What the decision was made from.
-    pub evidence: Vec<String>,
+    pub(crate) evidence: Vec<String>,
 }
 
 /// What a child has.
@@ -49,14 +49,14 @@ impl Round {
     }
 
     /// Ends this process, which is begun again; returns where that has happened often enough.
-    pub fn ask(&self, need: Need) {
+    pub(crate) fn ask(&self, need: Need) {
         if self.may_ask {
             std::process::exit(need.status().into());
         }
     }
 
     /// Has the next child know why; returns what the first one said.
-    pub fn begin(&self, own: Begun) -> Begun {
+    pub(crate) fn begin(&self, own: Begun) -> Begun {
         if let Ok(first) = serde_json::from_slice(&self.begun) {
             return first;
         }
@@ -68,7 +68,7 @@ impl Round {
     }
 
     /// Makes sure that udev leaves the disk alone until the parent ends. Nothing was written before.
-    pub fn hold(&self) -> Result<(), Fault> {
+    pub(crate) fn hold(&self) -> Result<(), Fault> {
         if self.lock.is_none() {
             self.ask(Need::Lock);
         }

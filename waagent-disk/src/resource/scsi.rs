@@ -7,7 +7,7 @@ use waagent_common::documents::{DiskTimeout, ScsiTimeout};
 use waagent_common::log;
 
 /// Brings every disk `sd*` to this timeout, in seconds; says what is in force then.
-pub fn set(sysfs: &Path, seconds: u64) -> ScsiTimeout {
+pub(crate) fn set(sysfs: &Path, seconds: u64) -> ScsiTimeout {
     let mut names: Vec<String> = fs::read_dir(sysfs.join("block"))
         .map(|entries| entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
         .unwrap_or_default();

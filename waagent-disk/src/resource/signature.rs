@@ -14,7 +14,7 @@ use super::file_system::FileSystem::{self, Btrfs, Ext2, Ext3, Ext4, Ntfs, Vfat, 
 
 /// What a mark says that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signature {
+pub(crate) enum Signature {
     /// A file system that can be asked for.
     FileSystem(FileSystem),
     /// A GUID partition table.
@@ -34,7 +34,7 @@ impl fmt::Display for Signature {
 }
 
 /// How much of both ends is looked at, in bytes.
-pub const EDGE: u64 = 1 << 20;
+pub(crate) const EDGE: u64 = 1 << 20;
 
 /// Marks at a fixed offset from the beginning.
 const AT_HEAD: &[(Signature, usize, &[u8])] = &[
@@ -83,20 +83,20 @@ const ZFS_LABEL: usize = 256 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signatures {
     /// What is there, each once.
-    pub found: Vec<Signature>,
+    pub(crate) found: Vec<Signature>,
     /// First byte that isn't zero, of both ends.
-    pub first_data: Option<u64>,
+    pub(crate) first_data: Option<u64>,
 }
 
 impl Signatures {
     /// What is there, for people, with this between the words.
-    pub fn named(&self, between: &str) -> String {
+    pub(crate) fn named(&self, between: &str) -> String {
         let names: Vec<String> = self.found.iter().map(ToString::to_string).collect();
         names.join(between)
     }
 
     /// Is this file system there, and nothing else?
-    pub fn is_only(&self, file_system: FileSystem) -> bool {
+    pub(crate) fn is_only(&self, file_system: FileSystem) -> bool {
         self.found == [Signature::FileSystem(file_system)]
     }
 
@@ -184,7 +184,10 @@ fn first_data(bytes: &[u8], start: u64) -> Option<u64> {
 }
 
 /// UUID of an ext, xfs or btrfs file system, as people write it.
-pub fn uuid(blocks: &(impl Blocks + ?Sized), file_system: FileSystem) -> Result<Option<String>, Fault> {
+pub(crate) fn uuid(
+    blocks: &(impl Blocks + ?Sized),
+    file_system: FileSystem,
+) -> Result<Option<String>, Fault> {
     let at = match file_system {
         Ext2 | Ext3 | Ext4 => 1024 + 104,
         Xfs => 32,
@@ -195,7 +198,10 @@ pub fn uuid(blocks: &(impl Blocks + ?Sized), file_system: FileSystem) -> Result<
 }
 
 /// Volume label of an ext, xfs or btrfs file system.
-pub fn label(blocks: &(impl Blocks + ?Sized), file_system: FileSystem) -> Result<Option<String>, Fault> {
+pub(crate) fn label(
+    blocks: &(impl Blocks + ?Sized),
+    file_system: FileSystem,
+) -> Result<Option<String>, Fault> {
     let (at, length) = match file_system {
         Ext2 | Ext3 | Ext4 => (1024 + 120, 16),
         Xfs => (108, 12),
@@ -208,7 +214,7 @@ pub fn label(blocks: &(impl Blocks + ?Sized), file_system: FileSystem) -> Result
 }
 
 /// Sixteen bytes in groups of 4, 2, 2, 2, 6.
-pub fn dashed(bytes: &[u8]) -> String {
+pub(crate) fn dashed(bytes: &[u8]) -> String {
     let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let group = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().concat();
     [group(0, 4), group(4, 6), group(6, 8), group(8, 10), group(10, 16)].join("-")

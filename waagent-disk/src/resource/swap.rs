@@ -20,14 +20,14 @@ use super::prepare::guid;
 use super::wanted::Swap;
 
 /// The file, below the mount point.
-pub const NAME: &str = "swapfile";
+pub(crate) const NAME: &str = "swapfile";
 /// What stays free beside it, at least, in bytes.
 const MARGIN: u64 = 64 << 20;
 const BLOCK: usize = 1 << 20;
 const MAGIC: &[u8] = b"SWAPSPACE2";
 
 /// Makes the file, or finds that it is there; whatever goes wrong costs the swap, not the disk.
-pub fn make(mount_point: &Path, file_system: &str, wanted: Swap, is_selinux: bool) -> SwapFile {
+pub(crate) fn make(mount_point: &Path, file_system: &str, wanted: Swap, is_selinux: bool) -> SwapFile {
     let path = mount_point.join(NAME);
     let (state, why) = match made(&path, file_system, wanted, is_selinux) {
         Ok(state) => (state, None),

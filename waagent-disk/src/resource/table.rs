@@ -8,11 +8,11 @@ use super::gpt;
 use super::partition::{ALIGNMENT, Kind, NewTable, Partition};
 
 /// Type of a Linux file system in an MBR, and of what the platform makes (NTFS, exFAT).
-pub const LINUX: u8 = 0x83;
+pub(crate) const LINUX: u8 = 0x83;
 const WINDOWS: u8 = 0x07;
 const PROTECTIVE: u8 = 0xee;
 /// Where the four entries of an MBR are, and how long each is.
-pub const ENTRIES: usize = 446;
+pub(crate) const ENTRIES: usize = 446;
 const ENTRY: usize = 16;
 
 /// The table that a disk has.
@@ -80,7 +80,7 @@ fn partition(number: u32, kind: u8, entry: &[u8], sector: u64) -> Partition {
 }
 
 /// One partition from 1 MiB to the end. MBR up to 2^32 sectors, GPT above.
-pub fn new(size: u64, sector: u64, random: [u8; 36]) -> Result<NewTable, Fault> {
+pub(crate) fn new(size: u64, sector: u64, random: [u8; 36]) -> Result<NewTable, Fault> {
     let too_small = || Fault::data(format!("a disk of {size} bytes is too small for a partition"));
     let first = ALIGNMENT / sector;
     let sectors = size / sector;

@@ -7,30 +7,30 @@ use waagent_common::place::Place;
 use super::file_system::FileSystem;
 
 /// The one mount point: PID 1's static unit and the sandbox are made for it.
-pub const MOUNT_POINT: &str = "/mnt/resource";
+pub(crate) const MOUNT_POINT: &str = "/mnt/resource";
 
 /// What the configuration asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// `ResourceDisk.Filesystem`.
-    pub file_system: FileSystem,
+    pub(crate) file_system: FileSystem,
     /// `ResourceDisk.MountOptions`.
-    pub options: Option<String>,
+    pub(crate) options: Option<String>,
     /// Size of the swap file, if there is to be one.
-    pub swap: Option<Swap>,
+    pub(crate) swap: Option<Swap>,
 }
 
 /// The swap file that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Swap {
+pub(crate) struct Swap {
     /// In bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// `ResourceDisk.EnableSwapEncryption`.
-    pub encrypted: bool,
+    pub(crate) encrypted: bool,
 }
 
 /// Label of what we make: short enough for all of them, but FAT's eleven capitals hold it too.
-pub const LABEL: &str = "WAAgentTemp";
+pub(crate) const LABEL: &str = "WAAgentTemp";
 
 /// The file system of that name (78 where there is none that we know).
 fn file_system(name: &str) -> Result<FileSystem, Fault> {

@@ -6,7 +6,7 @@ use waagent_common::durable;
 use waagent_common::log;
 
 /// The name that monitoring and cloud-init know.
-pub const NAME: &str = "DATALOSS_WARNING_README.txt";
+pub(crate) const NAME: &str = "DATALOSS_WARNING_README.txt";
 
 const TEXT: &str = "\
 WARNING: THIS IS A TEMPORARY DISK.
@@ -19,7 +19,7 @@ https://learn.microsoft.com/azure/virtual-machines/managed-disks-overview#tempor
 ";
 
 /// Writes it unless it is there; one that can't be changed (another tool makes it immutable) says the same.
-pub fn write(mount_point: &Path) {
+pub(crate) fn write(mount_point: &Path) {
     let path = mount_point.join(NAME);
     if durable::read_bounded(&path, 64 << 10).is_ok_and(|bytes| bytes == TEXT.as_bytes()) {
         return;

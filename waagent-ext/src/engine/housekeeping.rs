@@ -105,7 +105,7 @@ impl Engine<'_> {
     }
 
     /// What others write on their own stays within its bounds: output of left processes, events of handlers.
-    pub fn keep_house(&self) {
+    pub(crate) fn keep_house(&self) {
         self.cut_outputs();
         events::bound(self.place, &self.settings.logs);
     }

@@ -44,7 +44,7 @@ const ENDING: &str = "this program is asked to end";
 
 /// What the work waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rest {
+pub(crate) enum Rest {
     /// Nothing is left to do, or nothing may be done; the text says which.
     Idle(String),
     /// A command of a handler is at work, or waits for its starter.
@@ -61,7 +61,7 @@ pub enum Rest {
 
 /// What the configuration says about extensions.
 #[derive(Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     logs: String,
     limits: Limits,
     over_provisioning: bool,
@@ -71,7 +71,7 @@ pub struct Settings {
 
 impl Settings {
     /// The keys that this program uses.
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let mib = |key| config.integer(key);
         Self {
             logs: config.text(TextKey::ExtensionLogDir).to_owned(),
@@ -147,7 +147,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Reads the documents of the other programs again. A damaged goal state leaves the old one in force.
-    pub fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         match Known::read(self.place, &self.guard) {
             Ok(known) => self.known = known,
             Err(fault) => log::error(&fault.text),
@@ -155,7 +155,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Does all that can be done now, and says what it waits for.
-    pub fn advance(&mut self) -> Result<Rest> {
+    pub(crate) fn advance(&mut self) -> Result<Rest> {
         self.conclude()?;
         if let Some(rest) = self.begin()? {
             return Ok(rest);
@@ -187,7 +187,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Writes the report if it changed, and says when it may change by time alone.
-    pub fn publish(&mut self) -> Result<(Written, Option<Duration>)> {
+    pub(crate) fn publish(&mut self) -> Result<(Written, Option<Duration>)> {
         let goal = self.known.goal.as_ref();
         let sources = Sources { place: self.place, logs: &self.settings.logs, guard: &self.guard };
         let report = self.reporter.report(&sources, &self.state, goal.map(|goal| &goal.body));
@@ -198,17 +198,17 @@ impl<'a> Engine<'a> {
     }
 
     /// Did this run do anything?
-    pub fn has_worked(&self) -> bool {
+    pub(crate) fn has_worked(&self) -> bool {
         self.worked
     }
 
     /// Was a goal state begun that no report has told of?
-    pub fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.reported != self.known.goal.as_ref().map(|goal| goal.body.id.clone())
     }
 
     /// Folders whose changes matter besides the documents': of each handler, and whether it has a heartbeat.
-    pub fn watched(&self) -> Vec<(HandlerPaths, bool)> {
+    pub(crate) fn watched(&self) -> Vec<(HandlerPaths, bool)> {
         let home = |record: &HandlerRecord| {
             let home = self.home(&record.name, &record.version);
             let heartbeat = record.state == HandlerState::Enabled

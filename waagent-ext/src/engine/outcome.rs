@@ -18,17 +18,17 @@ const FRAME: usize = 20;
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// Its failure, if it failed.
-    pub trouble: Option<ExtensionError>,
+    pub(crate) trouble: Option<ExtensionError>,
     /// What later commands of an update are told.
-    pub exit_code: String,
+    pub(crate) exit_code: String,
     /// Its output, framed.
-    pub output: String,
+    pub(crate) output: String,
 }
 
 /// Judges a result. `command` is what was run.
-pub fn judge(place: &Place, command: &Command, result: &CommandResult) -> Ended {
+pub(crate) fn judge(place: &Place, command: &Command, result: &CommandResult) -> Ended {
     let stream = |kind: &str| place.lib("ext/results").join(format!("{}.{kind}", command.id));
     let output = joint(&head(&stream("out")), &head(&stream("err")));
     let full = &command.command;

@@ -10,20 +10,20 @@ use super::folder::Folder;
 
 /// A handler's folder, as its name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installed {
+pub(crate) struct Installed {
     /// Handler, spelled as the folder is.
-    pub name: HandlerName,
+    pub(crate) name: HandlerName,
     /// Version.
-    pub version: HandlerVersion,
+    pub(crate) version: HandlerVersion,
     /// What `config/HandlerState` says; a missing or odd one says nothing is installed.
-    pub state: HandlerState,
+    pub(crate) state: HandlerState,
 }
 
 /// Folders that are looked at, more than a goal state's handlers have.
 const MAX_FOLDERS: usize = 2000;
 
 /// The folders of the handlers that are meant: `<name>-<version>` with a `HandlerState` in it.
-pub fn folders(place: &Place, meant: impl Fn(&HandlerName) -> bool) -> Vec<Installed> {
+pub(crate) fn folders(place: &Place, meant: impl Fn(&HandlerName) -> bool) -> Vec<Installed> {
     let Ok(entries) = fs::read_dir(place.lib("")) else { return Vec::new() };
     let mut found: Vec<Installed> = entries
         .flatten()
@@ -42,7 +42,7 @@ pub fn folders(place: &Place, meant: impl Fn(&HandlerName) -> bool) -> Vec<Insta
 }
 
 /// The installed version of this handler: the highest whose folder says so.
-pub fn installed(place: &Place, name: &HandlerName) -> Option<Installed> {
+pub(crate) fn installed(place: &Place, name: &HandlerName) -> Option<Installed> {
     folders(place, |found| found.as_str().eq_ignore_ascii_case(name.as_str()))
         .into_iter()
         .rfind(|handler| matches!(handler.state, HandlerState::Installed | HandlerState::Enabled))

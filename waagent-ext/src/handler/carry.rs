@@ -15,7 +15,7 @@ const MAX_BYTES: u64 = 1 << 20;
 const MAX_FILES: usize = 10_000;
 
 /// Copies `mrseq` and the plain files of `status/`, with mode and times.
-pub fn over(old: &Folder, new: &Folder) -> Result<(), Fault> {
+pub(crate) fn over(old: &Folder, new: &Folder) -> Result<(), Fault> {
     copy(old, new, "mrseq")?;
     let Some(statuses) = old.enter_if_there("status") else { return Ok(()) };
     let into = new.make("status", 0o700)?;

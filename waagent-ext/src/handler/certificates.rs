@@ -12,7 +12,7 @@ use waagent_common::place::Place;
 use waagent_common::types::Thumbprint;
 
 /// Makes the links that are missing, and removes those whose target is gone.
-pub fn link(place: &Place, certificates: &Certificates) -> Result<(), Fault> {
+pub(crate) fn link(place: &Place, certificates: &Certificates) -> Result<(), Fault> {
     for row in &certificates.certificates {
         let kinds: &[&str] = if row.has_private_key { &["crt", "prv"] } else { &["crt"] };
         for kind in kinds {
@@ -64,7 +64,7 @@ fn remove_stale(place: &Place) {
 }
 
 /// The spelling of a thumbprint that there is a file for: extensions build the path from it.
-pub fn spelling(received: &str, certificates: Option<&Certificates>) -> String {
+pub(crate) fn spelling(received: &str, certificates: Option<&Certificates>) -> String {
     let upper = received.to_ascii_uppercase();
     let known = certificates.is_some_and(|certificates| {
         certificates.certificates.iter().any(|row| row.thumbprint.as_str() == upper)

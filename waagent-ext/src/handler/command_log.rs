@@ -18,7 +18,7 @@ const MAX: u64 = 10 << 20;
 const FILE: &str = "CommandExecution.log";
 
 /// The folder of the handler's logs; its parent isn't the handler's, and must be there.
-pub fn folder(home: &HandlerPaths) -> Result<Folder, Fault> {
+pub(crate) fn folder(home: &HandlerPaths) -> Result<Folder, Fault> {
     let parent = home
         .logs()
         .parent()
@@ -27,7 +27,7 @@ pub fn folder(home: &HandlerPaths) -> Result<Folder, Fault> {
 }
 
 /// Appends a line. A log that can't be written stops nothing: that is said once, in our own.
-pub fn append(home: &HandlerPaths, level: &str, text: &str) {
+pub(crate) fn append(home: &HandlerPaths, level: &str, text: &str) {
     if let Err(error) = try_append(home, level, text) {
         log::warning(&format!("cannot write '{}': {error}, ignoring", home.logs().join(FILE).display()));
     }

@@ -10,19 +10,19 @@ use crate::error::{ExtensionError, code, operation_of};
 use crate::guard::{Guard, stamp};
 
 /// Largest manifest that is read, in bytes.
-pub const MAX: u64 = 1 << 20;
+pub(crate) const MAX: u64 = 1 << 20;
 /// Deepest manifest that is taken.
 const MAX_DEPTH: usize = 32;
 /// Its name, in the package and in the handler's folder.
-pub const FILE: &str = "HandlerManifest.json";
+pub(crate) const FILE: &str = "HandlerManifest.json";
 
 /// A manifest that is an array with a `handlerManifest` in it; each command is looked at when it is to run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Manifest(Value);
+pub(crate) struct Manifest(Value);
 
 impl Manifest {
     /// Reads the manifest in the handler's folder. It is read again for each command: people edit it in place.
-    pub fn read(home: &HandlerPaths, guard: &Guard<'_>) -> Result<Self, ExtensionError> {
+    pub(crate) fn read(home: &HandlerPaths, guard: &Guard<'_>) -> Result<Self, ExtensionError> {
         let path = home.base().join(FILE);
         let trouble = |code, why: &str| {
             ExtensionError::new(
@@ -44,7 +44,7 @@ impl Manifest {
     }
 
     /// Takes the first element of the array, as all agents do.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let value: Value = json::read(bytes, MAX_DEPTH).map_err(|error| error.to_string())?;
         let Value::Array(elements) = value else { return Err("not an array".to_owned()) };
         let mut first = elements.into_iter().next().ok_or("an empty array")?;
@@ -57,7 +57,7 @@ impl Manifest {
     }
 
     /// The command line for this kind, below the handler's folder.
-    pub fn command(&self, kind: CommandKind) -> Result<&str, ExtensionError> {
+    pub(crate) fn command(&self, kind: CommandKind) -> Result<&str, ExtensionError> {
         let key = match kind {
             CommandKind::Install => "installCommand",
             CommandKind::Update => "updateCommand",
@@ -80,17 +80,17 @@ impl Manifest {
     }
 
     /// Does the handler write a heartbeat file?
-    pub fn reports_heartbeat(&self) -> bool {
+    pub(crate) fn reports_heartbeat(&self) -> bool {
         self.flag("reportHeartbeat")
     }
 
     /// Does a failure of the old version's commands stop an update?
-    pub fn continues_on_update_failure(&self) -> bool {
+    pub(crate) fn continues_on_update_failure(&self) -> bool {
         self.flag("continueOnUpdateFailure")
     }
 
     /// Is the install command run after the update command? Only this word, or none, says yes.
-    pub fn installs_on_update(&self) -> bool {
+    pub(crate) fn installs_on_update(&self) -> bool {
         match self.0.get("updateMode") {
             Some(Value::String(mode)) => mode.eq_ignore_ascii_case("UpdateWithInstall"),
             _ => true,
@@ -108,7 +108,7 @@ impl Manifest {
 }
 
 /// Do these bytes of a signed package say that it is this handler in this version? The case of letters is none.
-pub fn is_signed_for(bytes: &[u8], extension: &Extension) -> Result<(), String> {
+pub(crate) fn is_signed_for(bytes: &[u8], extension: &Extension) -> Result<(), String> {
     let value: Value = json::read(bytes, MAX_DEPTH).map_err(|error| format!("{FILE}: {error}"))?;
     let info = value.get(0).and_then(|first| first.get("signingInfo"));
     let (publisher, kind) = extension.name.as_str().rsplit_once('.').unwrap_or(("", extension.name.as_str()));

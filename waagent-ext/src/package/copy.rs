@@ -16,7 +16,7 @@ use super::Limits;
 
 /// Copies the package beside its document into a file without a name, and checks size and digest of the copy: file and
 /// digest of what can't change any more.
-pub fn take(
+pub(crate) fn take(
     place: &Place,
     package: &Document<Package>,
     limits: &Limits,

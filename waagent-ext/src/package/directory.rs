@@ -27,13 +27,13 @@ const MAX_TRAILING: usize = 64 << 10;
 
 /// The records of an archive.
 #[derive(Debug)]
-pub struct Directory {
+pub(crate) struct Directory {
     bytes: Vec<u8>,
     starts: Vec<usize>,
 }
 
 /// Finds and walks the central directory: its entries are as many as it says, and it is as long as it says.
-pub fn look(archive: &File, limits: &Limits) -> Result<Directory, String> {
+pub(crate) fn look(archive: &File, limits: &Limits) -> Result<Directory, String> {
     let length = archive.metadata().map_err(|e| e.to_string())?.len();
     let (count, size, start) = end_record(archive, length)?;
     if count > u64::try_from(limits.entries).unwrap_or(u64::MAX) {
@@ -55,12 +55,12 @@ pub fn look(archive: &File, limits: &Limits) -> Result<Directory, String> {
 
 impl Directory {
     /// How many entries there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.starts.len()
     }
 
     /// The record of this number.
-    pub fn record(&self, index: usize) -> Result<Record<'_>, String> {
+    pub(crate) fn record(&self, index: usize) -> Result<Record<'_>, String> {
         let start = self.starts.get(index).copied().ok_or("no such entry")?;
         Record::parse(self.bytes.get(start..).unwrap_or_default())
     }
@@ -68,23 +68,23 @@ impl Directory {
 
 /// What the directory says about an entry.
 #[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
+pub(crate) struct Record<'a> {
     /// Bits: encrypted, name in UTF-8 ...
-    pub flags: u16,
+    pub(crate) flags: u16,
     /// How it is packed.
-    pub method: u16,
+    pub(crate) method: u16,
     /// CRC-32 of its content.
-    pub checksum: u32,
+    pub(crate) checksum: u32,
     /// Size as packed, in bytes.
-    pub packed: u64,
+    pub(crate) packed: u64,
     /// Size of its content, in bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// File type and permissions as of inode(7); 0 where the system that packed it has none.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// Where its local header is.
-    pub header: u64,
+    pub(crate) header: u64,
     /// Its name's bytes.
-    pub raw_name: &'a [u8],
+    pub(crate) raw_name: &'a [u8],
 }
 
 impl<'a> Record<'a> {
@@ -106,17 +106,17 @@ impl<'a> Record<'a> {
     }
 
     /// Its name.
-    pub fn name(&self) -> Cow<'a, str> {
+    pub(crate) fn name(&self) -> Cow<'a, str> {
         self.spelling().text()
     }
 
     /// Its name's bytes with what they mean.
-    pub fn spelling(&self) -> Spelling<'a> {
+    pub(crate) fn spelling(&self) -> Spelling<'a> {
         Spelling::new(self.raw_name, self.flags & UTF_8 != 0)
     }
 
     /// Is it a folder, by its mode or its name?
-    pub fn is_folder(&self) -> bool {
+    pub(crate) fn is_folder(&self) -> bool {
         self.mode & TYPE == FOLDER || self.raw_name.ends_with(b"/")
     }
 }
@@ -229,17 +229,17 @@ fn walk(bytes: &[u8]) -> Result<Vec<usize>, String> {
 
 /// What stands in front of an entry's content.
 #[derive(Debug)]
-pub struct LocalHeader {
+pub(crate) struct LocalHeader {
     /// Bits, as in the directory.
-    pub flags: u16,
+    pub(crate) flags: u16,
     /// The name's bytes.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// Where the content begins.
-    pub data: u64,
+    pub(crate) data: u64,
 }
 
 /// Reads the local header of an entry.
-pub fn local_header(archive: &File, at: u64) -> Result<LocalHeader, String> {
+pub(crate) fn local_header(archive: &File, at: u64) -> Result<LocalHeader, String> {
     let header = read(archive, at, 30)?;
     if !header.starts_with(b"PK\x03\x04") {
         return Err("no local header".to_owned());
@@ -274,6 +274,6 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], String> {
 /// Flag of a name in UTF-8.
 const UTF_8: u16 = 1 << 11;
 /// File type bits of a mode, see inode(7), and a folder's.
-pub const TYPE: u32 = 0o170_000;
+pub(crate) const TYPE: u32 = 0o170_000;
 /// See [`TYPE`].
-pub const FOLDER: u32 = 0o040_000;
+pub(crate) const FOLDER: u32 = 0o040_000;

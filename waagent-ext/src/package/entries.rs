@@ -15,7 +15,7 @@ use super::{Limits, names};
 
 /// An archive that was looked through, and what of it is to be written.
 #[derive(Debug)]
-pub struct Listing<'a> {
+pub(crate) struct Listing<'a> {
     archive: &'a File,
     directory: Directory,
     /// Numbers of records, in the order of their paths: what is below a folder follows it.
@@ -38,7 +38,7 @@ const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
 /// Opens the archive and lists what is to be written, or says what is wrong with it.
-pub fn list<'a>(archive: &'a File, limits: &Limits) -> Result<Listing<'a>, String> {
+pub(crate) fn list<'a>(archive: &'a File, limits: &Limits) -> Result<Listing<'a>, String> {
     let directory = directory::look(archive, limits)?;
     let mut survey = Survey::default();
     let mut entries = Vec::new();
@@ -64,17 +64,17 @@ pub fn list<'a>(archive: &'a File, limits: &Limits) -> Result<Listing<'a>, Strin
 
 impl Listing<'_> {
     /// The numbers of the entries, in the order of their paths.
-    pub fn entries(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = usize> {
         self.entries.iter().copied()
     }
 
     /// What is known of an entry.
-    pub fn record(&self, index: usize) -> Result<Record<'_>, String> {
+    pub(crate) fn record(&self, index: usize) -> Result<Record<'_>, String> {
         self.directory.record(index)
     }
 
     /// An entry's content.
-    pub fn open(&self, index: usize) -> Result<Content<'_>, String> {
+    pub(crate) fn open(&self, index: usize) -> Result<Content<'_>, String> {
         let record = self.directory.record(index)?;
         let data = directory::local_header(self.archive, record.header)?.data;
         Ok(Content::new(self.archive, data, &record))
@@ -213,7 +213,7 @@ fn check_link(archive: &File, data: u64, record: &Record<'_>) -> Result<(), Stri
 }
 
 /// An entry's content, inflated as it is read; one that isn't what its checksum says ends in an error.
-pub struct Content<'a> {
+pub(crate) struct Content<'a> {
     plain: CrcReader<Box<dyn Read + 'a>>,
     checksum: u32,
 }

@@ -25,7 +25,7 @@ pub struct Limits {
 
 impl Limits {
     /// The bounds of the contract, with these sizes in MiB from the configuration.
-    pub fn new(package_mib: u64, unpacked_mib: u64) -> Self {
+    pub(crate) fn new(package_mib: u64, unpacked_mib: u64) -> Self {
         Self {
             package: package_mib << 20,
             unpacked: unpacked_mib << 20,

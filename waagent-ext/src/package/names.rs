@@ -8,7 +8,7 @@ const MAX_PART: usize = 255;
 const MAX_PARTS: usize = 32;
 
 /// The parts of an entry's name. Empty for the handler's folder itself.
-pub fn parts(name: &str) -> Result<Vec<&str>, String> {
+pub(crate) fn parts(name: &str) -> Result<Vec<&str>, String> {
     let refuse = |why: &str| Err(format!("unsafe path '{}': {why}", shown(name)));
     if name.is_empty() {
         return refuse("empty");
@@ -39,12 +39,12 @@ pub fn parts(name: &str) -> Result<Vec<&str>, String> {
 }
 
 /// The parts of a name, whatever they are.
-pub fn split(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn split(name: &str) -> impl Iterator<Item = &str> {
     name.split('/').filter(|part| !part.is_empty() && *part != ".")
 }
 
 /// Names that are the agent's: from a package they would forge its state.
-pub fn is_ours(parts: &[&str]) -> bool {
+pub(crate) fn is_ours(parts: &[&str]) -> bool {
     match parts {
         ["HandlerEnvironment.json" | "package_validated"] => true,
         ["config", file] => {
@@ -55,7 +55,7 @@ pub fn is_ours(parts: &[&str]) -> bool {
 }
 
 /// May a symbolic link point there? Only to something beside or below it: it is written as text, as all agents do.
-pub fn is_harmless_target(target: &[u8]) -> bool {
+pub(crate) fn is_harmless_target(target: &[u8]) -> bool {
     std::str::from_utf8(target).is_ok_and(|target| {
         let target = target.trim_end_matches('\n');
         parts(target).is_ok_and(|parts| !parts.is_empty())

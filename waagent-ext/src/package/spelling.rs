@@ -5,25 +5,25 @@ use std::cmp::Ordering;
 
 /// The bytes of a name, and what they mean.
 #[derive(Debug, Clone, Copy)]
-pub struct Spelling<'a> {
+pub(crate) struct Spelling<'a> {
     bytes: &'a [u8],
     is_utf_8: bool,
 }
 
 impl<'a> Spelling<'a> {
     /// These bytes, of an entry that says whether they are UTF-8.
-    pub fn new(bytes: &'a [u8], is_utf_8: bool) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], is_utf_8: bool) -> Self {
         Self { bytes, is_utf_8: is_utf_8 || bytes.is_ascii() }
     }
 
     /// The name as text.
-    pub fn text(self) -> Cow<'a, str> {
+    pub(crate) fn text(self) -> Cow<'a, str> {
         if self.is_utf_8 { String::from_utf8_lossy(self.bytes) } else { self.letters().collect() }
     }
 
     /// By the parts of the path, folder by folder. Nothing is decoded that is the same in bytes: a sort of a hundred
     /// thousand long names asks two million times.
-    pub fn compare(self, other: Self) -> Ordering {
+    pub(crate) fn compare(self, other: Self) -> Ordering {
         let (mut ours, mut theirs) = (self.parts(), other.parts());
         loop {
             match (ours.next(), theirs.next()) {

@@ -49,7 +49,11 @@ pub fn unpack(
 }
 
 /// What the archive has as its manifest, before anything of it is unpacked.
-pub fn manifest(archive: &File, extension: &Extension, limits: &Limits) -> Result<Vec<u8>, ExtensionError> {
+pub(crate) fn manifest(
+    archive: &File,
+    extension: &Extension,
+    limits: &Limits,
+) -> Result<Vec<u8>, ExtensionError> {
     let refuse = |why: String| {
         let text = format!(
             "Failed to download artifacts: [ExtensionDownloadError] package {}-{}: {why}",
@@ -69,7 +73,7 @@ pub fn manifest(archive: &File, extension: &Extension, limits: &Limits) -> Resul
 }
 
 /// A hidden name in the same folder, which no agent takes for a handler.
-pub fn beside(home: &HandlerPaths, kind: &str) -> PathBuf {
+pub(crate) fn beside(home: &HandlerPaths, kind: &str) -> PathBuf {
     home.base().with_file_name(format!(".{}.{kind}", home.full_name()))
 }
 

@@ -9,7 +9,7 @@ use super::step::Wish;
 use crate::handler::adopt::Installed;
 
 /// The record of a handler that we have never touched; `found` is what another agent installed.
-pub fn fresh(extension: &Extension, found: Option<Installed>) -> HandlerRecord {
+pub(crate) fn fresh(extension: &Extension, found: Option<Installed>) -> HandlerRecord {
     let (name, version, state) = match found {
         Some(installed) => (installed.name, installed.version, installed.state),
         None => (extension.name.clone(), extension.version.clone(), HandlerState::NotInstalled),
@@ -30,7 +30,11 @@ pub fn fresh(extension: &Extension, found: Option<Installed>) -> HandlerRecord {
 }
 
 /// Makes the wanted version the record's, and says which version's folder counts for nothing any more.
-pub fn align(record: &mut HandlerRecord, wish: Wish, wanted: &HandlerVersion) -> Option<HandlerVersion> {
+pub(crate) fn align(
+    record: &mut HandlerRecord,
+    wish: Wish,
+    wanted: &HandlerVersion,
+) -> Option<HandlerVersion> {
     let other = |version: &HandlerVersion| version.numbers() != wanted.numbers();
     if wish == Wish::Enabled {
         if !other(&record.version) {
@@ -66,6 +70,6 @@ fn back(record: &mut HandlerRecord) -> Option<HandlerVersion> {
 }
 
 /// A status without an error number.
-pub fn status(status: HandlerReadiness, message: &str) -> HandlerStatus {
+pub(crate) fn status(status: HandlerReadiness, message: &str) -> HandlerStatus {
     HandlerStatus { status, code: 0, message: message.to_owned() }
 }

@@ -5,12 +5,12 @@ use waagent_common::documents::{Extension, ItemState, Wish};
 use crate::status::file::StatusWord;
 
 /// All waiting for dependencies of one goal state, in seconds.
-pub const MAX_WAIT_S: u64 = 90 * 60;
+pub(crate) const MAX_WAIT_S: u64 = 90 * 60;
 /// Highest dependency level that is told apart.
 const MAX_LEVEL: i64 = 10_000;
 
 /// Sort key of a handler: enabling from level 0 up, removals below 0, the highest level first.
-pub fn key(extension: &Extension) -> i64 {
+pub(crate) fn key(extension: &Extension) -> i64 {
     let level = extension.settings.iter().map(|settings| i64::from(settings.dependency_level)).max();
     let level = level.unwrap_or(0).clamp(0, MAX_LEVEL);
     let states = extension.settings.iter().map(|settings| &settings.state).chain([&extension.state]);
@@ -19,7 +19,7 @@ pub fn key(extension: &Extension) -> i64 {
 }
 
 /// The handlers of a goal state in the order of work; the same key keeps the goal state's order.
-pub fn order(extensions: &[Extension]) -> Vec<&Extension> {
+pub(crate) fn order(extensions: &[Extension]) -> Vec<&Extension> {
     let mut ordered: Vec<&Extension> = extensions.iter().collect();
     ordered.sort_by_key(|extension| key(extension));
     ordered
@@ -27,20 +27,20 @@ pub fn order(extensions: &[Extension]) -> Vec<&Extension> {
 
 /// A handler as far as the order is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turnable {
+pub(crate) struct Turnable {
     /// Sort key.
-    pub key: i64,
+    pub(crate) key: i64,
     /// How far it is.
-    pub state: ItemState,
+    pub(crate) state: ItemState,
     /// `<name>-<version>`.
-    pub full_name: String,
+    pub(crate) full_name: String,
     /// The status word that the extension itself reports; none for one without settings.
-    pub word: Option<StatusWord>,
+    pub(crate) word: Option<StatusWord>,
 }
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// This handler's next step.
     Act(usize),
     /// This handler isn't begun at all, for this reason.
@@ -52,7 +52,7 @@ pub enum Turn {
 }
 
 /// Whose turn it is, `waited_s` seconds after the goal state was begun.
-pub fn turn(handlers: &[Turnable], waited_s: u64) -> Turn {
+pub(crate) fn turn(handlers: &[Turnable], waited_s: u64) -> Turn {
     let Some(index) = handlers.iter().position(|handler| handler.state == ItemState::Open) else {
         return Turn::Over;
     };

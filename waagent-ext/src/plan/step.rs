@@ -1,6 +1,6 @@
 //! The next step of one handler.
 
-pub use waagent_common::documents::Wish;
+pub(crate) use waagent_common::documents::Wish;
 use waagent_common::documents::{CommandKind, Extension, HandlerRecord, HandlerState, PreviousVersion};
 use waagent_common::text::shown;
 use waagent_common::types::HandlerVersion;
@@ -8,7 +8,7 @@ use waagent_common::types::HandlerVersion;
 use crate::error::{ExtensionError, code};
 
 /// What the goal state wants of a handler; a word that we don't know is the handler's failure.
-pub fn wish_of(extension: &Extension) -> Result<Wish, ExtensionError> {
+pub(crate) fn wish_of(extension: &Extension) -> Result<Wish, ExtensionError> {
     extension.state.wish().ok_or_else(|| {
         let text = format!(
             "[ExtensionError] Unknown requested state for Extension {}: {}",
@@ -21,7 +21,7 @@ pub fn wish_of(extension: &Extension) -> Result<Wish, ExtensionError> {
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Wait for the package, then unpack it.
     Unpack,
     /// Run this command of the wanted version.
@@ -39,7 +39,7 @@ pub enum Step {
 /// The next step towards the wish, from what is known to be done.
 ///
 /// An enable step ends the handler's round when it succeeds: it is run once for each goal state, whatever the state.
-pub fn next(wish: Wish, record: &HandlerRecord) -> Step {
+pub(crate) fn next(wish: Wish, record: &HandlerRecord) -> Step {
     match wish {
         Wish::Enabled => enable(record),
         Wish::Disabled if record.state == HandlerState::Enabled => Step::Run(CommandKind::Disable),

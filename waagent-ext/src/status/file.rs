@@ -25,7 +25,7 @@ const MEMBERS: [&str; 5] = ["operation", "configurationAppliedTime", "status", "
 
 words! {
     /// An extension's own word for how it is.
-    pub enum StatusWord {
+    pub(crate) enum StatusWord {
         /// At work.
         Transitioning = "transitioning",
         /// Well, more or less.
@@ -38,13 +38,13 @@ words! {
 }
 
 /// The word of a `status` object.
-pub fn word_of(status: &Value) -> Option<StatusWord> {
+pub(crate) fn word_of(status: &Value) -> Option<StatusWord> {
     status.get("status")?.as_str()?.parse().ok()
 }
 
 /// Why a status file can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bad {
+pub(crate) enum Bad {
     /// Not JSON: maybe half written.
     Text(String),
     /// JSON of another shape.
@@ -52,7 +52,7 @@ pub enum Bad {
 }
 
 /// The `status` object for the platform, by the handler's or instance's `name`.
-pub fn parse(bytes: &[u8], name: &str) -> Result<Value, Bad> {
+pub(crate) fn parse(bytes: &[u8], name: &str) -> Result<Value, Bad> {
     let text = std::str::from_utf8(bytes).map_err(|error| Bad::Text(format!("not UTF-8: {error}")))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = lone_surrogates_replaced(text);
@@ -274,7 +274,7 @@ fn shorten_text(text: &mut String, most: usize) {
 }
 
 /// A status that the agent reports in an extension's place.
-pub fn own(name: &str, operation: Option<&str>, word: StatusWord, code: i32, message: &str) -> Value {
+pub(crate) fn own(name: &str, operation: Option<&str>, word: StatusWord, code: i32, message: &str) -> Value {
     json!({
         "name": name, "operation": operation, "configurationAppliedTime": Value::Null, "status": word,
         "code": code, "formattedMessage": {"lang": "en-US", "message": fit(message)},

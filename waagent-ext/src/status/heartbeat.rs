@@ -17,7 +17,7 @@ const MAX: u64 = 64 << 10;
 const MAX_AGE_S: u64 = 600;
 
 /// The handler's status in the light of its heartbeat, and when that may change by time alone.
-pub fn look(
+pub(crate) fn look(
     home: &HandlerPaths,
     own: &HandlerStatus,
     enabled_at_s: Option<u64>,

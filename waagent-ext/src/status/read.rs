@@ -20,22 +20,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is asked about an extension's status.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// Sequence number of its settings.
-    pub number: u32,
+    pub(crate) number: u32,
     /// Which file counts.
-    pub counts: &'a Counts,
+    pub(crate) counts: &'a Counts,
     /// What failed, if something did.
-    pub failure: Option<&'a ExtensionFailure>,
+    pub(crate) failure: Option<&'a ExtensionFailure>,
     /// The last good file.
-    pub last: Option<&'a Good>,
+    pub(crate) last: Option<&'a Good>,
 }
 
 /// Which status file says something about what is asked.
 ///
 /// Times don't tell it: a handler gives its file any time it likes, and the clock may step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Counts {
+pub(crate) enum Counts {
     /// None does yet.
     None,
     /// Any.
@@ -46,26 +46,26 @@ pub enum Counts {
 
 /// A good file of the extension itself.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Good {
+pub(crate) struct Good {
     /// The `status` object for the platform.
-    pub status: Value,
+    pub(crate) status: Value,
     /// What was asked when it was read.
-    pub counts: Counts,
+    pub(crate) counts: Counts,
 }
 
 /// What a status file came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The `status` object for the platform.
-    pub status: Value,
+    pub(crate) status: Value,
     /// It isn't to be believed before this: look again then.
-    pub again: Option<Duration>,
+    pub(crate) again: Option<Duration>,
     /// The status is the extension's own.
-    pub own: bool,
+    pub(crate) own: bool,
 }
 
 /// Tells the status file of this number from what may stand in its place later; empty where there is none.
-pub fn mark(home: &HandlerPaths, number: u32) -> String {
+pub(crate) fn mark(home: &HandlerPaths, number: u32) -> String {
     let file = home.status().and_then(|folder| folder.look(&name_of(number)).ok());
     file.map_or_else(String::new, |file| stamp(&file))
 }
@@ -75,7 +75,7 @@ fn name_of(number: u32) -> String {
 }
 
 /// The status of this sequence number. The last good one holds while a file is being written.
-pub fn read(home: &HandlerPaths, asked: Question<'_>, guard: &Guard<'_>) -> Reading {
+pub(crate) fn read(home: &HandlerPaths, asked: Question<'_>, guard: &Guard<'_>) -> Reading {
     let number = asked.number;
     if *asked.counts == Counts::None {
         return settled(waiting(home, number));

@@ -21,19 +21,19 @@ use crate::handler::paths::HandlerPaths;
 
 /// Puts reports together, and remembers the last good status of each extension as far as it was reported.
 #[derive(Debug, Default)]
-pub struct Reporter {
+pub(crate) struct Reporter {
     last: HashMap<Key, Known>,
 }
 
 /// Where a report's facts are.
 #[derive(Debug, Clone, Copy)]
-pub struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     /// The machine.
-    pub place: &'a Place,
+    pub(crate) place: &'a Place,
     /// `Extension.LogDir`.
-    pub logs: &'a str,
+    pub(crate) logs: &'a str,
     /// Around work on handlers' files.
-    pub guard: &'a Guard<'a>,
+    pub(crate) guard: &'a Guard<'a>,
 }
 
 /// A handler and the sequence number of its settings.
@@ -48,16 +48,16 @@ struct Known {
 
 /// A report, and when it may change by time alone.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// The document.
-    pub body: ExtensionStatus,
+    pub(crate) body: ExtensionStatus,
     /// Look again then.
-    pub again: Option<Duration>,
+    pub(crate) again: Option<Duration>,
 }
 
 impl Reporter {
     /// The report on this goal state; without one, or where it wasn't begun, on what is known.
-    pub fn report(
+    pub(crate) fn report(
         &mut self,
         sources: &Sources<'_>,
         state: &ExtensionState,
@@ -104,7 +104,7 @@ impl Reporter {
     }
 
     /// The status word that an extension reports itself; a missing or half-written file is no last word.
-    pub fn word(&self, guard: &Guard<'_>, home: &HandlerPaths, number: u32) -> StatusWord {
+    pub(crate) fn word(&self, guard: &Guard<'_>, home: &HandlerPaths, number: u32) -> StatusWord {
         let last = self.last(&(home.name.clone(), number));
         let asked = Question { number, counts: &Counts::Any, failure: None, last: last.as_ref() };
         let reading = read::read(home, asked, guard);
@@ -184,7 +184,7 @@ fn counts(state: &ExtensionState, goal: &GoalState, name: &HandlerName) -> Count
 }
 
 /// The record of a handler, whatever the case of its name.
-pub fn record_of<'a>(state: &'a ExtensionState, name: &HandlerName) -> Option<&'a HandlerRecord> {
+pub(crate) fn record_of<'a>(state: &'a ExtensionState, name: &HandlerName) -> Option<&'a HandlerRecord> {
     state.handlers.iter().find(|record| record.name.as_str().eq_ignore_ascii_case(name.as_str()))
 }
 

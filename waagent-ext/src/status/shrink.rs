@@ -15,7 +15,7 @@ const SHORT: usize = 128;
 
 /// The parts of the status, within its bound at any time: what an extension writes is cut where it is gathered.
 #[derive(Debug, Default)]
-pub struct Parts {
+pub(crate) struct Parts {
     parts: Vec<Part>,
     size: usize,
 }
@@ -39,7 +39,7 @@ const STEPS: [fn(&mut Value); 4] = [
 impl Parts {
     /// Adds an extension's part, and gives its number. What is too much is shortened in the largest first: messages of substatuses, then the
     /// lists of substatuses, then all texts.
-    pub fn push(&mut self, handler: Value) -> usize {
+    pub(crate) fn push(&mut self, handler: Value) -> usize {
         let size = size(&handler);
         self.size += size;
         self.parts.push(Part { handler, size, given: 0 });
@@ -54,12 +54,12 @@ impl Parts {
     }
 
     /// The `status` of an extension, as it is now.
-    pub fn status(&self, index: usize) -> Option<&Value> {
+    pub(crate) fn status(&self, index: usize) -> Option<&Value> {
         self.parts.get(index)?.handler.pointer(STATUS)
     }
 
     /// All of them.
-    pub fn into_handlers(self) -> Vec<Value> {
+    pub(crate) fn into_handlers(self) -> Vec<Value> {
         self.parts.into_iter().map(|part| part.handler).collect()
     }
 }

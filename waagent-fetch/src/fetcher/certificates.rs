@@ -21,7 +21,7 @@ use crate::xml;
 
 /// When certificates are looked at, and when they are asked for whatever is there.
 #[derive(Debug)]
-pub struct Due {
+pub(crate) struct Due {
     look: bool,
     anew: bool,
     failures: u32,
@@ -30,24 +30,24 @@ pub struct Due {
 
 impl Due {
     /// At start: look.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { look: true, anew: false, failures: 0, not_before: Duration::ZERO }
     }
 
     /// Something that they depend on has changed.
-    pub fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         self.look = true;
         self.not_before = Duration::ZERO;
     }
 
     /// Ask, whatever is there.
-    pub fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         self.look();
         self.anew = true;
     }
 
     /// Is it time to look?
-    pub fn is_now(&self) -> bool {
+    pub(crate) fn is_now(&self) -> bool {
         self.look && monotonic() >= self.not_before
     }
 

@@ -5,7 +5,7 @@ use crate::goal_state::model::ExtensionsState;
 
 /// Of what is new, what was made later wins, ExtensionsConfig on a tie; and it is taken over unless it is older than
 /// what is in force.
-pub fn choose(
+pub(crate) fn choose(
     current: Option<&Current>,
     fabric: Option<ExtensionsState>,
     fast_track: Option<ExtensionsState>,

@@ -19,7 +19,7 @@ use crate::wire_server::{VmSettingsAnswer, WireServer};
 
 /// What is known about the channel.
 #[derive(Debug)]
-pub struct FastTrack {
+pub(crate) struct FastTrack {
     enabled: bool,
     supported: Option<bool>,
     /// Not to be asked before, after a host that doesn't know it.
@@ -41,7 +41,7 @@ pub struct FastTrack {
 
 impl FastTrack {
     /// What an earlier run left; its own file, or that of WALinuxAgent.
-    pub fn new(place: &Place, enabled: bool) -> Result<Self, Fault> {
+    pub(crate) fn new(place: &Place, enabled: bool) -> Result<Self, Fault> {
         let cursor = Document::<Cursor>::read_if_there(place)?;
         let last_created_on = cursor.and_then(|document| document.body.fast_track_created_on);
         Ok(Self {
@@ -60,22 +60,22 @@ impl FastTrack {
     }
 
     /// Does the host offer it? Unknown before the first answer.
-    pub fn is_supported(&self) -> Option<bool> {
+    pub(crate) fn is_supported(&self) -> Option<bool> {
         if self.enabled { self.supported } else { Some(false) }
     }
 
     /// It was in use and has ended: the WireServer's goal state may be an older one.
-    pub fn has_stopped(&self) -> bool {
+    pub(crate) fn has_stopped(&self) -> bool {
         self.stopped
     }
 
     /// Was the last goal state of this channel made later?
-    pub fn is_newer_than(&self, created_on: &str) -> bool {
+    pub(crate) fn is_newer_than(&self, created_on: &str) -> bool {
         self.last_created_on.as_deref().is_some_and(|last| last > created_on)
     }
 
     /// A goal state was published: of this channel, or of the other.
-    pub fn published(
+    pub(crate) fn published(
         &mut self,
         created_on: Option<&str>,
         place: &Place,
@@ -91,7 +91,7 @@ impl FastTrack {
     }
 
     /// Another address is another host.
-    pub fn follow_endpoint(&mut self) {
+    pub(crate) fn follow_endpoint(&mut self) {
         self.throttled = None;
         self.backoff = Backoff::default();
     }
@@ -148,7 +148,11 @@ impl FastTrack {
 }
 
 /// Changes what is remembered between runs.
-pub fn remember(place: &Place, sandbox: &Sandbox, change: impl FnOnce(&mut Cursor)) -> Result<(), Fault> {
+pub(crate) fn remember(
+    place: &Place,
+    sandbox: &Sandbox,
+    change: impl FnOnce(&mut Cursor),
+) -> Result<(), Fault> {
     // A damaged one is worth no more than none: what is lost is asked again.
     let known = Document::<Cursor>::read_if_there(place).ok().flatten();
     let mut cursor = known.map(|document| document.body).unwrap_or_default();

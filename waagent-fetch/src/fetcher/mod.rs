@@ -29,24 +29,24 @@ mod profile;
 mod publish;
 mod thumbprints;
 
-pub use fast_track::{FastTrack, remember};
-pub use thumbprints::Cure;
+pub(crate) use fast_track::{FastTrack, remember};
+pub(crate) use thumbprints::Cure;
 
 /// What outlives a round. Small: the parsed parts are dropped with it.
 #[derive(Debug)]
-pub struct Fetcher {
+pub(crate) struct Fetcher {
     /// Where the documents are.
-    pub place: Place,
+    pub(crate) place: Place,
     /// The configuration.
-    pub config: Config,
+    pub(crate) config: Config,
     /// For the documents.
-    pub sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
     /// To the platform.
-    pub client: Client,
+    pub(crate) client: Client,
     /// What the configuration says about transfers.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// When the WireServer may be asked again.
-    pub backoff: Backoff,
+    pub(crate) backoff: Backoff,
     /// The platform speaks our version.
     negotiated: bool,
     /// What was published last.
@@ -55,37 +55,37 @@ pub struct Fetcher {
     fast_track: FastTrack,
     environment: Environment,
     /// A document has asked another program to run; taken by who sees to it that it is heard.
-    pub wants: bool,
+    pub(crate) wants: bool,
     certificates: certificates::Due,
     missing: thumbprints::Missing,
 }
 
 /// What tells a goal state from the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Current {
+pub(crate) struct Current {
     /// Of the WireServer's part.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// Of the extensions' part.
-    pub id: String,
+    pub(crate) id: String,
     /// Of the extensions' part.
-    pub created_on: String,
+    pub(crate) created_on: String,
     /// Of the extensions' part.
-    pub source: GoalStateSource,
+    pub(crate) source: GoalStateSource,
 }
 
 /// What a round came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Round {
+pub(crate) struct Round {
     /// Who we are to the platform.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// The goal state in force.
-    pub id: String,
+    pub(crate) id: String,
     /// The platform waits for a health report.
-    pub expects_health: bool,
+    pub(crate) expects_health: bool,
     /// Was anything published?
-    pub changed: bool,
+    pub(crate) changed: bool,
     /// What was odd, and got over.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -97,7 +97,12 @@ struct Environment {
 
 impl Fetcher {
     /// Nothing is asked yet.
-    pub fn new(place: Place, config: Config, sandbox: Sandbox, settings: Settings) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        place: Place,
+        config: Config,
+        sandbox: Sandbox,
+        settings: Settings,
+    ) -> Result<Self, Fault> {
         let client = Client::new(&place, endpoint(&place));
         let fast_track = FastTrack::new(&place, config.switch(SwitchKey::DebugEnableFastTrack))?;
         Ok(Self {
@@ -118,17 +123,17 @@ impl Fetcher {
     }
 
     /// The goal state that was published last.
-    pub fn current(&self) -> Option<&Current> {
+    pub(crate) fn current(&self) -> Option<&Current> {
         self.current.as_ref()
     }
 
     /// Does the host offer Fast Track?
-    pub fn offers_fast_track(&self) -> Option<bool> {
+    pub(crate) fn offers_fast_track(&self) -> Option<bool> {
         self.fast_track.is_supported()
     }
 
     /// Takes over another endpoint: everything is asked anew there.
-    pub fn follow_endpoint(&mut self) {
+    pub(crate) fn follow_endpoint(&mut self) {
         let address = endpoint(&self.place);
         if address != self.client.endpoint() {
             log::info(&format!("the WireServer is at {address} now, was at {}", self.client.endpoint()));
@@ -141,18 +146,18 @@ impl Fetcher {
     }
 
     /// The next round asks for everything, whether it is new or not.
-    pub fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         self.current = None;
         self.certificates.refresh();
     }
 
     /// The transport certificate or the unsealed certificates have changed.
-    pub fn look_at_certificates(&mut self) {
+    pub(crate) fn look_at_certificates(&mut self) {
         self.certificates.look();
     }
 
     /// The first half of a round: who are we to the platform?
-    pub fn ask(&mut self) -> Result<WireGoalState, Failure> {
+    pub(crate) fn ask(&mut self) -> Result<WireGoalState, Failure> {
         if !self.negotiated {
             if !WireServer::new(&self.client).speaks_our_version()? {
                 let text = "versions of the WireServer: 2012-11-30 isn't among them".to_owned();
@@ -164,7 +169,7 @@ impl Fetcher {
     }
 
     /// The second half: what does it want of us?
-    pub fn follow(&mut self, wire: &WireGoalState) -> Result<Round, Failure> {
+    pub(crate) fn follow(&mut self, wire: &WireGoalState) -> Result<Round, Failure> {
         match self.parts(wire) {
             // The goal state has moved on while its parts were fetched, or the machine has moved.
             Err(failure) if failure.kind == Kind::Stale => {

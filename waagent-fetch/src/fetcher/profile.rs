@@ -13,7 +13,7 @@ use crate::retry::TWICE;
 use crate::storage::Storage;
 
 /// Is the goal state on hold? Whatever can't be read means no: a dead blob mustn't stop a machine.
-pub fn is_on_hold(fetcher: &Fetcher, wire: &WireGoalState, state: &mut ExtensionsState) -> bool {
+pub(crate) fn is_on_hold(fetcher: &Fetcher, wire: &WireGoalState, state: &mut ExtensionsState) -> bool {
     let Some(uri) = state.profile.clone() else { return false };
     match fetch(fetcher, wire, &uri).and_then(|bytes| read(&bytes)) {
         Ok(on_hold) => on_hold,

@@ -161,7 +161,7 @@ fn keep(mut body: GoalState, outdated: bool, known: Option<&GoalState>) -> GoalS
 }
 
 /// Checks SharedConfig and puts it where other programs look for it, unchanged; gives our entry in it.
-pub fn shared_config(place: &Place, bytes: &[u8]) -> Result<Option<OwnInstance>, String> {
+pub(crate) fn shared_config(place: &Place, bytes: &[u8]) -> Result<Option<OwnInstance>, String> {
     let own = environment::shared(bytes).map_err(|error| error.to_string())?;
     let path = place.lib("fetch/SharedConfig.xml");
     let is_there = durable::read_bounded(&path, crate::wire_server::SMALL).is_ok_and(|known| known == bytes);

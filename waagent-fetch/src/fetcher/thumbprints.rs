@@ -8,14 +8,14 @@ use super::Fetcher;
 
 /// How often everything was asked for again because of one goal state.
 #[derive(Debug, Default)]
-pub struct Missing {
+pub(crate) struct Missing {
     goal_state_id: String,
     refreshes: u32,
 }
 
 /// What is to be done about a certificate that isn't there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cure {
+pub(crate) enum Cure {
     /// Nothing is missing, or nothing helps.
     None,
     /// Ask for everything at once.
@@ -26,7 +26,7 @@ pub enum Cure {
 
 impl Fetcher {
     /// Looks whether the certificates that were unsealed are those that the goal state's settings need.
-    pub fn missing_certificate(&mut self) -> Cure {
+    pub(crate) fn missing_certificate(&mut self) -> Cure {
         let Some((id, what)) = self.needed_and_missing() else { return Cure::None };
         if self.missing.goal_state_id != id {
             self.missing = Missing { goal_state_id: id, refreshes: 0 };

@@ -11,15 +11,15 @@ use crate::xml::{self, Element, XmlError};
 
 /// What is used of the hosting environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HostingEnvironment {
+pub(crate) struct HostingEnvironment {
     /// Name of the VM.
-    pub vm_name: Option<String>,
+    pub(crate) vm_name: Option<String>,
     /// Thumbprint of the tenant's certificate.
-    pub tenant_certificate: Option<Thumbprint>,
+    pub(crate) tenant_certificate: Option<Thumbprint>,
 }
 
 /// Parses HostingEnvironmentConfig.
-pub fn hosting(bytes: &[u8]) -> Result<HostingEnvironment, XmlError> {
+pub(crate) fn hosting(bytes: &[u8]) -> Result<HostingEnvironment, XmlError> {
     let root = xml::parse(bytes, "HostingEnvironmentConfig")?;
     let instance = root.at("Incarnation").and_then(|element| text(element, "instance"));
     let tenant = root.at("StoredCertificates").and_then(|list| {
@@ -39,7 +39,7 @@ pub fn hosting(bytes: &[u8]) -> Result<HostingEnvironment, XmlError> {
 }
 
 /// Parses SharedConfig: the entry of this machine, if there is one.
-pub fn shared(bytes: &[u8]) -> Result<Option<OwnInstance>, XmlError> {
+pub(crate) fn shared(bytes: &[u8]) -> Result<Option<OwnInstance>, XmlError> {
     let root = xml::parse(bytes, "SharedConfig")?;
     let own = root.at("Incarnation").and_then(|incarnation| incarnation.attribute("instance"));
     let Some(instances) = root.at("Instances") else { return Ok(None) };

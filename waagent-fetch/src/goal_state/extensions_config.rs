@@ -18,7 +18,7 @@ use crate::http::StorageUri;
 use crate::xml::{self, Element};
 
 /// Parses an ExtensionsConfig that came with this incarnation.
-pub fn parse(bytes: &[u8], incarnation: &str) -> Result<ExtensionsState, String> {
+pub(crate) fn parse(bytes: &[u8], incarnation: &str) -> Result<ExtensionsState, String> {
     let root = xml::parse(bytes, "Extensions").map_err(|error| format!("ExtensionsConfig: {error}"))?;
     let mut state = empty(incarnation);
     let metadata = root.at("InVMGoalStateMetaData");
@@ -36,7 +36,7 @@ pub fn parse(bytes: &[u8], incarnation: &str) -> Result<ExtensionsState, String>
 }
 
 /// The state of a machine without ExtensionsConfig.
-pub fn empty(incarnation: &str) -> ExtensionsState {
+pub(crate) fn empty(incarnation: &str) -> ExtensionsState {
     ExtensionsState {
         id: format!("incarnation_{incarnation}"),
         source: GoalStateSource::Fabric,
@@ -64,7 +64,7 @@ fn status_blob(root: &Element, notes: &mut Vec<String>) -> Option<StatusBlob> {
 }
 
 /// Everything but a page blob is written like a block blob.
-pub fn blob_kind(text: Option<&str>) -> BlobKind {
+pub(crate) fn blob_kind(text: Option<&str>) -> BlobKind {
     match text {
         Some("PageBlob") => BlobKind::Page,
         _ => BlobKind::Block,

@@ -9,43 +9,43 @@ use crate::http::StorageUri;
 
 /// The extensions part of a goal state.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ExtensionsState {
+pub(crate) struct ExtensionsState {
     /// `incarnation_<n>` or `etag_<n>`.
-    pub id: String,
+    pub(crate) id: String,
     /// Which way it came.
-    pub source: GoalStateSource,
+    pub(crate) source: GoalStateSource,
     /// ETag, in the Fast Track case.
-    pub etag: Option<String>,
+    pub(crate) etag: Option<String>,
     /// When the platform made it: `YYYY-MM-DDTHH:MM:SS.ffffffZ`, so that texts compare as times.
-    pub created_on: String,
+    pub(crate) created_on: String,
     /// For correlation in the platform's logs.
-    pub activity_id: String,
+    pub(crate) activity_id: String,
     /// For correlation in the platform's logs.
-    pub correlation_id: String,
+    pub(crate) correlation_id: String,
     /// Reported back.
-    pub svd_sequence_number: i64,
+    pub(crate) svd_sequence_number: i64,
     /// Where the status goes.
-    pub status_blob: Option<StatusBlob>,
+    pub(crate) status_blob: Option<StatusBlob>,
     /// The artifacts profile.
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// Extensions wait.
-    pub on_hold: bool,
+    pub(crate) on_hold: bool,
     /// What an agent must be able to do.
-    pub required_features: Vec<String>,
+    pub(crate) required_features: Vec<String>,
     /// What the platform offers of its own agent.
-    pub agent_families: Vec<AgentFamily>,
+    pub(crate) agent_families: Vec<AgentFamily>,
     /// One for each handler.
-    pub extensions: Vec<Extension>,
+    pub(crate) extensions: Vec<Extension>,
     /// Where their manifests are, in the same order.
-    pub uris: Vec<ExtensionUris>,
+    pub(crate) uris: Vec<ExtensionUris>,
     /// What was odd and got over, for the log.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl ExtensionsState {
     /// Cuts what is too much for the documents that are made of it: the extension at which it is too much fails, and
     /// what follows it, as far as it is too much.
-    pub fn fit(&mut self) {
+    pub(crate) fn fit(&mut self) {
         let mut left = Left { settings: MAX_ALL_SETTINGS, dependencies: MAX_DEPENDENCIES, bytes: MAX_BYTES };
         for extension in &mut self.extensions {
             if let Some(text) = &mut extension.error {
@@ -100,7 +100,7 @@ impl Left {
 }
 
 /// The manifest URIs of a handler: at most 16, the odd ones left out with a note.
-pub fn manifests<'a>(
+pub(crate) fn manifests<'a>(
     name: &str,
     given: impl Iterator<Item = &'a str>,
     notes: &mut Vec<String>,
@@ -121,7 +121,7 @@ pub fn manifests<'a>(
 }
 
 /// A text that goes back to the platform or into the log: what it is when it's empty, and cut.
-pub fn correlation(text: Option<&str>) -> String {
+pub(crate) fn correlation(text: Option<&str>) -> String {
     match text.map(str::trim) {
         Some(text) if !text.is_empty() => cut(text, 64).to_owned(),
         _ => ZERO_ID.to_owned(),
@@ -129,7 +129,7 @@ pub fn correlation(text: Option<&str>) -> String {
 }
 
 /// The time of a count of 100 ns since the year 1; year 1 for what is no such count.
-pub fn created_on(ticks: Option<i64>) -> String {
+pub(crate) fn created_on(ticks: Option<i64>) -> String {
     let micros = ticks.filter(|ticks| *ticks >= 0).map_or(YEAR_ONE, |ticks| ticks / 10 + YEAR_ONE);
     let time = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
     let text = time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
@@ -141,16 +141,16 @@ pub fn created_on(ticks: Option<i64>) -> String {
 }
 
 /// Where nothing was said.
-pub const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
+pub(crate) const ZERO_ID: &str = "00000000-0000-0000-0000-000000000000";
 /// The time of tick 0.
-pub const EPOCH: &str = "0001-01-01T00:00:00.000000Z";
+pub(crate) const EPOCH: &str = "0001-01-01T00:00:00.000000Z";
 /// The same in microseconds since 1970.
 const YEAR_ONE: i64 = -62_135_596_800_000_000;
 const MAX_MANIFESTS: usize = 16;
 /// Handlers of a goal state.
-pub const MAX_HANDLERS: usize = 256;
+pub(crate) const MAX_HANDLERS: usize = 256;
 /// Instances of one handler.
-pub const MAX_INSTANCES: usize = 64;
+pub(crate) const MAX_INSTANCES: usize = 64;
 /// Settings of all handlers, and what they depend on: the values of the document are counted too.
 const MAX_ALL_SETTINGS: usize = 512;
 const MAX_DEPENDENCIES: usize = 2048;
@@ -161,6 +161,6 @@ const MAX_URI_BYTES: usize = 3 << 20;
 /// What is odd is said so often.
 const MAX_NOTES: usize = 256;
 /// Settings of one instance, in bytes.
-pub const MAX_SETTINGS: usize = 4 << 20;
+pub(crate) const MAX_SETTINGS: usize = 4 << 20;
 /// Detached signature of a package, base64.
-pub const MAX_SIGNATURE: usize = 32 << 10;
+pub(crate) const MAX_SIGNATURE: usize = 32 << 10;

@@ -7,7 +7,7 @@ use waagent_common::types::ExtensionName;
 use super::model::MAX_SETTINGS;
 
 /// Settings without content: what an extension gets whose text is no JSON.
-pub fn empty(name: Option<ExtensionName>, sequence_number: u32) -> ExtensionSettings {
+pub(crate) fn empty(name: Option<ExtensionName>, sequence_number: u32) -> ExtensionSettings {
     ExtensionSettings {
         name,
         sequence_number,
@@ -25,7 +25,7 @@ pub fn empty(name: Option<ExtensionName>, sequence_number: u32) -> ExtensionSett
 ///
 /// Text that is no JSON is no error: the extension runs with three nulls, so that something is reported for its
 /// number. JSON of another shape is that extension's error.
-pub fn fill(settings: &mut ExtensionSettings, text: &str) -> Result<(), String> {
+pub(crate) fn fill(settings: &mut ExtensionSettings, text: &str) -> Result<(), String> {
     if text.len() > MAX_SETTINGS {
         return Err(format!("settings of {} bytes, more than the {MAX_SETTINGS} allowed", text.len()));
     }
@@ -51,7 +51,7 @@ pub fn fill(settings: &mut ExtensionSettings, text: &str) -> Result<(), String> 
 }
 
 /// Public settings as they came; `null` is none.
-pub fn kept(text: &str) -> Result<Option<JsonText>, String> {
+pub(crate) fn kept(text: &str) -> Result<Option<JsonText>, String> {
     if text.trim() == "null" {
         return Ok(None);
     }
@@ -69,7 +69,7 @@ fn text_of(value: Option<&str>, name: &str) -> Result<Option<String>, String> {
 }
 
 /// The bound of the document; a longer one is no thumbprint of any kind.
-pub fn check_thumbprint(settings: &ExtensionSettings) -> Result<(), String> {
+pub(crate) fn check_thumbprint(settings: &ExtensionSettings) -> Result<(), String> {
     match &settings.protected_settings_thumbprint {
         Some(text) if text.len() > 128 => Err("settings with a thumbprint of more than 128 bytes".to_owned()),
         _ => Ok(()),

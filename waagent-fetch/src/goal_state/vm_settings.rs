@@ -21,19 +21,19 @@ use crate::http::StorageUri;
 
 /// What the HostGAPlugin said.
 #[derive(Debug, Clone, PartialEq)]
-pub struct VmSettings {
+pub(crate) struct VmSettings {
     /// The host is new enough for this channel.
-    pub supported: bool,
+    pub(crate) supported: bool,
     /// They came by Fast Track, and not as a copy of the WireServer's.
-    pub is_fast_track: bool,
+    pub(crate) is_fast_track: bool,
     /// The extensions part.
-    pub state: ExtensionsState,
+    pub(crate) state: ExtensionsState,
 }
 
 type Object = Map<String, Value>;
 
 /// Parses vmSettings that came with this ETag.
-pub fn parse(bytes: &[u8], etag: &str) -> Result<VmSettings, String> {
+pub(crate) fn parse(bytes: &[u8], etag: &str) -> Result<VmSettings, String> {
     let json: Value = json::read(bytes, json::MAX_DEPTH).map_err(|error| format!("vmSettings: {error}"))?;
     let Value::Object(root) = json else { return Err("vmSettings: no JSON object".to_owned()) };
     read(&root, etag).map_err(|why| format!("vmSettings: {why}"))

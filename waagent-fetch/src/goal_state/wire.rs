@@ -7,39 +7,39 @@ use crate::xml::{self, Element};
 
 /// The WireServer's goal state. Its URIs are as received: whoever follows one checks it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WireGoalState {
+pub(crate) struct WireGoalState {
     /// What has to be the same for the rest to be the same.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// The platform waits for a health report.
-    pub expects_health: bool,
+    pub(crate) expects_health: bool,
     /// Where the parts are.
-    pub hosting_environment: Option<String>,
+    pub(crate) hosting_environment: Option<String>,
     /// SharedConfig.
-    pub shared_config: Option<String>,
+    pub(crate) shared_config: Option<String>,
     /// ExtensionsConfig; absent on machines without agent features.
-    pub extensions_config: Option<String>,
+    pub(crate) extensions_config: Option<String>,
     /// Certificates; absent where there are none.
-    pub certificates: Option<String>,
+    pub(crate) certificates: Option<String>,
     /// Users for just-in-time access.
-    pub remote_access: Option<String>,
+    pub(crate) remote_access: Option<String>,
 }
 
 /// The texts by which one goal state differs from another. They are compared for equality only: an incarnation can go
 /// back, or stay while the container changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Decimal number, as text.
-    pub incarnation: String,
+    pub(crate) incarnation: String,
     /// Container id: `x-ms-containerid`.
-    pub container_id: String,
+    pub(crate) container_id: String,
     /// Role instance id.
-    pub instance_id: String,
+    pub(crate) instance_id: String,
     /// Role configuration name: `x-ms-host-config-name`.
-    pub config_name: String,
+    pub(crate) config_name: String,
 }
 
 /// Parses the answer to `/machine/?comp=goalstate`. One without a `RoleInstance` isn't ready yet: a kind of its own.
-pub fn parse(bytes: &[u8]) -> Result<WireGoalState, Failure> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<WireGoalState, Failure> {
     let root = xml::parse(bytes, "GoalState").map_err(|error| refused(&error.to_string()))?;
     let incarnation = required(&root, "Incarnation")?;
     let container_id = required(&root, "Container/ContainerId")?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use waagent_common::fault::{Exit, Fault};
+use waagent_common::fault::Fault;
 use waagent_common::text::shown;
 
 use waagent_common::gate::client::GateError;
@@ -50,20 +50,6 @@ impl HttpError {
     /// Can the same request succeed a little later?
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Gate(_) | Self::Connect(_) | Self::Timeout(_) | Self::Broken(_))
-    }
-
-    /// Did the platform (or storage) not answer at all, as opposed to answering nonsense?
-    pub fn is_silence(&self) -> bool {
-        matches!(self, Self::Gate(_) | Self::Connect(_) | Self::Timeout(_))
-    }
-
-    /// The exit status of a run that this ends.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Gate(_) | Self::Connect(_) | Self::Timeout(_) | Self::Tls(_) => Exit::TryAgain,
-            Self::Refused(_) | Self::TooBig(_) | Self::Broken(_) => Exit::Protocol,
-            Self::Store(fault) => fault.exit,
-        }
     }
 
     /// What the library met, within `seconds`.

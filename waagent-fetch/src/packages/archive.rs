@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 /// Looks for the end-of-central-directory record (APPNOTE.TXT 4.3.16) in the last 65 557 bytes, and whether the
 /// directory that it names fits in front of it. `Err` is the reason why the file is no whole zip.
-pub fn check(file: &File, size: u64) -> Result<(), String> {
+pub(crate) fn check(file: &File, size: u64) -> Result<(), String> {
     let length = size.min(RECORD + MAX_COMMENT);
     let start = size - length;
     let mut tail = vec![0; usize::try_from(length).unwrap_or(0)];

@@ -19,7 +19,7 @@ use crate::plugin::Plugin;
 use crate::storage::Storage;
 
 /// Gets a manifest: the bytes of a success.
-pub fn manifest(
+pub(crate) fn manifest(
     storage: &mut Storage<'_>,
     plugin: &mut Plugin<'_>,
     uri: &StorageUri,
@@ -36,29 +36,29 @@ pub fn manifest(
 
 /// What all attempts at one package share.
 #[derive(Debug, Clone, Copy)]
-pub struct Download<'a> {
+pub(crate) struct Download<'a> {
     /// Where to.
-    pub shelf: &'a PackageStore,
+    pub(crate) shelf: &'a PackageStore,
     /// Largest package, in bytes.
-    pub max: u64,
+    pub(crate) max: u64,
     /// The manifest that names it: the host wants to know.
-    pub manifest: &'a StorageUri,
+    pub(crate) manifest: &'a StorageUri,
 }
 
 /// A package that was got whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Got {
+pub(crate) struct Got {
     /// The file, durably written.
-    pub part: PathBuf,
+    pub(crate) part: PathBuf,
     /// Bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Digest of them.
-    pub sha256: Sha256,
+    pub(crate) sha256: Sha256,
 }
 
 impl Download<'_> {
     /// One attempt. A failed one leaves no file.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         storage: &mut Storage<'_>,
         plugin: &mut Plugin<'_>,

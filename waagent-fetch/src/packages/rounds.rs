@@ -16,16 +16,16 @@ fn other(channel: Channel) -> Channel {
 
 /// Why one attempt, or all of them, brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// For people: names the place, without its query.
-    pub text: String,
+    pub(crate) text: String,
     /// What may help.
-    pub cure: Cure,
+    pub(crate) cure: Cure,
 }
 
 /// What may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cure {
+pub(crate) enum Cure {
     /// Nothing: not this place by this channel.
     None,
     /// The same again, after this time where the host said so.
@@ -39,24 +39,24 @@ pub enum Cure {
 impl Failure {
     /// The same, with what was to be got.
     #[must_use]
-    pub fn of(self, what: &str) -> Self {
+    pub(crate) fn of(self, what: &str) -> Self {
         Self { text: format!("{what}. Last error: {}", self.text), cure: self.cure }
     }
 
     /// This place by this channel is no good.
-    pub fn lasting(uri: &StorageUri, channel: Channel, why: impl fmt::Display) -> Self {
+    pub(crate) fn lasting(uri: &StorageUri, channel: Channel, why: impl fmt::Display) -> Self {
         let text = failure(uri, &HttpError::Broken(format!("{why} ({})", by(channel))));
         Self { text, cure: Cure::None }
     }
 
     /// What an exchange without an answer means.
-    pub fn of_error(uri: &StorageUri, channel: Channel, error: &HttpError) -> Self {
+    pub(crate) fn of_error(uri: &StorageUri, channel: Channel, error: &HttpError) -> Self {
         let cure = if error.is_retryable() { Cure::Later(None) } else { Cure::None };
         Self { text: format!("{} ({})", failure(uri, error), by(channel)), cure }
     }
 
     /// What an answer means that isn't a success.
-    pub fn of_answer(uri: &StorageUri, channel: Channel, response: &Response) -> Self {
+    pub(crate) fn of_answer(uri: &StorageUri, channel: Channel, response: &Response) -> Self {
         let attempts = if channel == Channel::Direct { DEFAULT } else { ARTIFACT };
         let cure = match channel {
             Channel::HostGaPlugin if is_stale(response) => Cure::NewGoalState,
@@ -75,22 +75,22 @@ impl Failure {
 
 /// How the search begins: the order is part of the input, so that tests need no chance.
 #[derive(Debug, Clone, Copy)]
-pub struct Start {
+pub(crate) struct Start {
     /// Which of the places is first: spreads the load over them.
-    pub index: usize,
+    pub(crate) index: usize,
     /// Which channel is first at each place.
-    pub channel: Channel,
+    pub(crate) channel: Channel,
     /// How often each place is tried at most.
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// When to give up.
-    pub deadline: Instant,
+    pub(crate) deadline: Instant,
 }
 
 /// Tries each place by both channels, then those again that may do better later.
 ///
 /// `Err` is what each channel said last, or the failure that asks for another goal state; its cure is `Later` where another search
 /// may do better.
-pub fn search<T>(
+pub(crate) fn search<T>(
     places: &[StorageUri],
     start: Start,
     clock: &mut dyn Pause,

@@ -16,19 +16,19 @@ use crate::http::StorageUri;
 
 /// The folder of the packages.
 #[derive(Debug, Clone)]
-pub struct PackageStore {
+pub(crate) struct PackageStore {
     place: Place,
     folder: PathBuf,
 }
 
 impl PackageStore {
     /// At its place.
-    pub fn new(place: &Place) -> Self {
+    pub(crate) fn new(place: &Place) -> Self {
         Self { place: place.clone(), folder: place.path(Package::PATH) }
     }
 
     /// Removes what isn't wanted any more, and what a killed run left behind.
-    pub fn sweep(&self, wanted: &[WantedPackage]) -> Result<(), Fault> {
+    pub(crate) fn sweep(&self, wanted: &[WantedPackage]) -> Result<(), Fault> {
         let kept: BTreeSet<String> = wanted
             .iter()
             .map(|package| Package::stem(&package.name, &package.version))
@@ -49,7 +49,7 @@ impl PackageStore {
     }
 
     /// Is this attempt answered? That a package can't be had is an answer for one goal state only.
-    pub fn has_answer(&self, package: &WantedPackage, goal_state_id: &str) -> bool {
+    pub(crate) fn has_answer(&self, package: &WantedPackage, goal_state_id: &str) -> bool {
         // A document that can't be read is written anew.
         let Ok(Some(answer)) =
             Document::<Package>::read_at_if_there(&self.place, &self.path(package, "json"))
@@ -67,18 +67,18 @@ impl PackageStore {
     }
 
     /// Where a download goes until it is known to be good.
-    pub fn part(&self, uri: &StorageUri) -> PathBuf {
+    pub(crate) fn part(&self, uri: &StorageUri) -> PathBuf {
         self.folder.join(format!("{}.part", sha256(uri.expose().as_bytes())))
     }
 
     /// Gives a good download its name. Its document, written next, makes the name durable too.
-    pub fn place(&self, part: &Path, package: &WantedPackage) -> Result<(), Fault> {
+    pub(crate) fn place(&self, part: &Path, package: &WantedPackage) -> Result<(), Fault> {
         let zip = self.path(package, "zip");
         fs::rename(part, &zip).map_err(|error| failed("rename the download to", &zip, &error))
     }
 
     /// Writes a package's document; one that isn't ready has no zip.
-    pub fn write(&self, body: &Package, inputs: &Inputs, sandbox: &Sandbox) -> Result<(), Fault> {
+    pub(crate) fn write(&self, body: &Package, inputs: &Inputs, sandbox: &Sandbox) -> Result<(), Fault> {
         let stem = self.folder.join(Package::stem(&body.name, &body.version));
         if body.state != PackageState::Ready {
             durable::remove(&with_suffix(&stem, "zip"))?;
@@ -87,7 +87,7 @@ impl PackageStore {
     }
 
     /// How much may be written so that 64 MiB stay free, in bytes.
-    pub fn room(&self) -> Result<u64, Fault> {
+    pub(crate) fn room(&self) -> Result<u64, Fault> {
         let stat = statvfs(&self.folder).map_err(|error| failed("look at", &self.folder, &error.into()))?;
         let free = stat.blocks_available().saturating_mul(stat.fragment_size());
         Ok(free.saturating_sub(KEPT_FREE))

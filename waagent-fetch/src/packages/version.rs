@@ -6,7 +6,7 @@ use waagent_common::types::HandlerVersion;
 
 /// `2.1.13`, `1.0.0.0`, `2.0-beta1`: ordered part by part, missing parts count as 0, a pre-release is below its release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedVersion {
+pub(crate) struct ListedVersion {
     parts: Vec<u64>,
     stage: Stage,
 }
@@ -22,7 +22,7 @@ enum Stage {
 
 impl ListedVersion {
     /// `^\d+(\.\d+)*([.-]?(alpha|beta|rc)\d*)?$`, at most 8 parts of at most 10 digits.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let letters = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
         let (numbers, tag) = text.split_at_checked(letters)?;
         let stage = stage(tag)?;
@@ -35,7 +35,7 @@ impl ListedVersion {
     }
 
     /// Are the leading parts those of the request? A request for `2.1` takes any `2.1.x`; one for `3.0.0` no `3.0`.
-    pub fn matches(&self, requested: &HandlerVersion) -> bool {
+    pub(crate) fn matches(&self, requested: &HandlerVersion) -> bool {
         let mut parts = self.parts.iter();
         requested.as_str().split('.').all(|part| parts.next().copied() == number(part))
     }

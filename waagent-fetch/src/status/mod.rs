@@ -16,7 +16,7 @@ use crate::plugin::HostIds;
 pub(crate) mod os;
 pub(crate) mod report;
 pub(crate) mod schedule;
-pub(crate) mod send;
+pub mod send;
 
 use os::Os;
 use report::{Agent, Facts, Update, render, unanswered};

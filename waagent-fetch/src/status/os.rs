@@ -6,16 +6,16 @@ use waagent_common::text::cut;
 
 /// Distribution and version; they don't change while a program runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Os {
+pub(crate) struct Os {
     /// `ID` in lower case: `azurelinux`, `debian`.
-    pub name: String,
+    pub(crate) name: String,
     /// `VERSION_ID`; empty in distributions that roll.
-    pub version: String,
+    pub(crate) version: String,
 }
 
 impl Os {
     /// Reads `/etc/os-release`, or the vendor's `/usr/lib/os-release`, to which it usually is a link.
-    pub fn read(place: &Place) -> Self {
+    pub(crate) fn read(place: &Place) -> Self {
         let read = |path: &str| read_bounded(&place.path(path), MAX_BYTES).ok();
         let bytes = read("/etc/os-release").or_else(|| read("/usr/lib/os-release")).unwrap_or_default();
         Self::parse(&String::from_utf8_lossy(&bytes))
@@ -36,7 +36,7 @@ impl Os {
 }
 
 /// The host name that the kernel has now.
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = nix::unistd::gethostname().unwrap_or_default();
     cut(&name.to_string_lossy(), 255).to_owned()
 }

@@ -11,24 +11,24 @@ use super::os::Os;
 
 /// What the status is made of.
 #[derive(Debug, Clone, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Handlers and instances, ready to embed but for their times.
-    pub handlers: Vec<Value>,
+    pub(crate) handlers: Vec<Value>,
     /// The goal state's own entry.
-    pub goal_state: Option<Value>,
+    pub(crate) goal_state: Option<Value>,
     /// How the agent is.
-    pub agent: Agent,
+    pub(crate) agent: Agent,
     /// What the platform asked about our version.
-    pub update: Option<Update>,
+    pub(crate) update: Option<Update>,
     /// Does the host offer Fast Track?
-    pub fast_track: bool,
+    pub(crate) fast_track: bool,
     /// Host name.
-    pub computer: String,
+    pub(crate) computer: String,
 }
 
 /// How the agent is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Agent {
+pub(crate) enum Agent {
     /// Provisioned, or none of our affair.
     #[default]
     Ready,
@@ -38,7 +38,7 @@ pub enum Agent {
 
 impl Agent {
     /// By the provisioning document; without one, provisioning is somebody else's affair.
-    pub fn of(provisioning: Option<&ProvisionStatus>) -> Self {
+    pub(crate) fn of(provisioning: Option<&ProvisionStatus>) -> Self {
         match provisioning.map(|status| (status.state, status.description.as_str())) {
             None | Some((ProvisionState::Ready, _)) => Self::Ready,
             Some((ProvisionState::Provisioning, _)) => {
@@ -53,7 +53,7 @@ impl Agent {
 
 /// The answer to a platform that wants to choose the agent's version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Update {
+pub(crate) enum Update {
     /// It asks for nothing, or for what runs.
     Done,
     /// It asks for another version: the text says why not.
@@ -62,7 +62,7 @@ pub enum Update {
 
 impl Update {
     /// By the family that the configuration names. Nothing where the platform doesn't choose versions.
-    pub fn of(families: &[AgentFamily], family: &str) -> Option<Self> {
+    pub(crate) fn of(families: &[AgentFamily], family: &str) -> Option<Self> {
         let family = families.iter().find(|known| known.name == family)?;
         if family.is_vm_enabled_for_rsm_upgrades != Some(true) {
             return None;
@@ -81,7 +81,7 @@ impl Update {
 }
 
 /// The entries of a goal state that waagent-ext doesn't take over: it has stopped, or never began.
-pub fn unanswered(extensions: &[Extension]) -> Vec<Value> {
+pub(crate) fn unanswered(extensions: &[Extension]) -> Vec<Value> {
     let entry = |extension: &Extension| {
         json!({
             "handlerVersion": extension.version, "handlerName": extension.name, "status": "NotReady", "code": -1,
@@ -94,7 +94,7 @@ pub fn unanswered(extensions: &[Extension]) -> Vec<Value> {
 /// The text, at most 1 MiB, with `stamp` in each place that says "now".
 ///
 /// `Err` is a fault of our own: JSON that can't be written.
-pub fn render(facts: &mut Facts, os: &Os, stamp: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn render(facts: &mut Facts, os: &Os, stamp: &str) -> Result<Vec<u8>, String> {
     for handler in &mut facts.handlers {
         redact(handler);
         if let Some(settings) = handler.pointer_mut("/runtimeSettingsStatus/settingsStatus")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The rhythm; times are of the monotonic clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UploadSchedule {
+pub(crate) struct UploadSchedule {
     /// When the last one was sent, and what it said but for its times.
     sent: Option<(Duration, String)>,
     /// Something may have changed since.
@@ -19,28 +19,28 @@ pub struct UploadSchedule {
 
 impl UploadSchedule {
     /// As after a status that was sent at this time, by this program's last run.
-    pub fn resumed(at: Duration, digest: String) -> Self {
+    pub(crate) fn resumed(at: Duration, digest: String) -> Self {
         Self { sent: Some((at, digest)), is_doubtful: true, ..Self::default() }
     }
 
     /// A document changed that the status is made of.
-    pub fn doubt(&mut self) {
+    pub(crate) fn doubt(&mut self) {
         self.is_doubtful = true;
         self.is_resting = false;
     }
 
     /// There is no place to send it to.
-    pub fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.is_resting = true;
     }
 
     /// Is it worth making the text?
-    pub fn is_due(&self, now: Duration) -> bool {
+    pub(crate) fn is_due(&self, now: Duration) -> bool {
         now >= self.next()
     }
 
     /// Is the text worth sending? Where it isn't, nothing is in doubt any more.
-    pub fn wants(&mut self, now: Duration, digest: &str) -> bool {
+    pub(crate) fn wants(&mut self, now: Duration, digest: &str) -> bool {
         let is_news = self.sent.as_ref().is_none_or(|(_, known)| known != digest);
         let is_old = self.sent.as_ref().is_none_or(|(at, _)| now >= *at + UNCHANGED);
         if !is_news {
@@ -50,7 +50,7 @@ impl UploadSchedule {
     }
 
     /// When to look next.
-    pub fn next(&self) -> Duration {
+    pub(crate) fn next(&self) -> Duration {
         if self.is_resting {
             return Duration::MAX;
         }
@@ -62,19 +62,19 @@ impl UploadSchedule {
     }
 
     /// It was taken.
-    pub fn sent(&mut self, now: Duration, digest: String) {
+    pub(crate) fn sent(&mut self, now: Duration, digest: String) {
         let recovered = Self { sent: Some((now, digest)), not_before: now + COALESCED, ..Self::default() };
         // What came in between is looked at again.
         *self = Self { is_doubtful: self.is_doubtful, ..recovered };
     }
 
     /// It begins to be sent: what changes from now on is news.
-    pub fn begins(&mut self) {
+    pub(crate) fn begins(&mut self) {
         self.is_doubtful = false;
     }
 
     /// Nobody took it. Gives the number of failures in a row.
-    pub fn failed(&mut self, now: Duration, chance: u32) -> u32 {
+    pub(crate) fn failed(&mut self, now: Duration, chance: u32) -> u32 {
         let doubled = FIRST_DELAY * 2_u32.pow(self.failures.min(6));
         self.failures = self.failures.saturating_add(1);
         self.not_before = now + doubled.min(UNCHANGED) * (80 + chance.min(40)) / 100;

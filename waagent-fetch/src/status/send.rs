@@ -13,15 +13,15 @@ use crate::storage::{Put, Storage, failure, pad, puts};
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// The text.
-    pub text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
     /// Digest of the text but for its times.
-    pub digest: String,
+    pub(crate) digest: String,
     /// Where to.
     pub blob: StatusBlob,
     /// Whose it is.
-    pub ids: HostIds,
+    pub(crate) ids: HostIds,
     /// Did the goal state come by Fast Track?
-    pub fast_track: bool,
+    pub(crate) fast_track: bool,
 }
 
 /// What became of it.

@@ -7,29 +7,29 @@ use super::FileSystem;
 use super::device::Device;
 
 /// Where the volume recognition sequence begins (ECMA-167 2/8.3, ECMA-119 6.2.1), and how big its parts are.
-pub const VOLUME_SEQUENCE: u64 = 32 << 10;
-pub const SECTOR: u64 = 2048;
+pub(crate) const VOLUME_SEQUENCE: u64 = 32 << 10;
+pub(crate) const SECTOR: u64 = 2048;
 /// How many parts are looked at.
 const MAX_PARTS: u64 = 64;
 
 /// What a device's first sectors say that it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Recognised {
+pub(crate) struct Recognised {
     udf: bool,
     iso9660: bool,
-    pub is_fat: bool,
+    pub(crate) is_fat: bool,
 }
 
 impl Recognised {
     /// In the order in which they are tried.
-    pub fn file_systems(self) -> impl Iterator<Item = FileSystem> {
+    pub(crate) fn file_systems(self) -> impl Iterator<Item = FileSystem> {
         let udf = self.udf.then_some(FileSystem::Udf);
         udf.into_iter().chain(self.iso9660.then_some(FileSystem::Iso9660))
     }
 }
 
 /// Looks at the volume recognition sequence, and for a FAT boot sector.
-pub fn recognise<R: Read + Seek>(device: &mut Device<R>) -> Result<Recognised, Fault> {
+pub(crate) fn recognise<R: Read + Seek>(device: &mut Device<R>) -> Result<Recognised, Fault> {
     let mut found = Recognised::default();
     if device.size() < 512 {
         return Ok(found);

@@ -6,43 +6,43 @@ use super::damaged;
 
 /// All that is ever read from one medium, in bytes: volume structures, a root folder of 4096 entries with long names,
 /// and a few files of 1 MiB.
-pub const BUDGET: u64 = 16 << 20;
+pub(crate) const BUDGET: u64 = 16 << 20;
 
 /// A run of bytes on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Extent {
+pub(crate) struct Extent {
     /// Where, in bytes from the device's beginning.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// How many bytes.
-    pub length: u64,
+    pub(crate) length: u64,
 }
 
 /// The device, with a bound on what is read from it.
 #[derive(Debug)]
-pub struct Device<R> {
+pub(crate) struct Device<R> {
     source: R,
     size: u64,
     left: u64,
 }
 
 impl<R: Read + Seek> Device<R> {
-    pub fn new(mut source: R) -> Result<Self, Fault> {
+    pub(crate) fn new(mut source: R) -> Result<Self, Fault> {
         let size = source.seek(SeekFrom::End(0)).map_err(|e| unreadable("its size", &e))?;
         Ok(Self { source, size, left: BUDGET })
     }
 
     /// Size in bytes.
-    pub const fn size(&self) -> u64 {
+    pub(crate) const fn size(&self) -> u64 {
         self.size
     }
 
     /// Is this run within the device?
-    pub fn holds(&self, extent: Extent) -> bool {
+    pub(crate) fn holds(&self, extent: Extent) -> bool {
         extent.offset.checked_add(extent.length).is_some_and(|end| end <= self.size)
     }
 
     /// Reads a run of bytes, all or nothing.
-    pub fn read_extent(&mut self, extent: Extent) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn read_extent(&mut self, extent: Extent) -> Result<Vec<u8>, Fault> {
         if !self.holds(extent) {
             let (at, size) = (extent.offset, self.size);
             return Err(damaged(&format!("{} bytes at {at} aren't on a device of {size}", extent.length)));
@@ -61,7 +61,7 @@ impl<R: Read + Seek> Device<R> {
     }
 
     /// Like [`Device::read_extent`].
-    pub fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
         self.read_extent(Extent { offset, length })
     }
 }

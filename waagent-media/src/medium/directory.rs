@@ -14,7 +14,7 @@ const PARENT: u8 = 8;
 const FIXED: usize = 38;
 
 /// The files that a folder's content names; folders and deleted entries are left out.
-pub fn files(volume: &Volume, folder: &[u8]) -> Result<Vec<Entry>, Fault> {
+pub(crate) fn files(volume: &Volume, folder: &[u8]) -> Result<Vec<Entry>, Fault> {
     let mut files = Vec::new();
     let mut rest = folder;
     let mut entries = 0;

@@ -19,7 +19,7 @@ const MAX_CONTINUATIONS: usize = 64;
 
 /// What a file entry describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
+pub(crate) enum FileKind {
     Folder,
     Regular,
     Other,
@@ -27,8 +27,8 @@ pub enum FileKind {
 
 /// A file entry (ECMA-167 4/14.9) or extended file entry (4/14.17).
 #[derive(Debug)]
-pub struct FileEntry {
-    pub kind: FileKind,
+pub(crate) struct FileEntry {
+    pub(crate) kind: FileKind,
     size: u64,
     /// How the content is described: 0 short, 1 long descriptors, 3 it is the content itself.
     form: u16,
@@ -36,7 +36,11 @@ pub struct FileEntry {
 }
 
 impl FileEntry {
-    pub fn read<R: Read + Seek>(device: &mut Device<R>, volume: &Volume, at: Extent) -> Result<Self, Fault> {
+    pub(crate) fn read<R: Read + Seek>(
+        device: &mut Device<R>,
+        volume: &Volume,
+        at: Extent,
+    ) -> Result<Self, Fault> {
         let bytes = device.read(at.offset, volume.block)?;
         let identifier = u16_at(&bytes, 0).unwrap_or_default();
         let lengths = match identifier {
@@ -67,7 +71,7 @@ impl FileEntry {
     }
 
     /// The content, at most `max` bytes.
-    pub fn content<R: Read + Seek>(
+    pub(crate) fn content<R: Read + Seek>(
         &self,
         device: &mut Device<R>,
         volume: &Volume,

@@ -24,7 +24,7 @@ const CONTINUED: u8 = 128;
 const FIXED: usize = 33;
 
 /// Label and root folder. Names by Rock Ridge where it is, else by Joliet, else as ISO 9660 has them.
-pub fn root<R: Read + Seek>(device: &mut Device<R>) -> Result<(String, Vec<Entry>), Fault> {
+pub(crate) fn root<R: Read + Seek>(device: &mut Device<R>) -> Result<(String, Vec<Entry>), Fault> {
     let Descriptors { primary, joliet } = descriptors(device)?;
     let primary = primary.ok_or_else(|| damaged("it has no primary volume descriptor"))?;
     let label = primary.get(40..72).map(|label| tidy(&String::from_utf8_lossy(label))).unwrap_or_default();

@@ -21,7 +21,7 @@ mod names;
 mod udf;
 
 /// What is looked at in the root folder, at most.
-pub const MAX_ENTRIES: usize = 4096;
+pub(crate) const MAX_ENTRIES: usize = 4096;
 
 /// A file system that this reader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum FileSystem {
 
 impl FileSystem {
     /// Its name, as the documents write it.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Udf => "udf",
             Self::Iso9660 => "iso9660",

@@ -1,5 +1,5 @@
 /// A name in OSTA compressed Unicode (UDF 2.01, 2.1.1): 8 bits or 16 bits, big-endian, a character.
-pub fn osta(bytes: &[u8]) -> Option<String> {
+pub(crate) fn osta(bytes: &[u8]) -> Option<String> {
     let (id, text) = bytes.split_first()?;
     match id {
         8 => Some(text.iter().map(|byte| char::from(*byte)).collect()),
@@ -9,13 +9,13 @@ pub fn osta(bytes: &[u8]) -> Option<String> {
 }
 
 /// A text in a field of fixed length: the last byte says how many are used (ECMA-167 1/7.2.12).
-pub fn dstring(field: &[u8]) -> String {
+pub(crate) fn dstring(field: &[u8]) -> String {
     let Some((used, text)) = field.split_last() else { return String::new() };
     text.get(..usize::from(*used)).and_then(osta).map(|text| tidy(&text)).unwrap_or_default()
 }
 
 /// UTF-16, big-endian; half a character is no name.
-pub fn utf16_be(bytes: &[u8]) -> Option<String> {
+pub(crate) fn utf16_be(bytes: &[u8]) -> Option<String> {
     if !bytes.len().is_multiple_of(2) {
         return None;
     }
@@ -25,6 +25,6 @@ pub fn utf16_be(bytes: &[u8]) -> Option<String> {
 }
 
 /// Label without padding and control characters.
-pub fn tidy(text: &str) -> String {
+pub(crate) fn tidy(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
 }

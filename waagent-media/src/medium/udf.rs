@@ -23,16 +23,16 @@ const MAX_FOLDER: u64 = 4 << 20;
 
 /// The volume, as far as reading files needs it.
 #[derive(Debug, Clone, Copy)]
-pub struct Volume {
+pub(crate) struct Volume {
     /// Bytes in a block.
-    pub block: u64,
+    pub(crate) block: u64,
     /// The partition, in bytes of the device.
     partition: Extent,
 }
 
 impl Volume {
     /// A run of bytes that begins with a block of the partition.
-    pub fn extent(&self, block: u32, reference: u16, length: u64) -> Result<Extent, Fault> {
+    pub(crate) fn extent(&self, block: u32, reference: u16, length: u64) -> Result<Extent, Fault> {
         let outside = || damaged(&format!("block {block} isn't in the partition"));
         if reference != 0 {
             return Err(damaged(&format!("it refers to partition {reference}, and there is one")));
@@ -46,7 +46,7 @@ impl Volume {
 }
 
 /// Label and root folder.
-pub fn root<R: Read + Seek>(device: &mut Device<R>) -> Result<(String, Vec<Entry>), Fault> {
+pub(crate) fn root<R: Read + Seek>(device: &mut Device<R>) -> Result<(String, Vec<Entry>), Fault> {
     let (volume, label, file_set) = volume(device)?;
     let bytes = device.read_extent(file_set)?;
     check_tag(&bytes, FILE_SET).map_err(|why| damaged(&format!("file set: {why}")))?;
@@ -60,7 +60,11 @@ pub fn root<R: Read + Seek>(device: &mut Device<R>) -> Result<(String, Vec<Entry
 }
 
 /// What the file entry at this place describes.
-pub fn content<R: Read + Seek>(device: &mut Device<R>, entry: Extent, max: u64) -> Result<Vec<u8>, Fault> {
+pub(crate) fn content<R: Read + Seek>(
+    device: &mut Device<R>,
+    entry: Extent,
+    max: u64,
+) -> Result<Vec<u8>, Fault> {
     let (volume, _, _) = volume(device)?;
     let entry = FileEntry::read(device, &volume, entry)?;
     if entry.kind != FileKind::Regular {
@@ -70,7 +74,7 @@ pub fn content<R: Read + Seek>(device: &mut Device<R>, entry: Extent, max: u64) 
 }
 
 /// One block that a long allocation descriptor (ECMA-167 4/14.14.2) at `at` names; none where it is empty.
-pub fn long_extent(volume: &Volume, bytes: &[u8], at: usize) -> Result<Option<Extent>, Fault> {
+pub(crate) fn long_extent(volume: &Volume, bytes: &[u8], at: usize) -> Result<Option<Extent>, Fault> {
     let field = || -> Option<(u32, u32, u16)> {
         Some((u32_at(bytes, at)?, u32_at(bytes, at + 4)?, u16_at(bytes, at + 8)?))
     };
@@ -82,7 +86,7 @@ pub fn long_extent(volume: &Volume, bytes: &[u8], at: usize) -> Result<Option<Ex
 }
 
 /// Checksum, CRC and kind of a descriptor's tag (ECMA-167 3/7.2).
-pub fn check_tag(bytes: &[u8], expected: u16) -> Result<(), String> {
+pub(crate) fn check_tag(bytes: &[u8], expected: u16) -> Result<(), String> {
     let tag = bytes.get(..16).ok_or("shorter than a tag")?;
     if tag.iter().all(|byte| *byte == 0) {
         return Err("nothing is there".to_owned());

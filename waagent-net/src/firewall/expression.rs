@@ -9,7 +9,7 @@ use crate::netlink::attribute::{Attributes, find, number, parse, text};
 
 /// One step of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expression {
+pub(crate) enum Expression {
     /// Loads bytes of the packet.
     Load(Field),
     /// Loads what the kernel knows about the packet.
@@ -30,7 +30,7 @@ pub enum Expression {
 
 /// Bytes of a packet that our rules look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
+pub(crate) enum Field {
     /// Destination address of the IPv4 header.
     Destination,
     /// Destination port of the TCP header.
@@ -54,7 +54,7 @@ impl Field {
 
 /// What the kernel knows about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meta {
+pub(crate) enum Meta {
     /// Uid of the socket's opener; a packet without a local socket ends the rule.
     SocketUid,
     /// Transport protocol.
@@ -72,7 +72,7 @@ impl Meta {
 
 impl Expression {
     /// As an element of a rule's list.
-    pub fn encode(&self) -> Attributes {
+    pub(crate) fn encode(&self) -> Attributes {
         let (name, data) = match self {
             Self::Load(field) => {
                 let (header, offset, length) = field.place();
@@ -97,7 +97,7 @@ impl Expression {
     }
 
     /// An element of a rule's list as the kernel sent it, and its counts.
-    pub fn decode(element: &[u8]) -> nix::Result<(Self, FirewallDropped)> {
+    pub(crate) fn decode(element: &[u8]) -> nix::Result<(Self, FirewallDropped)> {
         let element = parse(element)?;
         let name = text(&element, 1).unwrap_or_default();
         let data = parse(find(&element, 2).unwrap_or_default())?;

@@ -22,16 +22,16 @@ use words::words;
 #[derive(Debug)]
 pub struct Enforcement {
     /// For `net/firewall.json`.
-    pub body: Firewall,
+    pub(crate) body: Firewall,
     /// Did the kernel's tables change?
-    pub changed: bool,
+    pub(crate) changed: bool,
     /// Why it isn't as it should be.
     pub fault: Option<Fault>,
 }
 
 impl Enforcement {
     /// One phrase for the result line.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         match self.body.state {
             FirewallState::Off => "firewall off (OS.EnableFirewall=n)".to_owned(),
             FirewallState::Unprotected => "firewall not in force".to_owned(),
@@ -77,7 +77,7 @@ pub fn enforce(address: Ipv4Addr, enabled: bool) -> Enforcement {
 }
 
 /// What [`enforce`] would change, in words like those of `nft`; empty where nothing would.
-pub fn plan(address: Ipv4Addr, enabled: bool) -> Result<Vec<String>, Fault> {
+pub(crate) fn plan(address: Ipv4Addr, enabled: bool) -> Result<Vec<String>, Fault> {
     let wanted = enabled.then(|| ruleset::wanted(address));
     let found = Found::read().map_err(|errno| refused("read the firewall", errno))?;
     if found.is(wanted.as_deref()) {

@@ -9,14 +9,14 @@ use super::expression::{Expression, Field, Meta};
 
 /// Name of the table, family `ip`. WALinuxAgent's own: so that its table is replaced by ours in one step, and an
 /// agent that is started later finds that there is one.
-pub const TABLE: &str = "walinuxagent";
+pub(crate) const TABLE: &str = "walinuxagent";
 
 /// SYN and ACK of the TCP header's flags (RFC 9293 3.1).
-pub const SYN: u8 = 0x02;
+pub(crate) const SYN: u8 = 0x02;
 /// See [`SYN`].
-pub const ACK: u8 = 0x10;
+pub(crate) const ACK: u8 = 0x10;
 /// Protocol number (IANA).
-pub const TCP: u8 = 6;
+pub(crate) const TCP: u8 = 6;
 /// DNS over TCP stays open to everybody.
 const DNS: u16 = 53;
 /// WireServer and HostGAPlugin: what containers must not reach.
@@ -24,17 +24,17 @@ const CLOSED_TO_FORWARDED: [u16; 2] = [80, 32526];
 
 /// A chain at one of netfilter's hooks, of type `filter` and policy `accept`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
+pub(crate) struct Chain {
     /// Its name, which is also that of its hook.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// `NF_INET_...` of include/uapi/linux/netfilter.h.
-    pub hook: u32,
+    pub(crate) hook: u32,
     /// In order.
-    pub rules: Vec<Vec<Expression>>,
+    pub(crate) rules: Vec<Vec<Expression>>,
 }
 
 /// The chains that protect this address.
-pub fn wanted(address: Ipv4Addr) -> Vec<Chain> {
+pub(crate) fn wanted(address: Ipv4Addr) -> Vec<Chain> {
     let forward = CLOSED_TO_FORWARDED.into_iter().map(|port| closed_to_forwarded(address, port)).collect();
     vec![
         Chain { name: "output", hook: 3, rules: vec![opened_by_root_alone(address)] },

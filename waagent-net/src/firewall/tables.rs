@@ -20,16 +20,16 @@ use crate::netlink::socket::Socket;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Flags of the table of that name, if there is one.
-    pub table: Option<u32>,
+    pub(crate) table: Option<u32>,
     /// Its chains, in the kernel's order.
-    pub chains: Vec<FoundChain>,
+    pub(crate) chains: Vec<FoundChain>,
     /// Its rules, chain by chain, in order.
-    pub rules: Vec<FoundRule>,
+    pub(crate) rules: Vec<FoundRule>,
 }
 
 /// A chain that is there.
 #[derive(Debug, PartialEq, Eq)]
-pub struct FoundChain {
+pub(crate) struct FoundChain {
     name: String,
     hook: Option<(u32, u32)>,
     policy: Option<u32>,
@@ -38,18 +38,18 @@ pub struct FoundChain {
 
 /// A rule that is there.
 #[derive(Debug, PartialEq, Eq)]
-pub struct FoundRule {
+pub(crate) struct FoundRule {
     /// Name of its chain.
-    pub chain: String,
+    pub(crate) chain: String,
     /// What it does.
-    pub expressions: Vec<Expression>,
+    pub(crate) expressions: Vec<Expression>,
     /// What it has counted.
-    pub counted: FirewallDropped,
+    pub(crate) counted: FirewallDropped,
 }
 
 impl Found {
     /// Reads what is there.
-    pub fn read() -> nix::Result<Self> {
+    pub(crate) fn read() -> nix::Result<Self> {
         let socket = Socket::open(SockProtocol::NetlinkNetFilter)?;
         let table = names(&socket, IPV4)?.into_iter().find(|(name, _)| name == TABLE);
         let mut found = Self { table: table.map(|(_, flags)| flags), ..Self::default() };
@@ -61,7 +61,7 @@ impl Found {
     }
 
     /// Is exactly this in force, nothing less and nothing more?
-    pub fn is(&self, wanted: Option<&[Chain]>) -> bool {
+    pub(crate) fn is(&self, wanted: Option<&[Chain]>) -> bool {
         let Some(wanted) = wanted else { return self.table.is_none() };
         let chains = wanted.iter().map(|chain| FoundChain {
             name: chain.name.to_owned(),
@@ -77,7 +77,7 @@ impl Found {
     }
 
     /// What its rules have counted, together.
-    pub fn dropped(&self) -> FirewallDropped {
+    pub(crate) fn dropped(&self) -> FirewallDropped {
         self.rules.iter().fold(FirewallDropped::default(), |sum, rule| FirewallDropped {
             packets: sum.packets.saturating_add(rule.counted.packets),
             bytes: sum.bytes.saturating_add(rule.counted.bytes),
@@ -86,7 +86,7 @@ impl Found {
 }
 
 /// Sets our table, or removes it, in one transaction: all of it takes effect, or nothing.
-pub fn set(wanted: Option<&[Chain]>) -> nix::Result<()> {
+pub(crate) fn set(wanted: Option<&[Chain]>) -> nix::Result<()> {
     let messages = transaction(wanted);
     // The end of a batch isn't acknowledged by every kernel; the message before it is.
     let last = u32::try_from(messages.len()).map_err(|_| Errno::E2BIG)?.saturating_sub(1);
@@ -94,7 +94,7 @@ pub fn set(wanted: Option<&[Chain]>) -> nix::Result<()> {
 }
 
 /// The messages of [`set`].
-pub fn transaction(wanted: Option<&[Chain]>) -> Vec<Message> {
+pub(crate) fn transaction(wanted: Option<&[Chain]>) -> Vec<Message> {
     let table = Attributes::new().text(TABLE_NAME, TABLE);
     // Made first, so that removing it can't fail, whether or not there is one.
     let mut messages = vec![batch(BATCH_BEGIN), make(NEW_TABLE, &table), change(DELETE_TABLE, 0, &table)];
@@ -110,7 +110,7 @@ pub fn transaction(wanted: Option<&[Chain]>) -> Vec<Message> {
 }
 
 /// Other tables of the machine, and rules in `ip security` that name the address: for the report.
-pub fn foreign(address: Ipv4Addr) -> nix::Result<Vec<String>> {
+pub(crate) fn foreign(address: Ipv4Addr) -> nix::Result<Vec<String>> {
     let socket = Socket::open(SockProtocol::NetlinkNetFilter)?;
     let mut foreign = Vec::new();
     for (family, word) in FAMILIES {

@@ -7,7 +7,7 @@ use super::expression::{Field, Meta};
 use super::ruleset::{ACK, SYN, TCP};
 
 /// A rule as `nft` writes it; what isn't ours appears in angle brackets.
-pub fn words(rule: &[Expression]) -> String {
+pub(crate) fn words(rule: &[Expression]) -> String {
     let mut phrases = Vec::new();
     let mut rest = rule;
     while !rest.is_empty() {

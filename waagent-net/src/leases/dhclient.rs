@@ -11,7 +11,7 @@ use super::Found;
 const NAMES: [&str; 2] = ["unknown-245", "private-245"];
 
 /// Reads a file at a time given in seconds since 1970; the warnings name lines, counted from 1.
-pub fn parse(text: &str, now: i64) -> (Found, Vec<String>) {
+pub(crate) fn parse(text: &str, now: i64) -> (Found, Vec<String>) {
     let (mut found, mut warnings) = (Found::default(), Vec::new());
     let mut block = Block::default();
     for (number, line) in (1..).zip(text.lines()) {

@@ -12,7 +12,7 @@ const PAD: u8 = 0;
 const END: u8 = 255;
 
 /// Reads a packet.
-pub fn parse(packet: &[u8]) -> Result<Found, &'static str> {
+pub(crate) fn parse(packet: &[u8]) -> Result<Found, &'static str> {
     let options = packet.get(FIXED..).and_then(|rest| rest.strip_prefix(COOKIE));
     let mut rest = options.ok_or("no DHCP packet")?;
     loop {

@@ -57,7 +57,7 @@ const CLIENTS: &[Client] = &[
 ];
 
 /// Every lease that names the WireServer.
-pub fn read(place: &Place) -> Vec<Lease> {
+pub(crate) fn read(place: &Place) -> Vec<Lease> {
     let mut leases = Vec::new();
     for client in CLIENTS {
         for path in files(client, &place.path(client.folder)) {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::Found;
 
 /// Reads a file; the last line of the option holds. Its leases don't expire: their files are removed.
-pub fn parse(text: &str) -> (Found, Vec<String>) {
+pub(crate) fn parse(text: &str) -> (Found, Vec<String>) {
     let (mut found, mut warnings) = (Found::default(), Vec::new());
     for (number, line) in (1..).zip(text.lines()) {
         let Some(value) = line.trim().strip_prefix("OPTION_245=") else { continue };

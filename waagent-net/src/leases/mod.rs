@@ -11,32 +11,32 @@ pub(crate) mod files;
 pub(crate) mod keyvalue;
 
 /// Number of the option (documented by the platform; private use by RFC 3942).
-pub const OPTION: u8 = 245;
+pub(crate) const OPTION: u8 = 245;
 
 /// A lease that names the WireServer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
+pub(crate) struct Lease {
     /// Its file.
-    pub file: String,
+    pub(crate) file: String,
     /// The interface it is for, if file or name tell.
-    pub interface: Option<String>,
+    pub(crate) interface: Option<String>,
     /// When the file was last changed.
-    pub modified: SystemTime,
+    pub(crate) modified: SystemTime,
     /// Value of option 245.
-    pub address: Ipv4Addr,
+    pub(crate) address: Ipv4Addr,
 }
 
 /// What a parser found in one file: the address, and the interface if the file names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// Value of option 245 of the lease that holds.
-    pub address: Option<Ipv4Addr>,
+    pub(crate) address: Option<Ipv4Addr>,
     /// Interface that the file names.
-    pub interface: Option<String>,
+    pub(crate) interface: Option<String>,
 }
 
 /// The lease to go by: that of the primary interface, else the one that was written last.
-pub fn best<'a>(leases: &'a [Lease], primary: Option<&str>) -> Option<&'a Lease> {
+pub(crate) fn best<'a>(leases: &'a [Lease], primary: Option<&str>) -> Option<&'a Lease> {
     let of_primary = |lease: &&Lease| primary.is_some() && lease.interface.as_deref() == primary;
     let newest = |leases: &mut dyn Iterator<Item = &'a Lease>| leases.max_by_key(|lease| lease.modified);
     newest(&mut leases.iter().filter(of_primary)).or_else(|| newest(&mut leases.iter()))

@@ -11,17 +11,17 @@ const HEADER: usize = 4;
 
 /// Attributes being written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Attributes(Vec<u8>);
+pub(crate) struct Attributes(Vec<u8>);
 
 impl Attributes {
     /// None yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Bytes as they are.
     #[must_use]
-    pub fn bytes(mut self, kind: u16, value: &[u8]) -> Self {
+    pub(crate) fn bytes(mut self, kind: u16, value: &[u8]) -> Self {
         // Ours are far below 64 KiB; a longer one would be cut, and refused by the kernel.
         let length = u16::try_from(HEADER + value.len()).unwrap_or(u16::MAX);
         self.0.extend(length.to_ne_bytes());
@@ -33,7 +33,7 @@ impl Attributes {
 
     /// A text, with its end mark.
     #[must_use]
-    pub fn text(self, kind: u16, value: &str) -> Self {
+    pub(crate) fn text(self, kind: u16, value: &str) -> Self {
         let mut bytes = value.as_bytes().to_vec();
         bytes.push(0);
         self.bytes(kind, &bytes)
@@ -41,24 +41,24 @@ impl Attributes {
 
     /// A number in network byte order, as nf_tables takes them.
     #[must_use]
-    pub fn number(self, kind: u16, value: u32) -> Self {
+    pub(crate) fn number(self, kind: u16, value: u32) -> Self {
         self.bytes(kind, &value.to_be_bytes())
     }
 
     /// Attributes within an attribute.
     #[must_use]
-    pub fn nested(self, kind: u16, value: &Self) -> Self {
+    pub(crate) fn nested(self, kind: u16, value: &Self) -> Self {
         self.bytes(kind | NESTED, &value.0)
     }
 
     /// What was written.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
 /// Attributes that the kernel sent, in its order: type without flags, and value.
-pub fn parse(mut bytes: &[u8]) -> nix::Result<Vec<(u16, &[u8])>> {
+pub(crate) fn parse(mut bytes: &[u8]) -> nix::Result<Vec<(u16, &[u8])>> {
     let mut parsed = Vec::new();
     while !bytes.is_empty() {
         let [low, high, kind_low, kind_high, ..] = *bytes else { return Err(Errno::EBADMSG) };
@@ -72,17 +72,17 @@ pub fn parse(mut bytes: &[u8]) -> nix::Result<Vec<(u16, &[u8])>> {
 }
 
 /// The value of the first attribute of a type.
-pub fn find<'a>(attributes: &[(u16, &'a [u8])], kind: u16) -> Option<&'a [u8]> {
+pub(crate) fn find<'a>(attributes: &[(u16, &'a [u8])], kind: u16) -> Option<&'a [u8]> {
     attributes.iter().find(|(found, _)| *found == kind).map(|(_, value)| *value)
 }
 
 /// The first attribute of a type as a number in network byte order.
-pub fn number(attributes: &[(u16, &[u8])], kind: u16) -> Option<u32> {
+pub(crate) fn number(attributes: &[(u16, &[u8])], kind: u16) -> Option<u32> {
     find(attributes, kind)?.try_into().ok().map(u32::from_be_bytes)
 }
 
 /// The first attribute of a type as a text without its end mark.
-pub fn text(attributes: &[(u16, &[u8])], kind: u16) -> Option<String> {
+pub(crate) fn text(attributes: &[(u16, &[u8])], kind: u16) -> Option<String> {
     let bytes = find(attributes, kind)?;
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     Some(String::from_utf8_lossy(bytes.get(..end)?).into_owned())

@@ -7,30 +7,30 @@ const HEADER: usize = 16;
 
 /// A message that is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub(crate) struct Message {
     /// What it is.
-    pub kind: u16,
+    pub(crate) kind: u16,
     /// `NLM_F_...`; `NLM_F_REQUEST` is added.
-    pub flags: u16,
+    pub(crate) flags: u16,
     /// Family header and attributes.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A message that the kernel sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// What it is.
-    pub kind: u16,
+    pub(crate) kind: u16,
     /// `NLM_F_...`.
-    pub flags: u16,
+    pub(crate) flags: u16,
     /// The number of the request that it answers.
-    pub sequence: u32,
+    pub(crate) sequence: u32,
     /// Family header and attributes.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Messages as one buffer, numbered from 1.
-pub fn encode(messages: &[Message]) -> Vec<u8> {
+pub(crate) fn encode(messages: &[Message]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (sequence, message) in (1_u32..).zip(messages) {
         // Ours are some hundred bytes.
@@ -47,7 +47,7 @@ pub fn encode(messages: &[Message]) -> Vec<u8> {
 }
 
 /// The messages in a buffer that the kernel filled.
-pub fn decode(mut bytes: &[u8]) -> nix::Result<Vec<Reply>> {
+pub(crate) fn decode(mut bytes: &[u8]) -> nix::Result<Vec<Reply>> {
     let mut replies = Vec::new();
     while !bytes.is_empty() {
         let (header, _) = bytes.split_first_chunk::<HEADER>().ok_or(Errno::EBADMSG)?;
@@ -68,19 +68,19 @@ pub fn decode(mut bytes: &[u8]) -> nix::Result<Vec<Reply>> {
 /// `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
 /// `NLM_F_ACK`: say also that it went well.
-pub const ACK: u16 = 4;
+pub(crate) const ACK: u16 = 4;
 /// `NLM_F_DUMP`: all there is.
-pub const DUMP: u16 = 0x300;
+pub(crate) const DUMP: u16 = 0x300;
 /// `NLM_F_CREATE`: make it if it isn't there.
-pub const CREATE: u16 = 0x400;
+pub(crate) const CREATE: u16 = 0x400;
 /// `NLM_F_APPEND`: behind the others.
-pub const APPEND: u16 = 0x800;
+pub(crate) const APPEND: u16 = 0x800;
 /// `NLM_F_DUMP_INTR`: what is dumped changed meanwhile.
-pub const INTERRUPTED: u16 = 0x10;
+pub(crate) const INTERRUPTED: u16 = 0x10;
 /// `NLMSG_ERROR`: an error number, 0 for "went well".
-pub const ERROR: u16 = 2;
+pub(crate) const ERROR: u16 = 2;
 /// `NLMSG_DONE`: the end of a dump.
-pub const DONE: u16 = 3;
+pub(crate) const DONE: u16 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -22,18 +22,18 @@ const ATTEMPTS: usize = 5;
 
 /// An open socket.
 #[derive(Debug)]
-pub struct Socket(OwnedFd);
+pub(crate) struct Socket(OwnedFd);
 
 impl Socket {
     /// To one of the kernel's subsystems.
-    pub fn open(subsystem: SockProtocol) -> nix::Result<Self> {
+    pub(crate) fn open(subsystem: SockProtocol) -> nix::Result<Self> {
         let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, subsystem)?;
         setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
         Ok(Self(socket))
     }
 
     /// Everything that answers a question: the bodies of messages of the kind `wanted`.
-    pub fn dump(&self, question: &Message, wanted: u16) -> nix::Result<Vec<Vec<u8>>> {
+    pub(crate) fn dump(&self, question: &Message, wanted: u16) -> nix::Result<Vec<Vec<u8>>> {
         for _ in 0..ATTEMPTS {
             if let Some(bodies) = self.dump_once(question, wanted)? {
                 return Ok(bodies);
@@ -66,7 +66,7 @@ impl Socket {
     /// asks for an answer.
     ///
     /// The kernel answers each message with `NLM_F_ACK`, and whatever went wrong; the first error is the result.
-    pub fn transact(&self, messages: &[Message], acknowledged: u32) -> nix::Result<()> {
+    pub(crate) fn transact(&self, messages: &[Message], acknowledged: u32) -> nix::Result<()> {
         self.send(messages)?;
         loop {
             for reply in self.receive()? {

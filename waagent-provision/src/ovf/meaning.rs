@@ -8,25 +8,25 @@ use super::tree::{Element, Namespace, parse};
 #[derive(Debug)]
 pub struct Ovf {
     /// `HostName`.
-    pub host_name: String,
+    pub(crate) host_name: String,
     /// `UserName`.
     pub user_name: String,
     /// `UserPassword`.
-    pub password: Password,
+    pub(crate) password: Password,
     /// `DisableSshPasswordAuthentication`, where it says something.
-    pub disable_password: Option<bool>,
+    pub(crate) disable_password: Option<bool>,
     /// `CustomData`, base64.
-    pub custom_data: Option<Secret<String>>,
+    pub(crate) custom_data: Option<Secret<String>>,
     /// `SSH/PublicKeys`.
-    pub public_keys: Vec<Key>,
+    pub(crate) public_keys: Vec<Key>,
     /// `SSH/KeyPairs`.
-    pub key_pairs: Vec<KeyPair>,
+    pub(crate) key_pairs: Vec<KeyPair>,
     /// `ProvisionGuestAgent`: anything but `false` is true.
-    pub provision_guest_agent: bool,
+    pub(crate) provision_guest_agent: bool,
     /// `PreprovisionedVm`, `PreprovisionedVMType`: what is set, if anything is.
-    pub preprovisioned: Option<String>,
+    pub(crate) preprovisioned: Option<String>,
     /// What was got over.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What `UserPassword` holds.
@@ -44,20 +44,20 @@ pub enum Password {
 #[derive(Debug)]
 pub struct Key {
     /// `Path`.
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
     /// `Value`.
-    pub value: Option<String>,
+    pub(crate) value: Option<String>,
     /// `Fingerprint`.
-    pub fingerprint: Option<String>,
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// One `KeyPair`.
 #[derive(Debug)]
 pub struct KeyPair {
     /// `Path`.
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
     /// `Fingerprint`.
-    pub fingerprint: Option<String>,
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// Reads the file's text.

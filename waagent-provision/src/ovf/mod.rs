@@ -10,7 +10,7 @@ mod tree;
 
 pub use encoding::decode;
 pub use meaning::{Key, KeyPair, Ovf, Password, read};
-pub use redact::redact;
+pub(crate) use redact::redact;
 
 use crate::reason::Reason;
 
@@ -18,7 +18,7 @@ use crate::reason::Reason;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// One of the fixed reasons.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// What and where.
     pub text: String,
 }
@@ -34,7 +34,7 @@ impl Refusal {
 }
 
 /// Largest file, in bytes.
-pub const MAX_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_BYTES: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ const REDACTED: &str = "REDACTED";
 /// The file without its passwords, still a file that every reader of the original takes.
 ///
 /// `None` where a second look still finds one: then nothing may be written.
-pub fn redact(text: &str) -> Option<String> {
+pub(crate) fn redact(text: &str) -> Option<String> {
     let root = parse(text).ok()?;
     let mut ranges = Vec::new();
     passwords(&root, &mut ranges);

@@ -8,42 +8,42 @@ use waagent_common::place::Place;
 
 /// One line that says something, in the order in which sshd meets it: the first value of a keyword wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Directive {
+pub(crate) struct Directive {
     /// The file that it is in.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Lower case; empty where the file begins.
-    pub keyword: String,
+    pub(crate) keyword: String,
     /// Without quotes.
-    pub value: String,
+    pub(crate) value: String,
     /// Inside a `Match` block: not for everybody.
-    pub is_conditional: bool,
+    pub(crate) is_conditional: bool,
 }
 
 /// Where sshd's main file is: the administrator's, else the vendor's.
-pub fn main_file(place: &Place) -> PathBuf {
+pub(crate) fn main_file(place: &Place) -> PathBuf {
     let own = place.path(MAIN);
     if own.exists() { own } else { PathBuf::from(VENDOR) }
 }
 
 /// All directives, included files in place.
-pub fn directives(place: &Place) -> Vec<Directive> {
+pub(crate) fn directives(place: &Place) -> Vec<Directive> {
     directives_of(place, &text_of(&main_file(place)))
 }
 
 /// The same, as if the main file had this text.
-pub fn directives_of(place: &Place, text: &str) -> Vec<Directive> {
+pub(crate) fn directives_of(place: &Place, text: &str) -> Vec<Directive> {
     let mut found = Vec::new();
     gather(place, (&main_file(place), text), false, 0, &mut found);
     found
 }
 
 /// The value that is in force for everybody, where any file sets one.
-pub fn first_value<'a>(directives: &'a [Directive], keyword: &str) -> Option<&'a Directive> {
+pub(crate) fn first_value<'a>(directives: &'a [Directive], keyword: &str) -> Option<&'a Directive> {
     directives.iter().find(|directive| !directive.is_conditional && directive.keyword == keyword)
 }
 
 /// Does a main file of this text read our drop-in before anything that could win over it?
-pub fn includes(text: &str, drop_in: &Path, keywords: &[&str]) -> bool {
+pub(crate) fn includes(text: &str, drop_in: &Path, keywords: &[&str]) -> bool {
     for (keyword, value) in text.lines().filter_map(split) {
         match keyword.as_str() {
             "match" => return false,
@@ -160,7 +160,7 @@ fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
 }
 
 /// The text of a file. An unreadable one says nothing here; sshd itself complains about it.
-pub fn text_of(file: &Path) -> String {
+pub(crate) fn text_of(file: &Path) -> String {
     String::from_utf8_lossy(&read_bounded(file, 1 << 20).unwrap_or_default()).into_owned()
 }
 

@@ -18,7 +18,7 @@ use crate::pass::{Pass, StepOutcome};
 pub(crate) mod config;
 
 /// Sets what the platform asks for, and looks whether it is in force.
-pub fn configure(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn configure(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if !Path::new(SSHD).exists() || !config::main_file(pass.place).exists() {
         pass.warn("sshd isn't installed, ignoring what ovf-env.xml says about it".to_owned());
         return Ok(StepOutcome::Skipped("no sshd".to_owned()));
@@ -243,7 +243,7 @@ fn note_exclusion(pass: &mut Pass<'_>, effective: &Effective) {
 }
 
 /// Types of the host keys that the configuration names itself, by the usual file names.
-pub fn named_host_keys(place: &Place, folder: &str) -> Vec<String> {
+pub(crate) fn named_host_keys(place: &Place, folder: &str) -> Vec<String> {
     let prefix = format!("{folder}/ssh_host_");
     config::directives(place)
         .iter()
@@ -253,7 +253,7 @@ pub fn named_host_keys(place: &Place, folder: &str) -> Vec<String> {
 }
 
 /// A running sshd reads its files again only when told to, which this program may not do.
-pub fn note_running(pass: &mut Pass<'_>) {
+pub(crate) fn note_running(pass: &mut Pass<'_>) {
     let pid = pass.place.path("/run/sshd.pid");
     if pass.place.is_live() && fs::symlink_metadata(pid).is_ok() {
         pass.warn(
@@ -263,7 +263,7 @@ pub fn note_running(pass: &mut Pass<'_>) {
 }
 
 /// `OS.SshDir` other than the one that policy and labels are for is refused.
-pub fn check_folder(pass: &Pass<'_>) -> Result<()> {
+pub(crate) fn check_folder(pass: &Pass<'_>) -> Result<()> {
     let folder = pass.config.text(TextKey::OsSshDir);
     if folder == "/etc/ssh" {
         return Ok(());

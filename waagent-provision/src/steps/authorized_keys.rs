@@ -13,7 +13,7 @@ use crate::public_key::PublicKey;
 use crate::{effective_sshd, home};
 
 /// Keys that the medium itself holds.
-pub fn from_values(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn from_values(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let mut wanted: Wanted = BTreeMap::new();
     for key in &pass.plan.keys {
         if let KeySource::Value(value) = &key.source {
@@ -24,7 +24,7 @@ pub fn from_values(pass: &mut Pass<'_>) -> Result<StepOutcome> {
 }
 
 /// Keys whose certificates come over the network; what isn't there yet is waited for.
-pub fn from_certificates(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn from_certificates(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let mut wanted: Wanted = BTreeMap::new();
     let mut lacking = Vec::new();
     for key in &pass.plan.keys {

@@ -9,7 +9,7 @@ use waagent_common::types::Thumbprint;
 use crate::public_key::PublicKey;
 
 /// A certificate that the medium names.
-pub enum Lookup {
+pub(crate) enum Lookup {
     /// Its public key.
     Found(PublicKey),
     /// It hasn't come over the network yet.
@@ -18,7 +18,7 @@ pub enum Lookup {
 
 /// The public key of a certificate that waagent-certs unsealed. The file comes from the network: its thumbprint is
 /// compared with the medium's before anything looks into it.
-pub fn look_up(place: &Place, thumbprint: &Thumbprint) -> Result<Lookup> {
+pub(crate) fn look_up(place: &Place, thumbprint: &Thumbprint) -> Result<Lookup> {
     let path = place.lib(format!("certs/{thumbprint}.crt"));
     let pem = match durable::read_bounded(&path, MAX_CERTIFICATE) {
         Ok(pem) => pem,

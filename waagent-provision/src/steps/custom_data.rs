@@ -7,7 +7,7 @@ use waagent_common::place::Place;
 use crate::pass::{Pass, StepOutcome};
 
 /// Custom data, as bytes, for root alone.
-pub fn save(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn save(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let Some(data) = &pass.plan.custom_data else { return Ok(StepOutcome::Skipped("none".to_owned())) };
     let path = pass.place.lib(FILE);
     let text = format!("custom data, {} bytes", data.expose().len());
@@ -20,7 +20,7 @@ pub fn save(pass: &mut Pass<'_>) -> Result<StepOutcome> {
 }
 
 /// Once per instance, after the marker: a script that hangs or reboots can neither hold up provisioning nor come again.
-pub fn raise_flag(place: &Place, config: &Config, journal: &ProvisionJournal) -> Result<bool> {
+pub(crate) fn raise_flag(place: &Place, config: &Config, journal: &ProvisionJournal) -> Result<bool> {
     let was_saved =
         journal.steps.iter().any(|step| step.name == "custom-data" && step.state == JournalState::Done);
     let was_run = place.lib("ext/results/custom-data.result.json").exists();

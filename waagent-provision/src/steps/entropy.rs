@@ -15,7 +15,7 @@ const HEADER: usize = 36;
 const MAX: u64 = 36 + 4096;
 
 /// Mixes the hypervisor's random bytes into the kernel's pool, which needs no trust in them; crediting nothing.
-pub fn mix(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn mix(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if !pass.place.is_live() {
         return Ok(StepOutcome::Skipped("a scratch root".to_owned()));
     }

@@ -19,7 +19,7 @@ use crate::sshd;
 
 /// Replaces the image's host keys, which its clones share. New ones are made beside and renamed over, so that at no
 /// time there is none. An administrator's host certificates stay.
-pub fn regenerate(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn regenerate(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if !pass.config.switch(SwitchKey::ProvisioningRegenerateSshHostKeyPair) {
         return Ok(StepOutcome::Skipped("Provisioning.RegenerateSshHostKeyPair=n".to_owned()));
     }
@@ -45,7 +45,7 @@ pub fn regenerate(pass: &mut Pass<'_>) -> Result<StepOutcome> {
 }
 
 /// The machine's host keys, for the platform and for people at the console.
-pub fn fingerprints(place: &Place) -> Vec<HostKey> {
+pub(crate) fn fingerprints(place: &Place) -> Vec<HostKey> {
     let folder = place.path(FOLDER);
     let read = |kind: &&str| {
         let bytes = durable::read_bounded(&public(&folder, kind), 64 << 10).ok()?;
@@ -56,7 +56,7 @@ pub fn fingerprints(place: &Place) -> Vec<HostKey> {
 }
 
 /// Would a pass over what was done before keep the keys that are there?
-pub fn would_stay(place: &Place, config: &Config) -> bool {
+pub(crate) fn would_stay(place: &Place, config: &Config) -> bool {
     has_any(place, &wanted_types(place, config))
 }
 

@@ -8,7 +8,7 @@ use crate::{console, privileges};
 const FILE: &str = "/etc/hostname";
 
 /// The static name and the kernel's. A file that can't be written is a warning: a wrong name stops no work.
-pub fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let name = pass.plan.host_name.as_str();
     console::info(&format!("Set hostname [{name}]"));
     let path = pass.place.path(FILE);

@@ -13,7 +13,7 @@ use crate::{home, privileges};
 
 /// Private keys that a classic deployment wants in the home: copied as they are, never parsed, with the public half
 /// beside.
-pub fn copy(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn copy(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let mut lacking = Vec::new();
     let mut copied = 0;
     for pair in &pass.plan.key_pairs {

@@ -9,7 +9,7 @@ use waagent_common::durable;
 use waagent_common::place::Place;
 
 /// Makes the links that are missing; what somebody else put there stays.
-pub fn place(place: &Place, certificates: &Certificates) -> Result<usize> {
+pub(crate) fn place(place: &Place, certificates: &Certificates) -> Result<usize> {
     let mut made = 0;
     for row in &certificates.certificates {
         if row.state == CertificateState::Failed {

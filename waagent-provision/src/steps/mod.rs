@@ -20,11 +20,11 @@ use crate::pass::Row;
 use crate::reason::Reason;
 use crate::sshd;
 
-pub use custom_data::raise_flag as raise_custom_data_flag;
+pub(crate) use custom_data::raise_flag as raise_custom_data_flag;
 
 /// What makes the machine reachable comes early, a rule of sudo after its user, root's password after an
 /// administrator, what waits for the network last. The marker follows when all are done.
-pub const ROWS: &[Row] = &[
+pub(crate) const ROWS: &[Row] = &[
     Row { name: "entropy", reason: Reason::Unhandled, needs: &[], run: entropy::mix },
     Row { name: "host-name", reason: Reason::HostName, needs: &[], run: host_name::set },
     Row { name: "host-keys", reason: Reason::HostKeys, needs: &[], run: host_keys::regenerate },

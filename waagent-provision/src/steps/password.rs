@@ -14,7 +14,7 @@ use crate::plan::NewPassword;
 
 /// The user's password, as a hash of the configured method. A user of ours without one gets `*`: sshd without PAM
 /// takes keys for that, but not for `!`.
-pub fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let user = pass.plan.user.as_str();
     if pass.plan.password_login == Some(false) && pass.has_failed("sshd") {
         return Ok(StepOutcome::Skipped("password logins over ssh couldn't be switched off".to_owned()));

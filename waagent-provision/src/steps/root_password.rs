@@ -6,7 +6,7 @@ use super::shadow::{self, Field};
 use crate::pass::{Pass, StepOutcome};
 
 /// The image's root password goes, now that there is an administrator. Root's keys and ageing stay.
-pub fn lock(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn lock(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if !pass.config.switch(SwitchKey::ProvisioningDeleteRootPassword) {
         return Ok(StepOutcome::Skipped("Provisioning.DeleteRootPassword=n".to_owned()));
     }

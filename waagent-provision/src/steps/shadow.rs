@@ -13,7 +13,7 @@ use waagent_common::tool::Tool;
 
 /// What an account's password field is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
+pub(crate) enum Field {
     /// A hash: a password may be tried.
     Usable,
     /// `!`, `*` or anything else that no password matches.
@@ -23,7 +23,7 @@ pub enum Field {
 }
 
 /// The state of an account's password field.
-pub fn field(place: &Place, user: &str) -> Result<Field> {
+pub(crate) fn field(place: &Place, user: &str) -> Result<Field> {
     if !place.is_live() {
         return Ok(classify(&line(place, user)?));
     }
@@ -38,7 +38,7 @@ pub fn field(place: &Place, user: &str) -> Result<Field> {
 }
 
 /// Sets the field, which must be a hash or a mark; only over standard input, never as an argument.
-pub fn set(place: &Place, user: &str, field: &Secret<String>) -> Result<()> {
+pub(crate) fn set(place: &Place, user: &str, field: &Secret<String>) -> Result<()> {
     if !place.is_live() {
         return set_in_file(place, user, field);
     }

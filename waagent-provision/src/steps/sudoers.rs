@@ -13,7 +13,7 @@ use crate::pass::{Pass, StepOutcome};
 
 /// Lets the user become root: one line in the one file that deprovisioning, VMAccess and people look into. visudo
 /// sees it before sudo does.
-pub fn allow(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn allow(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let user = pass.plan.user.as_str().to_owned();
     if user == "root" {
         return Ok(StepOutcome::Skipped("root needs no rule".to_owned()));

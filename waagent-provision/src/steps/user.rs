@@ -14,7 +14,7 @@ use crate::home;
 use crate::pass::{Pass, StepOutcome};
 
 /// Makes the user, its password locked; an ordinary user that is there is taken as it is.
-pub fn create(pass: &mut Pass<'_>) -> Result<StepOutcome> {
+pub(crate) fn create(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let name = pass.plan.user.as_str().to_owned();
     if let Some(account) = account(pass.place, &name) {
         if pass.account_is_ours() && home::repair(pass, &account)? {

@@ -88,7 +88,7 @@ impl Signed {
                 CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY,
             )
         };
-        let why = errors().text;
+        let why = errors();
         if verdict != 1 {
             return Err(why);
         }

@@ -3,7 +3,7 @@
 //! `PKCS12_parse` won't do: it gives one key only, and nothing at all where the provider has no key derivation for the
 //! MAC, as in FIPS mode. The store is hostile: what work it asks for is bounded before libcrypto does any of it.
 
-use std::ffi::{CStr, c_long};
+use std::ffi::{CStr, c_int, c_long};
 use std::ptr::{self, NonNull};
 
 use openssl_sys::{
@@ -20,7 +20,7 @@ mod owned;
 use self::ffi::{SafeBag, nid};
 use self::iterations::Budget;
 use self::owned::{free_bags, free_safes};
-use super::libcrypto::{Errors, Owned, elements, encoded, errors, forget_errors};
+use super::libcrypto::{Owned, elements, encoded, errors, errors_seen, forget_errors};
 use crate::der::{Der, tag};
 
 /// What was in a store.
@@ -163,7 +163,7 @@ fn verify(store: &Owned<PKCS12>, budget: &mut Budget) -> Result<bool, Refusal> {
     forget_errors();
     // SAFETY: `store` is valid and the password a C string; length 0 makes it empty rather than absent.
     let verdict = unsafe { ffi::PKCS12_verify_mac(store.as_ptr(), PASSWORD.as_ptr(), 0) };
-    let cause = errors().text;
+    let cause = errors();
     match (verdict, can_tell, cause.is_empty()) {
         (1, ..) => Ok(true),
         (_, false, false) => Ok(false),
@@ -316,7 +316,8 @@ impl Walk {
     }
 
     fn note_errors(&mut self, which: &str) {
-        let Errors { text, is_unsupported } = errors();
+        let mut is_unsupported = false;
+        let text = errors_seen(|reason| is_unsupported |= reason == UNSUPPORTED);
         let why = if text.is_empty() { "it is damaged" } else { &text };
         self.push(Note { text: format!("{which}: {why}"), is_unsupported });
     }
@@ -357,5 +358,7 @@ fn friendly_name(bag: NonNull<SafeBag>) -> Option<String> {
 
 /// Empty, which is another password than none.
 const PASSWORD: &CStr = c"";
+/// No provider has the algorithm: `ERR_R_UNSUPPORTED` of `openssl/err.h`, the same for all of its libraries.
+const UNSUPPORTED: c_int = 268 | (0x2 << 18);
 const MOST_BAGS: usize = 64;
 const DEEPEST: u32 = 4;

@@ -5,21 +5,21 @@ use waagent_common::sys::cms::Digest;
 
 /// The parts of signed data with one signer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form<'a> {
+pub(crate) struct Form<'a> {
     /// The signature itself: what a time stamp is for.
-    pub value: &'a [u8],
+    pub(crate) value: &'a [u8],
     /// The time stamp that came with it, a ContentInfo.
-    pub stamp: Option<&'a [u8]>,
+    pub(crate) stamp: Option<&'a [u8]>,
     /// What the content is, an object identifier.
-    pub kind: &'a [u8],
+    pub(crate) kind: &'a [u8],
     /// The content, unless it is elsewhere.
-    pub content: Option<&'a [u8]>,
+    pub(crate) content: Option<&'a [u8]>,
     /// The signed attributes.
-    pub attributes: Der<'a>,
+    pub(crate) attributes: Der<'a>,
 }
 
 /// Looks at a ContentInfo in DER.
-pub fn look(der: &[u8]) -> Result<Form<'_>, &'static str> {
+pub(crate) fn look(der: &[u8]) -> Result<Form<'_>, &'static str> {
     let mut data = open(der).ok_or("it is no signed data")?;
     let (kind, content) = take_content(&mut data).ok_or("it is no signed data")?;
     if let Some(certificates) = data.open(tag::CONTEXT_0) {
@@ -44,7 +44,7 @@ pub fn look(der: &[u8]) -> Result<Form<'_>, &'static str> {
 }
 
 /// Which digest is this (an object identifier), of the SHA-2 family that nobody can forge?
-pub fn strong(digest: &[u8]) -> Option<Digest> {
+pub(crate) fn strong(digest: &[u8]) -> Option<Digest> {
     match digest.strip_prefix(SHA2)? {
         [1] => Some(Digest::Sha256),
         [2] => Some(Digest::Sha384),
@@ -54,7 +54,7 @@ pub fn strong(digest: &[u8]) -> Option<Digest> {
 }
 
 /// The one value of an attribute, if that is there; `several` is said where it is there twice or has more values.
-pub fn attribute<'a>(
+pub(crate) fn attribute<'a>(
     mut attributes: Der<'a>,
     name: &[u8],
     several: &'static str,

@@ -32,7 +32,7 @@ pub struct Proof {
 
 /// Judges our own copy of a package: the goal state's signature over all its bytes, and that its manifest names this
 /// handler and version. ExtensionError is what would come of unpacking it too.
-pub fn judge(
+pub(crate) fn judge(
     archive: &File,
     digest: &Sha256,
     extension: &Extension,

@@ -9,7 +9,7 @@ use super::form;
 
 /// When, in seconds since 1970, an authority below one of these roots had seen this signature; its certificates were
 /// valid then.
-pub fn time(token: &[u8], signature: &[u8], roots: &Roots) -> Result<i64, String> {
+pub(crate) fn time(token: &[u8], signature: &[u8], roots: &Roots) -> Result<i64, String> {
     let cms = Signed::parse(token).ok_or("it is no token")?;
     // As for the signature: a look at what libcrypto has understood.
     let der = cms.to_der();

@@ -21,7 +21,7 @@ pub struct Trust {
 
 impl Trust {
     /// Reads the roots, as they are now. A missing file trusts nobody; one that others may write is refused.
-    pub fn read(place: &Place, config: &Config) -> Result<Self, String> {
+    pub(crate) fn read(place: &Place, config: &Config) -> Result<Self, String> {
         Ok(Self {
             packages: roots(place, PACKAGES)?,
             stamps: roots(place, STAMPS)?,
