@@ -31,6 +31,8 @@ pub mod time;
 pub mod tool;
 pub mod types;
 pub mod users;
+pub mod wait;
+pub mod watch;
 
 /// What the agent calls itself towards the platform: four numbers, the first three of the contract that it keeps
 /// (WALinuxAgent 2.15.0), the last its own build.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::sockopt::SocketError;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getsockopt, socket};
 use ureq::Error;
@@ -21,6 +21,7 @@ use ureq::unversioned::transport::{
 use waagent_common::gate::client::socket_to;
 use waagent_common::gate::protocol::Target;
 use waagent_common::place::Place;
+use waagent_common::wait;
 
 use super::transport::SocketTransport;
 
@@ -118,8 +119,7 @@ fn connect_within(address: SocketAddr, limit: Duration) -> io::Result<TcpStream>
 
 fn await_connected(socket: &OwnedFd, limit: Duration) -> io::Result<()> {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
-    let limit = PollTimeout::try_from(limit.as_millis() + 1).unwrap_or(PollTimeout::MAX);
-    if poll(&mut fds, limit)? == 0 {
+    if !wait::ready(&mut fds, Some(limit))? {
         return Err(io::ErrorKind::TimedOut.into());
     }
     match getsockopt(socket, SocketError)? {

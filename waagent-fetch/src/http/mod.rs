@@ -17,8 +17,8 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NativeTlsConnector};
 use ureq::{Agent, Body, Proxy};
 use waagent_common::AGENT_VERSION;
-use waagent_common::notify::notify;
 use waagent_common::place::Place;
+use waagent_common::resident;
 
 mod body;
 mod connect;
@@ -126,7 +126,7 @@ fn send(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<ureq::http::R
         uri.parse().map_err(|error| HttpError::Refused(format!("'{}': {error}", without_query(uri))))?;
     let failed = |error| HttpError::of(error, request.timeout.as_secs());
     // A round is many requests, each as long as its own time: to ask is a sign of life.
-    notify("WATCHDOG=1");
+    resident::sign();
     let answer = if request.method == Verb::Get {
         let request =
             agent.configure_request(build(&uri, request, ())?).timeout_global(Some(request.timeout));
