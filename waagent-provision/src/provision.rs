@@ -34,7 +34,7 @@ pub struct Run<'a> {
     /// Which VM this is.
     pub id: InstanceId,
     /// The documents that it began with.
-    pub sources: Sources,
+    pub sources: &'a mut Sources,
 }
 
 /// May a later pass of this boot come right, where this one didn't?
@@ -52,7 +52,7 @@ pub fn provision(run: &mut Run<'_>) -> Result<Outcome> {
     let is_forced = run.is_marked();
     if run.is_to_look_again(is_forced) {
         media::look_again(run.place)?;
-        run.sources = Sources::read(run.place, run.config)?;
+        *run.sources = Sources::read(run.place, run.config)?;
     }
     go_through(run, is_forced)
 }
