@@ -33,6 +33,8 @@ pub mod types;
 pub mod users;
 pub mod wait;
 pub mod watch;
+#[cfg(feature = "xml")]
+pub mod xml;
 
 /// What the agent calls itself towards the platform: four numbers, the first three of the contract that it keeps
 /// (WALinuxAgent 2.15.0), the last its own build.

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use waagent_common::text::shown;
+use waagent_common::xml::Element;
 
-use crate::xml::{self, Element};
+use crate::xml;
 
 /// The WireServer's goal state. Its URIs are as received: whoever follows one checks it.
 #[derive(Debug, Clone, PartialEq, Eq)]

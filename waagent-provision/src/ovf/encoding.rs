@@ -1,3 +1,5 @@
+use waagent_common::xml;
+
 use super::Refusal;
 
 /// The file's text: UTF-8 with or without byte order mark, or UTF-16 with one; without the padding at its end.
@@ -5,17 +7,9 @@ pub fn decode(bytes: &[u8]) -> Result<String, Refusal> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => undeclared(&utf16(rest, u16::from_le_bytes)?),
         [0xfe, 0xff, rest @ ..] => undeclared(&utf16(rest, u16::from_be_bytes)?),
-        rest => utf8(rest.strip_prefix(BYTE_ORDER_MARK).unwrap_or(rest))?,
+        rest => xml::text_of(rest)?.to_owned(),
     };
-    // Sectors of the medium are filled up with zeros.
-    Ok(text.trim_end_matches(['\0', ' ', '\t', '\r', '\n']).to_owned())
-}
-
-fn utf8(bytes: &[u8]) -> Result<String, Refusal> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(error) => Err(Refusal::parsing(format!("not UTF-8 at byte {}", error.valid_up_to()))),
-    }
+    Ok(xml::without_padding(&text).to_owned())
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Refusal> {
@@ -34,5 +28,3 @@ fn undeclared(text: &str) -> String {
         None => text.to_owned(),
     }
 }
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
