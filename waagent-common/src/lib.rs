@@ -11,6 +11,7 @@ pub mod device_nodes;
 pub mod documents;
 pub mod durable;
 pub mod fault;
+pub mod folder;
 pub mod gate;
 pub mod instance;
 pub mod json;
