@@ -53,7 +53,7 @@ pub fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>, Fault> {
 /// Like [`read_bounded`], with the owner and mode of the file that was read.
 pub fn read_with_owner(path: &Path, max: u64) -> Result<(Vec<u8>, Owner), Fault> {
     let file = open_regular(path)?;
-    let (bytes, meta) = folder::read(file, max).map_err(|error| unreadable(path, &error))?;
+    let (bytes, meta) = folder::read(&file, max).map_err(|error| unreadable(path, &error))?;
     Ok((bytes, Owner { uid: meta.uid(), gid: meta.gid(), mode: meta.mode() & 0o7777 }))
 }
 

@@ -155,7 +155,7 @@ impl Folder {
 
     /// Reads a regular file of at most `max` bytes, with its metadata. A link, a pipe or a bigger file is an error.
     pub fn read(&self, name: impl AsRef<Path>, max: u64) -> io::Result<(Vec<u8>, Metadata)> {
-        read(self.open_regular(name)?, max)
+        read(&self.open_regular(name)?, max)
     }
 
     /// Looks at a regular file without opening it.
@@ -215,7 +215,7 @@ pub(crate) fn open_regular(folder: BorrowedFd<'_>, path: &Path) -> io::Result<Fi
 }
 
 /// All of a file of at most `max` bytes, with its metadata. `InvalidData`: it is bigger.
-pub fn read(file: File, max: u64) -> io::Result<(Vec<u8>, Metadata)> {
+pub fn read(file: &File, max: u64) -> io::Result<(Vec<u8>, Metadata)> {
     let refuse = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
     let meta = file.metadata()?;
     if meta.len() > max {

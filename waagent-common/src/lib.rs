@@ -8,6 +8,7 @@ pub mod command;
 pub mod config;
 pub mod der;
 pub mod device_nodes;
+pub mod digest;
 pub mod documents;
 pub mod durable;
 pub mod fault;

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 
+use waagent_common::bytes::u32_at;
+
 /// Largest reply that is read, in bytes.
 const MAX_REPLY: usize = 64 << 10;
 /// Messages that aren't the reply (signals) before we give up.
@@ -165,8 +167,8 @@ fn message(stream: &mut impl Read) -> Result<(u8, usize, Vec<u8>), String> {
 }
 
 fn number(bytes: &[u8], at: usize) -> Result<usize, String> {
-    let part: Option<[u8; 4]> = bytes.get(at..at + 4).and_then(|part| part.try_into().ok());
-    part.and_then(|part| usize::try_from(u32::from_le_bytes(part)).ok())
+    u32_at(bytes, at)
+        .and_then(|number| usize::try_from(number).ok())
         .ok_or_else(|| "a short reply".to_owned())
 }
 

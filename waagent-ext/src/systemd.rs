@@ -98,6 +98,8 @@ mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixListener;
 
+    use waagent_common::bytes::u32_at;
+
     use super::*;
 
     /// What systemd 252 sends back: a signal first, then the answer.
@@ -126,9 +128,7 @@ mod tests {
             stream.write_all(b"OK 0123456789abcdef\r\n").unwrap();
             let mut asked = vec![0; 7 + 16];
             stream.read_exact(&mut asked).unwrap();
-            let size = |at: usize| {
-                usize::try_from(u32::from_le_bytes(asked[at..at + 4].try_into().unwrap())).unwrap()
-            };
+            let size = |at: usize| usize::try_from(u32_at(&asked, at).unwrap()).unwrap();
             let mut rest = vec![0; size(7 + 12).next_multiple_of(8) + size(7 + 4)];
             stream.read_exact(&mut rest).unwrap();
             stream.write_all(&answers).unwrap();
@@ -156,9 +156,7 @@ mod tests {
         let mut rest = sent.strip_prefix(b"BEGIN\r\n").unwrap_or_default();
         let mut kinds = Vec::new();
         while rest.len() >= 16 {
-            let size = |at: usize| {
-                usize::try_from(u32::from_le_bytes(rest[at..at + 4].try_into().unwrap())).unwrap()
-            };
+            let size = |at: usize| usize::try_from(u32_at(rest, at).unwrap()).unwrap();
             let length = 16 + size(12).next_multiple_of(8) + size(4);
             if length > rest.len() {
                 break;

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use waagent_common::digest::sha256;
 use waagent_common::documents::{
-    Document, LOOK_AGAIN, MEDIA_FLAG, Media, MediaState, ProvisionState, ProvisionStatus, REQUEST, sha256,
+    Document, LOOK_AGAIN, MEDIA_FLAG, Media, MediaState, ProvisionState, ProvisionStatus, REQUEST,
 };
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};

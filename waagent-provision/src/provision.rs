@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use waagent_common::config::{Config, SwitchKey};
-use waagent_common::documents::{
-    Inputs, ProvisionJournal, ProvisionOutcome, ProvisionStatus, StepError, sha256,
-};
+use waagent_common::digest::sha256;
+use waagent_common::documents::{Inputs, ProvisionJournal, ProvisionOutcome, ProvisionStatus, StepError};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::instance::InstanceId;

@@ -172,7 +172,7 @@ pub fn label(blocks: &(impl Blocks + ?Sized), file_system: &str) -> Result<Optio
 
 /// Sixteen bytes in groups of 4, 2, 2, 2, 6.
 pub fn dashed(bytes: &[u8]) -> String {
-    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let group = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().concat();
+    let digits = waagent_common::digest::hex(bytes);
+    let group = |from: usize, to: usize| digits.get(2 * from..2 * to).unwrap_or_default();
     [group(0, 4), group(4, 6), group(6, 8), group(8, 10), group(10, 16)].join("-")
 }

@@ -19,7 +19,7 @@ use ureq::unversioned::transport::{
     ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 use waagent_common::gate::client::socket_to;
-use waagent_common::gate::protocol::Target;
+use waagent_common::gate::protocol::{IMDS, Target};
 use waagent_common::place::Place;
 use waagent_common::wait;
 
@@ -56,7 +56,7 @@ impl Connector<()> for GateConnector {
 
 fn target_of(uri: &Uri) -> Target {
     match (uri.host(), uri.port_u16()) {
-        (Some(IMDS), _) => Target::Imds,
+        (Some(host), _) if host.parse() == Ok(IMDS) => Target::Imds,
         (_, Some(port)) if port == Target::HostGaPlugin.port() => Target::HostGaPlugin,
         _ => Target::WireServer,
     }
@@ -134,5 +134,3 @@ fn buffers(config: &Config) -> LazyBuffers {
 
 /// Longest wait for storage to take a connection.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Instance metadata: a link-local address, the same on every machine.
-pub const IMDS: &str = "169.254.169.254";

@@ -34,7 +34,7 @@ pub(crate) use body::stored;
 pub use error::HttpError;
 pub use message::{Request, Response, Verb};
 pub use uri::{PlatformUri, StorageUri, without_query};
-pub use waagent_common::gate::protocol::Target;
+pub use waagent_common::gate::protocol::{IMDS, Target};
 
 /// The client of both halves of the program. Copies share the connections that are kept.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ impl Client {
         let uri = match target {
             Target::WireServer => format!("http://{}{path}", self.endpoint),
             Target::HostGaPlugin => format!("http://{}:{}{path}", self.endpoint, target.port()),
-            Target::Imds => format!("http://{}{path}", connect::IMDS),
+            Target::Imds => format!("http://{IMDS}{path}"),
         };
         let before = self.opened.load(Ordering::Relaxed);
         match once(&self.platform, &uri, request) {

@@ -8,7 +8,8 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::fanotify::{
     EventFFlags, Fanotify, FanotifyResponse, InitFlags, MarkFlags, MaskFlags, Response,
 };
-use waagent_common::documents::{ProvisionState, sha256};
+use waagent_common::digest::sha256;
+use waagent_common::documents::ProvisionState;
 use waagent_media::find::{Missing, among, candidates};
 use waagent_support::layouts::{LAYOUTS, machine_has_its_own};
 use waagent_support::{Loop, Machine};

@@ -15,9 +15,10 @@ use caps::{Capability, CapsHashSet};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Uid, setfsuid};
 use tempfile::TempDir;
+use waagent_common::documents::Endpoint;
 use waagent_common::sys::spawn::{Identity, set_identity};
 
-pub const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+pub const WIRESERVER: Ipv4Addr = Endpoint::WELL_KNOWN;
 /// An ordinary user.
 pub const NOBODY: u32 = 65534;
 /// A dropped packet is never answered; on one machine an answer takes microseconds.

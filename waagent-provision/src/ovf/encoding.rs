@@ -1,3 +1,4 @@
+use waagent_common::bytes::pairs;
 use waagent_common::xml;
 
 use super::Refusal;
@@ -13,10 +14,8 @@ pub fn decode(bytes: &[u8]) -> Result<String, Refusal> {
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Refusal> {
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
-    match String::from_utf16(&units) {
-        Ok(text) if rest.is_empty() => Ok(text),
+    match String::from_utf16(&pairs(bytes, unit)) {
+        Ok(text) if bytes.len().is_multiple_of(2) => Ok(text),
         _ => Err(Refusal::parsing("byte order mark of UTF-16, but not UTF-16")),
     }
 }
