@@ -2,15 +2,16 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use waagent_common::documents::{CertificateRow, CertificateState};
-use waagent_common::durable;
 use waagent_common::fault::Fault;
 use waagent_common::place::Place;
 use waagent_common::types::Thumbprint;
+use waagent_common::{durable, time};
 use zeroize::Zeroizing;
 
 use crate::pairing::{Entry, key_type, name};
@@ -35,7 +36,7 @@ pub(crate) fn row(entry: &Entry, now: Timestamp) -> CertificateRow {
         has_private_key: entry.key.is_some(),
         subject: name(certificate.subject_name()),
         issuer: name(certificate.issuer_name()),
-        not_after: end.map_or_else(|| "unknown".to_owned(), |end| end.to_string()),
+        not_after: end.map_or_else(|| "unknown".to_owned(), |end| time::of_unix(end.as_second())),
         friendly_name: entry.friendly_name.clone(),
         key_type: key_type(certificate),
         state: if is_valid { CertificateState::Installed } else { CertificateState::Expired },
@@ -50,7 +51,7 @@ pub(crate) fn is_in_place(place: &Place, row: &CertificateRow, now: Timestamp) -
             .and_then(|file| file.metadata().map_err(|error| Fault::io(error.to_string())))
             .is_ok_and(|meta| meta.len() > 0 && meta.permissions().mode() & 0o7777 == mode)
     };
-    let is_valid = row.not_after.parse::<Timestamp>().is_ok_and(|end| now <= end);
+    let is_valid = time::parse(&row.not_after).is_some_and(|end| SystemTime::from(now) <= end);
     row.state == CertificateState::Installed
         && is_valid
         && is_there(&certificate, CERTIFICATE_MODE)

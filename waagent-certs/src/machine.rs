@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use waagent_common::config::{Config, SwitchKey};
-use waagent_common::documents::sha256;
+use waagent_common::digest::sha256;
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;

@@ -12,6 +12,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, SubjectKeyIdentifier};
 use openssl::x509::{X509, X509Name};
+use waagent_common::digest::hex;
 use waagent_common::durable;
 use waagent_common::fault::Fault;
 use waagent_common::place::Place;
@@ -99,8 +100,7 @@ pub(crate) fn generation_of(name: &str) -> Option<u32> {
 /// SHA-1 of the DER in upper-case hexadecimal.
 pub(crate) fn thumbprint(certificate: &X509) -> Result<Thumbprint> {
     let digest = certificate.digest(MessageDigest::sha1()).context("cannot compute a thumbprint")?;
-    let hex: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-    Ok(Thumbprint::try_from(hex).map_err(Fault::data)?)
+    Ok(Thumbprint::try_from(hex(&digest).to_ascii_uppercase()).map_err(Fault::data)?)
 }
 
 /// Its owner alone, and read only.

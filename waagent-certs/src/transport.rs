@@ -1,17 +1,18 @@
 //! Keeps the transport pair: makes one where there is none that will do.
 
 use std::fs;
+use std::time::SystemTime;
 
 use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use waagent_common::documents::{self, Document, Inputs, Transport, sha256};
-use waagent_common::durable;
+use waagent_common::digest::sha256;
+use waagent_common::documents::{self, Document, Inputs, Transport};
 use waagent_common::fault::{Exit, Fault, Outcome};
-use waagent_common::log;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
+use waagent_common::{durable, log, time};
 
 use crate::machine::Machine;
 use crate::pair::{Pair, files, generation_of};
@@ -114,8 +115,10 @@ fn reason(place: &Place, machine: &Machine, known: Option<&Document<Transport>>)
     if pair.thumbprint().ok().as_ref() != Some(&document.body.thumbprint) {
         return Some("the certificate is not the one of the document".to_owned());
     }
-    match document.body.not_after.parse::<Timestamp>() {
-        Ok(end) if end - SignedDuration::from_hours(24 * RENEW_DAYS) > machine.now => None,
+    match time::parse(&document.body.not_after) {
+        Some(end) if end > SystemTime::from(machine.now + SignedDuration::from_hours(24 * RENEW_DAYS)) => {
+            None
+        }
         _ => Some(format!("it ends on {}", document.body.not_after)),
     }
 }
@@ -148,7 +151,7 @@ fn body(pair: &Pair, now: Timestamp, generation: u32) -> Result<Transport> {
     Ok(Transport {
         certificate_der_base64: STANDARD.encode(pair.certificate.to_der()?),
         thumbprint: pair.thumbprint()?,
-        not_after: Timestamp::from_second(end.as_second())?.to_string(),
+        not_after: time::of_unix(end.as_second()),
         generation,
     })
 }

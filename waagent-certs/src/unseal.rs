@@ -7,11 +7,10 @@ use waagent_common::documents::{
     self, CertificateCipher, CertificateRow, Certificates, Document, Inputs, MacState, SealedCertificates,
     Written,
 };
-use waagent_common::fault::{Exit, Fault};
-use waagent_common::log;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::shown;
+use waagent_common::{log, program};
 
 use crate::envelope::{self, Refusal};
 use crate::install::{install, is_in_place, row};
@@ -20,22 +19,16 @@ use crate::pair::Pair;
 use crate::pairing::{self, Contents};
 use crate::transport::{Step, pairs};
 
-/// Unseals until what was unsealed is what is there: systemd drops a change that comes while this program runs.
+/// Unseals what is there.
 pub fn unseal(place: &Place, machine: &Machine, is_forced: bool, sandbox: &Sandbox) -> Result<Step> {
-    let mut result = Step { is_changed: false, text: NOTHING.to_owned() };
-    let mut done = None;
-    for _ in 0..MOST_ROUNDS {
-        let Some(sealed) = Document::<SealedCertificates>::read_if_there(place)? else { return Ok(result) };
-        if done.as_ref() == Some(&sealed.digest) {
-            return Ok(result);
-        }
-        let step = once(place, machine, &sealed, is_forced, sandbox)?;
-        result = Step { is_changed: result.is_changed || step.is_changed, text: step.text };
-        done = Some(sealed.digest);
-    }
-    let text =
-        "'fetch/certificates.json' changes all the time; systemctl start waagent-certs, once it is calm";
-    Err(Fault::new(Exit::TryAgain, text).into())
+    let mut is_changed = false;
+    let read = || Ok(Document::<SealedCertificates>::read_if_there(place)?);
+    program::until_unmoved("'fetch/certificates.json'", read, |sealed| {
+        let Some(sealed) = sealed else { return Ok(Step { is_changed, text: NOTHING.to_owned() }) };
+        let step = once(place, machine, sealed, is_forced, sandbox)?;
+        is_changed |= step.is_changed;
+        Ok(Step { is_changed, text: step.text })
+    })
 }
 
 /// What [`unseal`] would do.
@@ -169,4 +162,3 @@ const FORMAT: &str = "Pkcs7BlobWithPfxContents";
 /// Bytes of the CMS.
 const LARGEST: usize = 4 << 20;
 const MOST_ERRORS: usize = 128;
-const MOST_ROUNDS: u32 = 16;

@@ -20,6 +20,11 @@ pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     array_at(bytes, at).map(u64::from_le_bytes)
 }
 
+/// All pairs of bytes as numbers, by [`u16::from_le_bytes`] or its like; half a pair at the end is none.
+pub fn pairs(bytes: &[u8], number: fn([u8; 2]) -> u16) -> Vec<u16> {
+    bytes.as_chunks::<2>().0.iter().map(|pair| number(*pair)).collect()
+}
+
 /// A few bytes.
 pub fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     slice_at(bytes, at, N)?.try_into().ok()

@@ -4,11 +4,12 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::inotify::AddWatchFlags;
 
 use crate::fault::{Exit, Fault};
+use crate::wait;
+use crate::watch::Watch;
 
 /// Where udev keeps what it knows of a device, once it is done with it (systemd, src/libsystemd/sd-device).
 const RECORDS: &str = "/run/udev/data";
@@ -16,26 +17,25 @@ const RECORDS: &str = "/run/udev/data";
 /// Changes in `/dev` since this was made: what appears between a look and a wait isn't missed.
 #[derive(Debug)]
 pub struct Changes {
-    inotify: Inotify,
+    nodes: Watch<()>,
     udev: bool,
 }
 
 impl Changes {
     /// Begins to watch.
     pub fn watch() -> Result<Self, Fault> {
-        let watched = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).and_then(|inotify| {
-            inotify
-                .add_watch("/dev", AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ATTRIB)
-                .map(|_| Self { inotify, udev: false })
-        });
-        watched.map_err(|error| Fault::new(Exit::Os, format!("cannot watch '/dev': {error}")))
+        let mut nodes = Watch::new()?;
+        nodes
+            .add(Path::new("/dev"), AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ATTRIB, ())
+            .map_err(|error| Fault::new(Exit::Os, format!("cannot watch '/dev': {error}")))?;
+        Ok(Self { nodes, udev: false })
     }
 
     /// Begins to watch, for nodes that are of use only when udev is done with them.
     pub fn watch_with_udev() -> Result<Self, Fault> {
         let mut changes = Self::watch()?;
         // Where there is no udev, nodes are what they are.
-        changes.udev = changes.inotify.add_watch(RECORDS, AddWatchFlags::IN_MOVED_TO).is_ok();
+        changes.udev = changes.nodes.add(Path::new(RECORDS), AddWatchFlags::IN_MOVED_TO, ()).is_ok();
         Ok(changes)
     }
 
@@ -46,15 +46,11 @@ impl Changes {
     }
 
     /// Until something has changed, or this time is up.
-    pub fn wait(&self, left: Duration) -> Result<(), Fault> {
-        let mut fds = [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)];
-        let ready = poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
-        let waited = match ready {
-            // What changed doesn't matter: everything is looked at again.
-            Ok(1..) => self.inotify.read_events().map(|_| ()),
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
-            Err(error) => Err(error),
-        };
-        waited.map_err(|error| Fault::new(Exit::Os, format!("cannot wait for '/dev': {error}")))
+    pub fn wait(&mut self, left: Duration) -> Result<(), Fault> {
+        let mut fds = [PollFd::new(self.nodes.as_fd(), PollFlags::POLLIN)];
+        wait::ready(&mut fds, Some(left))
+            .map_err(|error| Fault::new(Exit::Os, format!("cannot wait for '/dev': {error}")))?;
+        // What changed doesn't matter: everything is looked at again.
+        self.nodes.changes(|_| {})
     }
 }

@@ -1,13 +1,15 @@
 //! Files that are either the old or the new one, whenever the power fails.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::fcntl::AT_FDCWD;
 
 use crate::fault::{Exit, Fault};
-use crate::sys::label;
+use crate::folder::{self, Folder, Writing};
 
 /// Writes a file whole: temporary file in the same folder, fsync, rename, fsync of the folder.
 ///
@@ -19,34 +21,16 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
 
 /// Like [`write`], for a file that has another SELinux type than its folder: it has it before its first byte.
 pub fn write_typed(path: &Path, bytes: &[u8], mode: u32, kind: Option<&str>) -> Result<(), Fault> {
-    let temporary = temporary_beside(path)?;
-    let written = write_and_rename(&temporary, path, bytes, mode, kind);
-    if written.is_err() {
-        // What remains is refused by readers and replaced by the next run; the first error is the one to tell.
-        let _left_over = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn write_and_rename(
-    temporary: &Path,
-    path: &Path,
-    bytes: &[u8],
-    mode: u32,
-    kind: Option<&str>,
-) -> Result<(), Fault> {
-    let failed = |act: &str, error: std::io::Error| {
-        Fault::new(Exit::CannotCreate, format!("cannot {act} '{}': {error}", path.display())).because(error)
-    };
-    let mut file = create_new(temporary, mode).map_err(|e| failed("create", e))?;
-    if let Some(kind) = kind {
-        label::set_type(file.as_fd(), kind).map_err(|e| failed("label", e))?;
-    }
-    file.write_all(bytes).map_err(|e| failed("write", e))?;
-    file.set_permissions(Permissions::from_mode(mode)).map_err(|e| failed("set the mode of", e))?;
-    file.sync_all().map_err(|e| failed("write", e))?;
-    fs::rename(temporary, path).map_err(|e| failed("replace", e))?;
-    sync_folder(path).map_err(|e| failed("write the folder of", e))
+    let name = path
+        .file_name()
+        .ok_or_else(|| Fault::new(Exit::Software, format!("'{}' has no file name", path.display())))?;
+    let folder = Folder::of(path).map_err(|error| {
+        Fault::new(Exit::CannotCreate, format!("cannot create '{}': {error}", path.display())).because(error)
+    })?;
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(".tmp");
+    folder.replace(name, bytes, &Writing { temporary: &temporary, mode, kind, durable: true })
 }
 
 /// Removes a file durably; one that isn't there is no error. Says whether there was one.
@@ -55,7 +39,7 @@ pub fn remove(path: &Path) -> Result<bool, Fault> {
         Ok(()) => sync_folder(path).map(|()| true).map_err(|e| {
             Fault::io(format!("cannot write the folder of '{}': {e}", path.display())).because(e)
         }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Fault::io(format!("cannot remove '{}': {error}", path.display())).because(error)),
     }
 }
@@ -68,37 +52,24 @@ pub fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>, Fault> {
 
 /// Like [`read_bounded`], with the owner and mode of the file that was read.
 pub fn read_with_owner(path: &Path, max: u64) -> Result<(Vec<u8>, Owner), Fault> {
-    let refuse = |exit, why: &str| Fault::new(exit, format!("cannot read '{}': {why}", path.display()));
     let file = open_regular(path)?;
-    let meta = file.metadata().map_err(|e| refuse(Exit::Io, &e.to_string()))?;
-    if meta.len() > max {
-        return Err(refuse(Exit::Data, &format!("{} bytes, more than the {max} allowed", meta.len())));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
-    file.take(max + 1).read_to_end(&mut bytes).map_err(|e| refuse(Exit::Io, &e.to_string()))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > max) {
-        return Err(refuse(Exit::Data, &format!("grew over the {max} bytes allowed")));
-    }
+    let (bytes, meta) = folder::read(&file, max).map_err(|error| unreadable(path, &error))?;
     Ok((bytes, Owner { uid: meta.uid(), gid: meta.gid(), mode: meta.mode() & 0o7777 }))
 }
 
 /// Opens a regular file for reading, without following a link or waiting for a pipe.
 pub fn open_regular(path: &Path) -> Result<File, Fault> {
-    let refuse = |exit, why: &str| Fault::new(exit, format!("cannot read '{}': {why}", path.display()));
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .map_err(|error| match (error.kind(), error.raw_os_error()) {
-            (std::io::ErrorKind::NotFound, _) => refuse(Exit::NoInput, "no such file"),
-            (_, Some(libc::ELOOP)) => refuse(Exit::Data, "it is a symbolic link; remove it"),
-            _ => refuse(Exit::Io, &error.to_string()),
-        })?;
-    let meta = file.metadata().map_err(|e| refuse(Exit::Io, &e.to_string()))?;
-    if !meta.is_file() {
-        return Err(refuse(Exit::Data, "it is no regular file; remove it"));
-    }
-    Ok(file)
+    folder::open_regular(AT_FDCWD, path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+    let (exit, why) = match (error.kind(), error.raw_os_error()) {
+        (ErrorKind::NotFound, _) => (Exit::NoInput, "no such file".to_owned()),
+        (ErrorKind::InvalidData, None) => (Exit::Data, error.to_string()),
+        (_, Some(libc::ELOOP)) => (Exit::Data, folder::cause(error)),
+        _ => (Exit::Io, error.to_string()),
+    };
+    Fault::new(exit, format!("cannot read '{}': {why}", path.display()))
 }
 
 /// Whose a file is.
@@ -112,30 +83,9 @@ pub struct Owner {
     pub mode: u32,
 }
 
-fn create_new(path: &Path, mode: u32) -> std::io::Result<File> {
-    let open = || {
-        OpenOptions::new().write(true).create_new(true).mode(mode).custom_flags(libc::O_NOFOLLOW).open(path)
-    };
-    match open() {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            fs::remove_file(path)?;
-            open()
-        }
-        opened => opened,
-    }
-}
-
-/// A hidden name in the same folder; the same each time, so that a killed run leaves at most one.
-fn temporary_beside(path: &Path) -> Result<PathBuf, Fault> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| Fault::new(Exit::Software, format!("'{}' has no file name", path.display())))?;
-    Ok(path.with_file_name(format!(".{}.tmp", name.to_string_lossy())))
-}
-
 /// Makes a rename, creation or removal in a file's folder durable.
 pub fn sync_folder(path: &Path) -> std::io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    Folder::of(path)?.sync()
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@ pub mod command;
 pub mod config;
 pub mod der;
 pub mod device_nodes;
+pub mod digest;
 pub mod documents;
 pub mod durable;
 pub mod fault;
+pub mod folder;
 pub mod gate;
 pub mod instance;
 pub mod json;
@@ -31,7 +33,11 @@ pub mod time;
 pub mod tool;
 pub mod types;
 pub mod users;
+pub mod wait;
+pub mod watch;
 pub mod words;
+#[cfg(feature = "xml")]
+pub mod xml;
 
 /// What the agent calls itself towards the platform: four numbers, the first three of the contract that it keeps
 /// (WALinuxAgent 2.15.0), the last its own build.

@@ -21,6 +21,8 @@ use crate::sys::heap;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So often it looks.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often work is begun at the most when its inputs move under it.
+const ROUNDS: usize = 16;
 
 /// Runs a program: parses its arguments, answers `--policy`, and reports what `run` came to.
 ///
@@ -131,6 +133,26 @@ pub fn outdated(sandbox: &Sandbox) -> Option<Outcome> {
     Some(Outcome::Done(format!("ended, to be started anew: '{}' was replaced or changed", path.display())))
 }
 
+/// Works until what was worked on is what is there: a path unit misses what changes while its service runs (systemd.path(5)).
+/// Work that looks at its inputs again says so by putting them in place of the old ones.
+/// Inputs that don't come to rest are an error (75) that names them; PID 1 starts the program again after it.
+pub fn until_unmoved<I: PartialEq, T>(
+    what: &str,
+    mut read: impl FnMut() -> Result<I>,
+    mut work: impl FnMut(&mut I) -> Result<T>,
+) -> Result<T> {
+    let mut inputs = read()?;
+    for _round in 0..ROUNDS {
+        let result = work(&mut inputs)?;
+        let now = read()?;
+        if now == inputs {
+            return Ok(result);
+        }
+        inputs = now;
+    }
+    Err(Fault::new(Exit::TryAgain, format!("cannot keep up: {what} changed {ROUNDS} times meanwhile")).into())
+}
+
 /// Says what is odd in the configuration, and refuses to go on below the declared sandbox if it says so.
 fn satisfy(policy: &Policy, sandbox: &Sandbox, config: &Config) -> Result<()> {
     log::set_verbose(config.switch(SwitchKey::LogsVerbose));
@@ -144,4 +166,36 @@ fn satisfy(policy: &Policy, sandbox: &Sandbox, config: &Config) -> Result<()> {
     sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
     log::verbose(&format!("{}: configuration {}", policy.program, config.digest_for(policy.program)));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Inputs that move so often, and what was worked on.
+    fn worked_on(moves: usize) -> (Result<usize>, Vec<usize>) {
+        let (mut looks, mut seen) = (0..=moves, Vec::new());
+        let read = || Ok(looks.next().unwrap_or(moves));
+        let result = until_unmoved("'a'", read, |input| {
+            seen.push(*input);
+            Ok(*input)
+        });
+        (result, seen)
+    }
+
+    #[test]
+    fn works_on_the_newest_and_no_more_often_than_they_move() {
+        for moves in [0, 1, 15] {
+            let (result, seen) = worked_on(moves);
+            assert_eq!((result.unwrap(), seen), (moves, (0..=moves).collect()));
+        }
+    }
+
+    #[test]
+    fn inputs_that_never_come_to_rest_are_named() {
+        let (result, seen) = worked_on(100);
+        let error = result.unwrap_err();
+        assert_eq!((exit_of(&error), seen.len()), (Exit::TryAgain, ROUNDS));
+        assert_eq!(error.to_string(), "cannot keep up: 'a' changed 16 times meanwhile");
+    }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
+use nix::fcntl::{AT_FDCWD, AtFlags, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use crate::resident;
+use crate::{folder, resident};
 
 /// Deepest tree that is deleted; a descriptor is open for each level.
 const MAX_DEPTH: usize = 256;
@@ -22,7 +22,7 @@ const MAX_NAMED: usize = 20;
 /// Deletes the tree as far as it can, and names what is left. A tree that isn't there is deleted.
 pub fn tree(path: &Path) -> Vec<String> {
     let mut left = Vec::new();
-    match openat(AT_FDCWD, path, FOLDER, Mode::empty()) {
+    match openat(AT_FDCWD, path, folder::FLAGS, Mode::empty()) {
         Ok(folder) => {
             let device = fstat(&folder).map(|stat| stat.st_dev).unwrap_or_default();
             empty(&folder, device, path, MAX_DEPTH, &mut left);
@@ -38,13 +38,10 @@ pub fn tree(path: &Path) -> Vec<String> {
     left
 }
 
-const FOLDER: OFlag =
-    OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
-
 /// Deletes what is in a folder, its own file system's part only. One entry is held at a time, however many there are: what is
 /// deleted under a reader may cost it others (readdir(3)), so that it looks again.
 fn empty(folder: &OwnedFd, device: u64, path: &Path, depth: usize, left: &mut Vec<String>) {
-    let opened = openat(folder, c".", FOLDER, Mode::empty()).and_then(Dir::from_fd);
+    let opened = openat(folder, c".", folder::FLAGS, Mode::empty()).and_then(Dir::from_fd);
     let mut entries = match opened {
         Ok(entries) => entries,
         Err(error) => return name(Err(error), path, left),
@@ -91,7 +88,7 @@ fn remove_entry(
     if depth == 0 {
         return Err(Errno::ENAMETOOLONG);
     }
-    let below = openat(folder, entry, FOLDER, Mode::empty())?;
+    let below = openat(folder, entry, folder::FLAGS, Mode::empty())?;
     // Looked at again by the descriptor: something may have been mounted meanwhile.
     if fstat(&below)?.st_dev != device {
         return Err(Errno::EXDEV);

@@ -8,12 +8,12 @@ use jiff::tz::TimeZone;
 
 /// Now, in whole seconds: `2026-01-31T08:00:00Z`.
 pub fn now_seconds() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    in_seconds(Timestamp::now())
 }
 
 /// Now, with microseconds: `2026-01-31T08:00:00.123456Z`.
 pub fn now_micros() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    in_micros(Timestamp::now())
 }
 
 /// Seconds since 1970; 0 for a clock before it.
@@ -43,7 +43,20 @@ pub fn distance(time: SystemTime) -> Duration {
 /// Seconds since 1970 as `2026-01-31T08:00:00Z`; `unknown` where no calendar has them.
 pub fn of_unix(seconds: i64) -> String {
     let time = Timestamp::from_second(seconds);
-    time.map_or_else(|_| "unknown".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    time.map_or_else(|_| "unknown".to_owned(), in_seconds)
+}
+
+/// Microseconds since 1970 as `2026-01-31T08:00:00.123456Z`; none where no calendar has them.
+pub fn of_unix_micros(micros: i64) -> Option<String> {
+    Timestamp::from_microsecond(micros).ok().map(in_micros)
+}
+
+fn in_seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn in_micros(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
 /// A GeneralizedTime as time stamps have it (`20260131080000.25Z`, RFC 3161 2.4.2), in whole seconds since 1970.

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
 
 use crate::fault::{Exit, Fault};
 use crate::secret::Secret;
 use crate::text::shown;
+use crate::wait::ready;
 
 /// How much of each stream is kept, in bytes.
 const MAX_OUTPUT: usize = 64 << 10;
@@ -185,10 +187,10 @@ fn wait(
     let mut fds: Vec<PollFd<'_>> = stdin.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)).collect();
     fds.extend(stdout.into_iter().chain(stderr).map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     let left = deadline.saturating_duration_since(Instant::now());
-    match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
-        Ok(0) => Err(io::Error::new(io::ErrorKind::TimedOut, "its time was up, killed")),
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
-        Err(error) => Err(error.into()),
+    if ready(&mut fds, Some(left))? {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::TimedOut, "its time was up, killed"))
     }
 }
 

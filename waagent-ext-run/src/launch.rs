@@ -9,16 +9,16 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::inotify::AddWatchFlags;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getgroups};
+use waagent_common::command::output::Stream;
 use waagent_common::sys::pidfd;
 use waagent_common::sys::spawn::{Identity, set_identity};
 use waagent_common::time::uptime;
-
-use waagent_common::command::output::Stream;
+use waagent_common::wait::ready;
+use waagent_common::watch::Watch;
 
 /// Between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -86,17 +86,17 @@ pub(crate) fn wait(
     paths: &[&Path],
 ) -> io::Result<Ending> {
     let ended = pidfd::of_child(child.id())?;
-    let growth = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+    let mut growth = Watch::new().map_err(io::Error::other)?;
     for path in paths {
-        growth.add_watch(*path, AddWatchFlags::IN_MODIFY)?;
+        growth.add(path, AddWatchFlags::IN_MODIFY, ())?;
     }
     let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
     let deadline = uptime() + limit;
-    if await_end(&ended, &growth, streams, deadline)? {
+    if await_end(&ended, &mut growth, streams, deadline)? {
         return Ok(ending(child.wait()?, false));
     }
     kill(group, Signal::SIGTERM);
-    await_end(&ended, &growth, streams, uptime() + GRACE)?;
+    await_end(&ended, &mut growth, streams, uptime() + GRACE)?;
     kill(group, Signal::SIGKILL);
     Ok(ending(child.wait()?, true))
 }
@@ -104,7 +104,7 @@ pub(crate) fn wait(
 /// Did the shell end before the deadline?
 fn await_end(
     ended: &OwnedFd,
-    growth: &Inotify,
+    growth: &mut Watch<()>,
     streams: &mut [Stream],
     deadline: Duration,
 ) -> io::Result<bool> {
@@ -115,38 +115,21 @@ fn await_end(
         }
         let mut fds =
             [PollFd::new(ended.as_fd(), PollFlags::POLLIN), PollFd::new(growth.as_fd(), PollFlags::POLLIN)];
-        ready(&mut fds, left)?;
+        ready(&mut fds, Some(left))?;
         let [end, grown] = fds.map(|fd| fd.any().unwrap_or(false));
         if end {
             return Ok(true);
         }
         if grown {
-            drain(growth)?;
+            growth.changes(|_| {}).map_err(io::Error::other)?;
             for stream in streams.iter_mut() {
                 stream.bound()?;
             }
             // A stream that is written byte by byte costs one look in PACE, not one each.
-            if ready(&mut [PollFd::new(ended.as_fd(), PollFlags::POLLIN)], PACE.min(left))? {
+            if ready(&mut [PollFd::new(ended.as_fd(), PollFlags::POLLIN)], Some(PACE.min(left)))? {
                 return Ok(true);
             }
         }
-    }
-}
-
-/// Milliseconds are rounded up, so that a wait never ends early and spins.
-fn ready(fds: &mut [PollFd<'_>], limit: Duration) -> io::Result<bool> {
-    let limit = limit.checked_add(Duration::from_millis(1)).unwrap_or(limit);
-    match poll(fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)) {
-        Ok(ready) => Ok(ready > 0),
-        Err(Errno::EINTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn drain(growth: &Inotify) -> io::Result<()> {
-    match growth.read_events() {
-        Ok(_) | Err(Errno::EAGAIN) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 
+use waagent_common::bytes::u32_at;
+
 /// Largest reply that is read, in bytes.
 const MAX_REPLY: usize = 64 << 10;
 /// Messages that aren't the reply (signals) before we give up.
@@ -197,8 +199,7 @@ fn message(stream: &mut impl Read) -> Result<(u8, usize, Vec<u8>), Failure> {
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
-    let part: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-    usize::try_from(u32::from_le_bytes(part)).ok()
+    u32_at(bytes, at).and_then(|number| usize::try_from(number).ok())
 }
 
 /// The first argument of an error reply, which by custom is its text.

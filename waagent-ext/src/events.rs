@@ -5,14 +5,12 @@ use std::collections::BinaryHeap;
 use std::ffi::CString;
 
 use nix::dir::Dir;
-use nix::fcntl::{AtFlags, OFlag};
+use nix::fcntl::AtFlags;
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use waagent_common::log;
+use waagent_common::folder::{self, Folder};
 use waagent_common::place::Place;
-use waagent_common::resident;
-
-use crate::handler::folder::Folder;
+use waagent_common::{log, resident};
 
 /// What a folder may hold.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +35,8 @@ pub(crate) fn bound(place: &Place, logs: &str) {
     }
     let Ok(logs) = Folder::open(&place.path(logs)) else { return };
     for name in logs.names(MAX_FOLDERS) {
-        let events = logs.enter_if_there(&name).and_then(|handler| handler.enter_if_there("events"));
-        if let Some(events) = events {
+        let events = logs.enter(&name).and_then(|handler| handler.enter("events"));
+        if let Ok(events) = events {
             keep_newest(&events, OF_ONE);
         }
     }
@@ -65,8 +63,7 @@ fn keep_newest(folder: &Folder, most: Most) {
 
 /// Says how many were removed. However many there are, no more than `most` are held in memory.
 fn remove_older(folder: &Folder, most: Most) -> nix::Result<usize> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let mut entries = Dir::openat(folder, ".", flags, Mode::empty())?;
+    let mut entries = Dir::openat(folder, ".", folder::FLAGS, Mode::empty())?;
     let mut newest: BinaryHeap<Reverse<Entry>> = BinaryHeap::new();
     let mut removed = 0;
     for entry in entries.iter().take_while(|_| !resident::must_end()) {

@@ -16,8 +16,6 @@ use crate::guard::{Guard, stamp};
 
 /// How long the newest goal state waits for its certificates to be unsealed.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The platform's address where no document says otherwise (Azure's documentation: 168.63.129.16).
-const PLATFORM: &str = "168.63.129.16";
 
 /// What is known of the other programs' work.
 #[derive(Debug, Default)]
@@ -100,7 +98,8 @@ fn goal_state(place: &Place, guard: &Guard<'_>) -> Result<Option<Document<GoalSt
 /// The platform's address, as handlers are told.
 pub(crate) fn platform(place: &Place) -> String {
     lenient(Document::<Endpoint>::read_if_there(place))
-        .map_or_else(|| PLATFORM.to_owned(), |document| document.body.address.to_string())
+        .map_or(Endpoint::WELL_KNOWN, |document| document.body.address)
+        .to_string()
 }
 
 /// A damaged document of lesser weight counts as missing, and is named.

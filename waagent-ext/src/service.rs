@@ -3,9 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use anyhow::Result;
 use waagent_common::documents::Written;
 use waagent_common::fault::{Exit, Outcome, exit_of};
 use waagent_common::log;
@@ -35,7 +33,6 @@ pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Out
         pace: Pace::new(Instant::now()),
         report: Some(Instant::now()),
         house: Instant::now(),
-        watchdog: watchdog(),
         said: String::new(),
     };
     let mut changes = Changes { documents: false, results: true, statuses: false };
@@ -46,8 +43,11 @@ pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Out
         }
         let pause = service.turn(changes)?;
         resident::sign();
-        if resident::must_end() || service.sleep(pause)? {
-            return Ok(Outcome::Done("stopped".to_owned()));
+        if !resident::must_end() {
+            resident::sleep(&[service.watch.as_fd()], pause)?;
+        }
+        if resident::must_end() {
+            return Ok(resident::stopped());
         }
         changes = service.watch.changes()?;
     }
@@ -61,7 +61,6 @@ struct Service<'a> {
     report: Option<Instant>,
     /// When the house is to be kept.
     house: Instant,
-    watchdog: Option<Duration>,
     said: String,
 }
 
@@ -93,7 +92,6 @@ impl Service<'_> {
             self.report_within(Duration::ZERO);
         }
         sooner(&mut pause, self.publish(&rest));
-        sooner(&mut pause, self.watchdog);
         sooner(&mut pause, Some(LOOK));
         Ok(pause)
     }
@@ -139,21 +137,6 @@ impl Service<'_> {
             text.clone_into(&mut self.said);
         }
     }
-
-    /// Sleeps until something changes or the time is over. Says whether we are asked to end.
-    fn sleep(&self, pause: Option<Duration>) -> Result<bool> {
-        let mut fds = vec![PollFd::new(self.watch.as_fd(), PollFlags::POLLIN)];
-        fds.extend(resident::asked().map(|asked| PollFd::new(asked, PollFlags::POLLIN)));
-        // Rounded up: a wait that ended early would be begun again.
-        let pause = pause.map(|pause| pause + Duration::from_millis(1));
-        let timeout =
-            pause.map_or(PollTimeout::NONE, |pause| PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX));
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).context("poll"),
-        }
-        Ok(resident::must_end())
-    }
 }
 
 fn pause_of(rest: &Rest) -> Option<Duration> {
@@ -168,10 +151,4 @@ fn sooner(pause: &mut Option<Duration>, other: Option<Duration>) {
         (Some(one), Some(two)) => Some(one.min(two)),
         (one, two) => one.or(two),
     };
-}
-
-/// Half of what the service manager waits for a sign of life, see `sd_watchdog_enabled(3)`.
-fn watchdog() -> Option<Duration> {
-    let micros: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
-    Some(Duration::from_micros(micros / 2)).filter(|half| !half.is_zero())
 }

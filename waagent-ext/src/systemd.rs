@@ -6,9 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::place::Place;
+use waagent_common::wait;
 
 use crate::dbus::{self, Failure, Kind, Message};
 
@@ -16,8 +17,8 @@ use crate::dbus::{self, Failure, Kind, Message};
 const SOCKET: &str = "/run/systemd/private";
 /// For PID 1 to answer; where it doesn't, the caller asks again.
 const LIMIT: Duration = Duration::from_secs(10);
-/// Milliseconds between words to a silent PID 1: doubled from the first to the last.
-const PAUSES: (u16, u16) = (20, 1000);
+/// Between words to a silent PID 1: doubled from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// Has PID 1 start a unit; that its job was queued is all that is waited for. `TryAgain`: it may have been
 /// heard, or not, or the machine goes down.
@@ -63,17 +64,17 @@ fn ask_to_start(socket: &Path, unit: &str) -> Result<Insistent, Failure> {
 struct Insistent {
     stream: UnixStream,
     until: Instant,
-    pause: u16,
+    pause: Duration,
 }
 
 impl Read for Insistent {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while Instant::now() < self.until {
             let mut ready = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut ready, PollTimeout::from(self.pause))? > 0 {
+            if wait::ready(&mut ready, Some(self.pause))? {
                 return self.stream.read(buffer);
             }
-            self.pause = self.pause.saturating_mul(2).min(PAUSES.1);
+            self.pause = (self.pause * 2).min(PAUSES.1);
             self.stream.write_all(&waiting().bytes())?;
         }
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("none in {} s", LIMIT.as_secs())))
@@ -96,6 +97,8 @@ const fn waiting() -> Message<'static> {
 mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixListener;
+
+    use waagent_common::bytes::u32_at;
 
     use super::*;
 
@@ -125,9 +128,7 @@ mod tests {
             stream.write_all(b"OK 0123456789abcdef\r\n").unwrap();
             let mut asked = vec![0; 7 + 16];
             stream.read_exact(&mut asked).unwrap();
-            let size = |at: usize| {
-                usize::try_from(u32::from_le_bytes(asked[at..at + 4].try_into().unwrap())).unwrap()
-            };
+            let size = |at: usize| usize::try_from(u32_at(&asked, at).unwrap()).unwrap();
             let mut rest = vec![0; size(7 + 12).next_multiple_of(8) + size(7 + 4)];
             stream.read_exact(&mut rest).unwrap();
             stream.write_all(&answers).unwrap();
@@ -155,9 +156,7 @@ mod tests {
         let mut rest = sent.strip_prefix(b"BEGIN\r\n").unwrap_or_default();
         let mut kinds = Vec::new();
         while rest.len() >= 16 {
-            let size = |at: usize| {
-                usize::try_from(u32::from_le_bytes(rest[at..at + 4].try_into().unwrap())).unwrap()
-            };
+            let size = |at: usize| usize::try_from(u32_at(rest, at).unwrap()).unwrap();
             let length = 16 + size(12).next_multiple_of(8) + size(4);
             if length > rest.len() {
                 break;

@@ -1,14 +1,12 @@
 //! What changes: documents of other programs, results, and the status files of handlers.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::sys::inotify::AddWatchFlags;
 use waagent_common::place::Place;
+use waagent_common::watch::{self, Change};
 
 use crate::handler::paths::HandlerPaths;
 
@@ -36,8 +34,7 @@ enum Kind {
 /// The watches. A queue that overflowed says that everything changed.
 #[derive(Debug)]
 pub struct Watch {
-    inotify: Inotify,
-    kinds: HashMap<WatchDescriptor, (Kind, PathBuf)>,
+    watched: watch::Watch<(Kind, PathBuf)>,
 }
 
 /// The end of a status file's name; without case, as handlers write it.
@@ -48,8 +45,7 @@ const RENAMED: AddWatchFlags = AddWatchFlags::IN_MOVED_TO;
 impl Watch {
     /// Watches the documents' folders.
     pub fn new(place: &Place) -> Result<Self> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).context("inotify")?;
-        let mut watch = Self { inotify, kinds: HashMap::new() };
+        let mut watch = Self { watched: watch::Watch::new()? };
         let folders = [
             ("fetch", Kind::Document("goal-state.json")),
             ("certs", Kind::Document("certificates.json")),
@@ -85,24 +81,14 @@ impl Watch {
                 );
             }
         }
-        let gone: Vec<WatchDescriptor> = self
-            .kinds
-            .iter()
-            .filter(|(_, (kind, path))| {
-                matches!(kind, Kind::Status | Kind::Heartbeat)
-                    && !homes.iter().any(|(home, _)| path.starts_with(home.base()))
-            })
-            .map(|(watched, _)| *watched)
-            .collect();
-        for watched in gone {
-            self.kinds.remove(&watched);
-            // The folder, and with it the watch, may be gone.
-            let _gone = self.inotify.rm_watch(watched);
-        }
+        self.watched.retain(|(kind, path)| {
+            !matches!(kind, Kind::Status | Kind::Heartbeat)
+                || homes.iter().any(|(home, _)| path.starts_with(home.base()))
+        });
     }
 
     fn follow_one(&mut self, path: PathBuf, kind: Kind, mask: AddWatchFlags) -> nix::Result<()> {
-        if self.kinds.values().any(|(known, watched)| *known == kind && *watched == path) {
+        if self.watched.has(|(known, watched)| *known == kind && *watched == path) {
             return Ok(());
         }
         self.add(path, kind, mask)
@@ -110,57 +96,33 @@ impl Watch {
 
     fn add(&mut self, path: PathBuf, kind: Kind, mask: AddWatchFlags) -> nix::Result<()> {
         let mask = mask | AddWatchFlags::IN_ONLYDIR | AddWatchFlags::IN_DONT_FOLLOW;
-        let watched = self.inotify.add_watch(&path, mask)?;
-        self.kinds.insert(watched, (kind, path));
-        Ok(())
+        self.watched.add(&path.clone(), mask, (kind, path))
     }
 
-    /// What changed; empties the queue.
+    /// What changed.
     pub fn changes(&mut self) -> Result<Changes> {
         let mut changes = Changes::default();
-        loop {
-            let events = match self.inotify.read_events() {
-                Ok(events) => events,
-                Err(Errno::EAGAIN) => return Ok(changes),
-                Err(error) => return Err(error).context("inotify"),
-            };
-            for event in events {
-                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-                    changes = Changes { documents: true, results: true, statuses: true };
-                } else {
-                    self.note(&mut changes, event.wd, event.mask, event.name.as_ref());
-                }
-            }
-        }
+        self.watched.changes(|change| match change {
+            Change::Overflow => changes = Changes { documents: true, results: true, statuses: true },
+            Change::In((kind, _), name) => note(&mut changes, *kind, &name),
+            // The folder was removed or replaced: the next one is watched when it is there.
+            Change::Gone((kind, _)) => changes.statuses |= *kind == Kind::Status,
+        })?;
+        Ok(changes)
     }
+}
 
-    fn note(
-        &mut self,
-        changes: &mut Changes,
-        watched: WatchDescriptor,
-        mask: AddWatchFlags,
-        name: Option<&OsString>,
-    ) {
-        let Some((kind, _)) = self.kinds.get(&watched).cloned() else { return };
-        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let lost = AddWatchFlags::IN_IGNORED | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF;
-        match kind {
-            Kind::Document(wanted) => changes.documents |= name == wanted,
-            Kind::Result(end) => changes.results |= name.ends_with(end) && !name.starts_with('.'),
-            Kind::Status if mask.intersects(lost) => {
-                // The folder was removed or replaced: the next one is watched when it is there.
-                self.kinds.remove(&watched);
-                let _gone = self.inotify.rm_watch(watched);
-                changes.statuses = true;
-            }
-            Kind::Status => changes.statuses |= name.ends_with(STATUS),
-            Kind::Heartbeat => changes.statuses |= name == "heartbeat.log",
-        }
+fn note(changes: &mut Changes, kind: Kind, name: &str) {
+    match kind {
+        Kind::Document(wanted) => changes.documents |= name == wanted,
+        Kind::Result(end) => changes.results |= name.ends_with(end) && !name.starts_with('.'),
+        Kind::Status => changes.statuses |= name.ends_with(STATUS),
+        Kind::Heartbeat => changes.statuses |= name == "heartbeat.log",
     }
 }
 
 impl AsFd for Watch {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
+        self.watched.as_fd()
     }
 }

@@ -326,7 +326,7 @@ fn render_fingerprint(identity: &Identity, fingerprint: &str) -> String {
 }
 
 fn escape(text: &str) -> String {
-    quick_xml::escape::escape(text).into_owned()
+    waagent_common::xml::escape(text).into_owned()
 }
 
 /// Cut at 3500 bytes, but not within `&amp;`.

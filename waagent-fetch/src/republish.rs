@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
+use waagent_common::digest::sha256;
 use waagent_common::documents::{
     Body, Certificates, Endpoint, EndpointProblem, ExtensionStatus, GoalState, SealedCertificates, Transport,
-    TransportProblem, UntypedDocument, sha256,
+    TransportProblem, UntypedDocument,
 };
 use waagent_common::durable;
 use waagent_common::fault::Fault;

@@ -3,18 +3,19 @@
 //! Rounds with the platform are made here; what can take minutes (packages, an upload to slow storage) is a thread's
 //! work for as long as it lasts. An idle machine wakes for its rounds and for nothing else.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
+use nix::sys::eventfd::EventFd;
 use waagent_common::config::{IntegerKey, SwitchKey};
 use waagent_common::durable;
 use waagent_common::fault::Outcome;
 use waagent_common::log;
-use waagent_common::notify::notify;
-use waagent_common::program;
 use waagent_common::sys::heap;
+use waagent_common::{program, resident};
 
 use crate::clock::{Clock, monotonic, random};
 use crate::events::{Events, Folder, Wakeup};
@@ -27,31 +28,31 @@ use crate::status::{Next, Sent, Upload, send};
 
 /// Runs until SIGTERM.
 pub fn run(session: Session) -> Result<Outcome> {
-    let events = Events::new(&session.fetcher.place)?;
+    resident::begin()?;
+    let mut events = Events::new(&session.fetcher.place)?;
     let process = std::process::id().to_string();
     durable::write(&session.fetcher.place.run("fetch/waagent.pid"), process.as_bytes(), 0o644)?;
-    notify("READY=1");
-    let mut resident = Resident::new(session, &events);
+    resident::sign();
+    let mut fetcher = Resident::new(session, events.waker());
     loop {
-        if let Some(outdated) = resident.outdated() {
+        if let Some(outdated) = fetcher.outdated() {
             return Ok(outdated);
         }
-        resident.work();
-        let heard = events.wait(resident.next().saturating_sub(monotonic()))?;
-        if heard.stop {
-            notify("STOPPING=1");
-            return Ok(Outcome::Done("stopped".to_owned()));
+        fetcher.work();
+        resident::sign();
+        let heard = events.wait(fetcher.next().saturating_sub(monotonic()))?;
+        if resident::must_end() {
+            return Ok(resident::stopped());
         }
-        resident.hear(&heard);
+        fetcher.hear(&heard);
     }
 }
 
-struct Resident<'a> {
+struct Resident {
     session: Session,
-    events: &'a Events,
+    waker: Arc<EventFd>,
     started: Duration,
     round_at: Duration,
-    watchdog: Option<Watchdog>,
     republish: Republish,
     compare: bool,
     packages: Packages,
@@ -75,20 +76,14 @@ struct Packages {
     stale: Option<HostIds>,
 }
 
-struct Watchdog {
-    period: Duration,
-    at: Duration,
-}
-
-impl<'a> Resident<'a> {
-    fn new(session: Session, events: &'a Events) -> Self {
+impl Resident {
+    fn new(session: Session, waker: Arc<EventFd>) -> Self {
         let now = monotonic();
         Self {
             session,
-            events,
+            waker,
             started: now,
             round_at: now,
-            watchdog: Watchdog::of_the_unit(now),
             republish: Republish::new(),
             compare: true,
             packages: Packages { due: true, ..Packages::default() },
@@ -118,16 +113,12 @@ impl<'a> Resident<'a> {
                 log::error(&fault.text);
             }
         }
-        if let Some(watchdog) = &mut self.watchdog {
-            watchdog.feed(monotonic());
-        }
     }
 
     fn next(&self) -> Duration {
         let upload = if self.uploading { Duration::MAX } else { self.session.uploader.next() };
         let packages = self.packages.again_at.filter(|_| !self.packages.running).unwrap_or(Duration::MAX);
-        let watchdog = self.watchdog.as_ref().map_or(Duration::MAX, |watchdog| watchdog.at);
-        [self.next_round(), upload, packages, watchdog, self.republish.next()]
+        [self.next_round(), upload, packages, self.republish.next()]
             .into_iter()
             .min()
             .unwrap_or(self.round_at)
@@ -215,7 +206,7 @@ impl<'a> Resident<'a> {
     }
 
     fn start(&self, name: &str, work: impl FnOnce() -> Report + Send + 'static) -> bool {
-        let (sender, waker) = (self.reports.0.clone(), self.events.waker());
+        let (sender, waker) = (self.reports.0.clone(), Arc::clone(&self.waker));
         let started = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
             // Nobody is there to hear it when the program ends.
             let _unheard = sender.send(work());
@@ -331,23 +322,6 @@ impl<'a> Resident<'a> {
             if let Err(fault) = remembered {
                 log::error(&fault.text);
             }
-        }
-    }
-}
-
-impl Watchdog {
-    /// `$WATCHDOG_USEC` of sd_watchdog_enabled(3); fed in a third of that time.
-    fn of_the_unit(now: Duration) -> Option<Self> {
-        let micros: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
-        let period = Duration::from_micros(micros) / 3;
-        (period > Duration::ZERO).then_some(Self { period, at: now })
-    }
-
-    /// Fed with a round where that isn't too late, so that it wakes nobody by itself.
-    fn feed(&mut self, now: Duration) {
-        if now + self.period / 2 >= self.at {
-            notify("WATCHDOG=1");
-            self.at = now + self.period + self.period / 2;
         }
     }
 }

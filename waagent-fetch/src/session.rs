@@ -174,7 +174,7 @@ impl Session {
         let since = time::unix_seconds().saturating_sub(self.outage.lasts(monotonic()).as_secs());
         let problem = EndpointProblem {
             address: self.fetcher.client.endpoint(),
-            since: i64::try_from(since).map_or_else(|_| time::now_seconds(), text_of),
+            since: i64::try_from(since).map_or_else(|_| time::now_seconds(), time::of_unix),
             failures: self.outage.failures(),
         };
         if let Err(fault) = write(&self.fetcher.place, &problem, &Inputs::new(), &self.fetcher.sandbox) {
@@ -188,11 +188,6 @@ impl Session {
             log::error(&fault.text);
         }
     }
-}
-
-fn text_of(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds)
-        .map_or_else(|_| time::now_seconds(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 /// After so many rounds without an answer the address itself is in doubt.

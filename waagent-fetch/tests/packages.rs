@@ -4,7 +4,8 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Instant;
 
-use waagent_common::documents::{PackageState, sha256};
+use waagent_common::digest::sha256;
+use waagent_common::documents::PackageState;
 use waagent_fabric::fault::{Act, Fault};
 use waagent_fabric::route::Route;
 use waagent_fetch::packages::rounds::Channel;

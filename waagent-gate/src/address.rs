@@ -5,13 +5,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::MetadataExt;
 
 use waagent_common::documents::{Body, Document, Endpoint};
+use waagent_common::gate::protocol::{IMDS, Target};
 use waagent_common::log;
 use waagent_common::place::Place;
-
-use waagent_common::gate::protocol::Target;
-
-/// Instance metadata; no configuration moves it.
-pub(crate) const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// The addresses of the targets, as `net/endpoint.json` says now.
 #[derive(Debug)]

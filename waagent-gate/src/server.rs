@@ -2,16 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{getsockopt, sockopt};
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::gate::protocol::Answer;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
-use waagent_common::{log, program};
+use waagent_common::{log, program, wait};
 
 use crate::address::Addresses;
 use crate::connection::{Connection, answer};
@@ -69,22 +68,16 @@ impl Server {
         if self.connections.len() < MAX_PEERS {
             polled.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
         }
-        match poll(&mut polled, self.patience()) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(broken("poll", &error.into())),
-        }
+        wait::ready(&mut polled, self.patience()).map_err(|error| broken("poll", &error.into()))?;
         let mut ready: Vec<bool> = polled.iter().map(|polled| polled.any().unwrap_or(false)).collect();
         let welcome = ready.len() > self.connections.len() && ready.pop().unwrap_or(false);
         Ok((welcome, ready))
     }
 
-    /// Until the first deadline, rounded up: waking early would only mean waiting again.
-    fn patience(&self) -> PollTimeout {
-        let Some(first) = self.connections.iter().map(Connection::deadline).min() else {
-            return PollTimeout::NONE;
-        };
-        let left = first.saturating_duration_since(Instant::now()).as_millis().saturating_add(1);
-        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    /// Until the first deadline.
+    fn patience(&self) -> Option<Duration> {
+        let first = self.connections.iter().map(Connection::deadline).min()?;
+        Some(first.saturating_duration_since(Instant::now()))
     }
 
     fn accept(&mut self, now: Instant) -> Result<(), Fault> {

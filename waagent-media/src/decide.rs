@@ -2,7 +2,8 @@
 
 use waagent_common::cloud_init::CloudInit;
 use waagent_common::config::{ChosenAgent, Config};
-use waagent_common::documents::{Document, Media, MediaState, sha256};
+use waagent_common::digest::sha256;
+use waagent_common::documents::{Document, Media, MediaState};
 use waagent_common::durable::read_bounded;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::instance::InstanceId;

@@ -21,14 +21,15 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use waagent_common::config::SwitchKey;
+use waagent_common::config::{Config, SwitchKey};
 use waagent_common::device_nodes::Changes;
 use waagent_common::documents::{Inputs, REQUEST};
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
+use waagent_common::place::Place;
 use waagent_common::program;
-use waagent_common::sandbox::Confine;
-use waagent_media::args::Args;
+use waagent_common::sandbox::{Confine, Sandbox};
+use waagent_media::args::{Args, Named};
 use waagent_media::decide::{MediaDecision, decide};
 use waagent_media::find::{self, Missing};
 use waagent_media::policy::POLICY;
@@ -44,13 +45,27 @@ fn run(args: &Args) -> Result<Outcome> {
     let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let place = args.common.place();
     let _one_at_a_time = Lock::take(&place, "media")?;
+    let read = || Ok(release::word(&place)?);
+    program::until_unmoved("'provision/release'", read, |word| {
+        once(args, named.as_ref(), &sandbox, &config, &place, word.as_deref())
+    })
+}
+
+fn once(
+    args: &Args,
+    named: Option<&Named>,
+    sandbox: &Sandbox,
+    config: &Config,
+    place: &Place,
+    word: Option<&[u8]>,
+) -> Result<Outcome> {
     let mut inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-media"));
     let mut again = false;
-    match release::wish(&place)? {
-        Wish::Release if release::is_due(&place)? => {
-            let sandbox = POLICY.narrow(&args.common, &find::nodes(), &sandbox);
+    match release::wish(place, word) {
+        Wish::Release if release::is_due(place)? => {
+            let sandbox = POLICY.narrow(&args.common, &find::nodes(), sandbox);
             sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
-            return Ok(release::release(&place, named.as_ref(), &sandbox)?);
+            return Ok(release::release(place, named, &sandbox)?);
         }
         Wish::Look { request, is_open } => {
             inputs = inputs.digest(REQUEST, &request);
@@ -58,23 +73,23 @@ fn run(args: &Args) -> Result<Outcome> {
         }
         Wish::Release | Wish::None => {}
     }
-    let wait = match decide(&place, &config, again)? {
+    let wait = match decide(place, config, again)? {
         MediaDecision::Nothing(why) => return Ok(Outcome::Unchanged(why)),
-        MediaDecision::CloudInit => return Ok(publish::left_to_cloud_init(&place, &inputs, &sandbox)?),
+        MediaDecision::CloudInit => return Ok(publish::left_to_cloud_init(place, &inputs, sandbox)?),
         MediaDecision::Disabled => {
-            return Ok(publish::absent(&place, "Provisioning.Agent=disabled", &inputs, &sandbox)?);
+            return Ok(publish::absent(place, "Provisioning.Agent=disabled", &inputs, sandbox)?);
         }
         MediaDecision::Wanted { wait } => wait,
     };
     let read = |changes: &Changes| {
-        apart::look(&POLICY, &args.common, &sandbox, named.as_ref(), changes, |sandbox, candidates| {
+        apart::look(&POLICY, &args.common, sandbox, named, changes, |sandbox, candidates| {
             sandbox.satisfies(config.switch(SwitchKey::SandboxRequired)).map_err(Missing::Refused)?;
-            let found = find::read_one(&place, named.as_ref(), candidates)?;
-            Ok(publish::found(&place, &found, &inputs, sandbox))
+            let found = find::read_one(place, named, candidates)?;
+            Ok(publish::found(place, &found, &inputs, sandbox))
         })
     };
     match wait::for_medium(read, named.is_some(), wait) {
         Ok(outcome) => Ok(outcome),
-        Err(missing) => Ok(publish::missing(&place, missing, &inputs, &sandbox)?),
+        Err(missing) => Ok(publish::missing(place, missing, &inputs, sandbox)?),
     }
 }

@@ -1,6 +1,7 @@
 //! The copies for waagent-provision, and the document about them.
 
-use waagent_common::documents::{Document, Inputs, Media, MediaFile, MediaState, Written, sha256, write};
+use waagent_common::digest::sha256;
+use waagent_common::documents::{Document, Inputs, Media, MediaFile, MediaState, Written, write};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::place::Place;

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use waagent_common::digest::sha256;
 use waagent_common::documents::{
-    Document, LOOK_AGAIN, MEDIA_FLAG, Media, MediaState, ProvisionState, ProvisionStatus, REQUEST, sha256,
+    Document, LOOK_AGAIN, MEDIA_FLAG, Media, MediaState, ProvisionState, ProvisionStatus, REQUEST,
 };
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
@@ -42,21 +43,26 @@ pub enum Wish {
 /// Longest word of provisioning, in bytes.
 const MAX_WISH: u64 = 256;
 
-/// Reads provisioning's word.
-pub fn wish(place: &Place) -> Result<Wish, Fault> {
-    let word = match durable::read_bounded(&place.run(MEDIA_FLAG), MAX_WISH) {
-        Ok(word) => word,
-        Err(fault) if fault.exit == Exit::NoInput => return Ok(Wish::None),
-        Err(fault) => return Err(fault),
-    };
-    if !word.starts_with(LOOK_AGAIN.as_bytes()) {
-        return Ok(Wish::Release);
+/// Reads provisioning's word, if there is one.
+pub fn word(place: &Place) -> Result<Option<Vec<u8>>, Fault> {
+    match durable::read_bounded(&place.run(MEDIA_FLAG), MAX_WISH) {
+        Ok(word) => Ok(Some(word)),
+        Err(fault) if fault.exit == Exit::NoInput => Ok(None),
+        Err(fault) => Err(fault),
     }
-    let request = sha256(&word);
+}
+
+/// What that word means now.
+pub fn wish(place: &Place, word: Option<&[u8]>) -> Wish {
+    let Some(word) = word else { return Wish::None };
+    if !word.starts_with(LOOK_AGAIN.as_bytes()) {
+        return Wish::Release;
+    }
+    let request = sha256(word);
     // A damaged document answers nothing.
     let media = Document::<Media>::read_if_there(place).ok().flatten();
     let is_open = media.is_none_or(|media| media.inputs.get(REQUEST) != Some(&request));
-    Ok(Wish::Look { request, is_open })
+    Wish::Look { request, is_open }
 }
 
 /// Has provisioning recorded durably that it has succeeded, and is that still so? Not the flag but the record counts:

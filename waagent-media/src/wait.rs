@@ -23,7 +23,7 @@ pub fn for_medium<T>(
 ) -> Result<T, Missing> {
     let begin = Instant::now();
     // Watched before the first look: what appears in between is not missed.
-    let changes = Changes::watch_with_udev().map_err(Missing::Refused)?;
+    let mut changes = Changes::watch_with_udev().map_err(Missing::Refused)?;
     let mut tries = 0;
     loop {
         let (missing, until) = match look(&changes) {

@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use waagent_common::config::{Config, TextKey};
-use waagent_common::documents::{Document, Endpoint, EndpointSource, Inputs, sha256};
+use waagent_common::digest::sha256;
+use waagent_common::documents::{Document, Endpoint, EndpointSource, Inputs};
 use waagent_common::log;
 use waagent_common::place::Place;
 

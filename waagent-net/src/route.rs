@@ -81,9 +81,11 @@ fn row(header: &[&str], line: &str) -> Option<Row> {
 
 #[cfg(test)]
 mod tests {
+    use waagent_common::documents::Endpoint;
+
     use super::*;
 
-    const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+    const WIRESERVER: Ipv4Addr = Endpoint::WELL_KNOWN;
     const HEADER: &str =
         "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
 

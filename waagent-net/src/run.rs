@@ -7,16 +7,12 @@ use anyhow::Result;
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::{self, Document, Endpoint, Firewall, Inputs, Written};
 use waagent_common::fault::Outcome;
-use waagent_common::log;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
+use waagent_common::{log, program};
 
 use crate::endpoint::{self, Finding};
 use crate::{contract, firewall};
-
-/// How often a run begins again when its inputs moved under it: a path unit doesn't tell of a change while the
-/// service runs (systemd.path(5)).
-const ROUNDS: usize = 3;
 
 /// What a run has at hand.
 #[derive(Debug, Clone, Copy)]
@@ -39,19 +35,16 @@ impl Run<'_> {
 
     /// The endpoint, then the firewall for it.
     pub fn network(&self) -> Result<Outcome> {
-        let mut finding = endpoint::find(self.place, self.config);
         let mut changed = false;
-        for _ in 0..ROUNDS {
-            changed |= self.write_down(&finding)?;
-            let again = endpoint::find(self.place, self.config);
-            if again == finding {
-                break;
-            }
-            finding = again;
-        }
-        let document = Document::<Endpoint>::read(self.place)?;
-        let (protected, said) = self.protect(document.body.address, Some(&document))?;
-        Ok(outcome(changed || protected, format!("{}; {said}", described(&document.body))))
+        let read = || Ok(endpoint::find(self.place, self.config));
+        let said = program::until_unmoved("what leases and routes say", read, |finding| {
+            changed |= self.write_down(finding)?;
+            let document = Document::<Endpoint>::read(self.place)?;
+            let (protected, said) = self.protect(document.body.address, Some(&document))?;
+            changed |= protected;
+            Ok(format!("{}; {said}", described(&document.body)))
+        })?;
+        Ok(outcome(changed, said))
     }
 
     fn write_down(&self, finding: &Finding) -> Result<bool> {

@@ -1,28 +1,19 @@
 //! Files below a user's home: made with the user's own rights, no link followed, nothing above changed.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown};
-use std::path::{Component, Path, PathBuf};
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, lchown};
+use std::path::{Component, Path};
 
 use anyhow::{Context, Result, bail};
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, RenameFlags, openat, renameat2};
-use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::sys::stat::{Mode, fchmod, fstat};
 use waagent_common::fault::{Exit, Fault};
+use waagent_common::folder::{Folder, Writing, cause};
 
 use crate::accounts::{Account, LoginDefs};
 use crate::pass::Pass;
 use crate::privileges;
-
-/// A folder at or below a home, held open.
-#[derive(Debug)]
-pub(crate) struct Folder {
-    fd: OwnedFd,
-    shown: PathBuf,
-}
 
 /// Works in the folder of a file below the home, as its user. Folders that are missing are made, 0700.
 pub(crate) fn in_folder_of<T>(
@@ -36,7 +27,7 @@ pub(crate) fn in_folder_of<T>(
         let mut folder = open_home(&home, account.uid)?;
         for part in file.parent().unwrap_or(Path::new("")).components() {
             let Component::Normal(part) = part else { bail!("'{}' isn't a plain path", file.display()) };
-            folder = folder.enter(Path::new(part), account.uid)?;
+            folder = enter(&folder, Path::new(part), account.uid)?;
         }
         work(&folder)
     })?
@@ -44,112 +35,65 @@ pub(crate) fn in_folder_of<T>(
 
 fn open_home(home: &Path, uid: u32) -> Result<Folder> {
     let refuse = |why: String| Fault::new(Exit::Os, format!("cannot use home '{}': {why}", home.display()));
-    let flags = (OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits();
-    let opened = fs::OpenOptions::new().read(true).custom_flags(flags).open(home);
-    let file = opened.map_err(|error| refuse(error.to_string()))?;
-    let meta = file.metadata()?;
-    if meta.uid() != uid {
-        bail!(refuse(format!("it belongs to uid {}, not {uid}", meta.uid())));
+    let folder = Folder::open(home).map_err(|fault| refuse(fault.text))?;
+    let stat = fstat(&folder)?;
+    if stat.st_uid != uid {
+        bail!(refuse(format!("it belongs to uid {}, not {uid}", stat.st_uid)));
     }
-    if meta.mode() & 0o022 != 0 {
-        bail!(refuse(format!("mode {:04o}: others may write it", meta.mode() & 0o7777)));
+    if stat.st_mode & 0o022 != 0 {
+        bail!(refuse(format!("mode {:04o}: others may write it", stat.st_mode & 0o7777)));
     }
-    Ok(Folder { fd: file.into(), shown: home.to_path_buf() })
+    Ok(folder)
 }
 
-impl Folder {
-    /// A folder in it, made if it is missing; tightened where others could write in it.
-    fn enter(&self, name: &Path, uid: u32) -> Result<Self> {
-        let shown = self.shown.join(name);
-        let opened = match self.open(name, OFlag::O_DIRECTORY) {
-            Err(Errno::ENOENT) => {
-                mkdirat(&self.fd, name, Mode::S_IRWXU)
-                    .map_err(|e| Fault::io(format!("cannot make '{}': {e}", shown.display())).because(e))?;
-                File::from(self.fd.try_clone()?).sync_all()?;
-                self.open(name, OFlag::O_DIRECTORY)
-            }
-            opened => opened,
-        };
-        let fd = opened.map_err(|error| refused(&shown, error))?;
-        let file = File::from(fd);
-        let meta = file.metadata()?;
-        if meta.uid() != uid {
-            bail!(Fault::new(
-                Exit::Os,
-                format!("'{}' belongs to uid {}, not {uid}", shown.display(), meta.uid())
-            ));
-        }
-        if meta.mode() & 0o022 != 0 {
-            file.set_permissions(fs::Permissions::from_mode(0o700))?;
-        }
-        Ok(Self { fd: file.into(), shown })
+/// A folder in it, made if it is missing; tightened where others could write in it.
+fn enter(above: &Folder, name: &Path, uid: u32) -> Result<Folder> {
+    let is_new = !above.has(name);
+    let shown = above.path().join(name);
+    let folder = above.enter_or_make(name, 0o700).map_err(|error| refused(&shown, &error.into()))?;
+    if is_new {
+        above.sync()?;
     }
-
-    /// The content of a file in it: a plain one, with one name, not too big.
-    pub fn read(&self, name: &Path, uid: u32) -> Result<Option<Vec<u8>>> {
-        let shown = self.shown.join(name);
-        let fd = match self.open(name, OFlag::O_NONBLOCK) {
-            Err(Errno::ENOENT) => return Ok(None),
-            opened => opened.map_err(|error| refused(&shown, error))?,
-        };
-        let file = File::from(fd);
-        let meta = file.metadata()?;
-        let refuse = |why: &str| Fault::new(Exit::Os, format!("cannot use '{}': {why}", shown.display()));
-        if !meta.is_file() || meta.nlink() != 1 {
-            bail!(refuse("it is no plain file with one name"));
-        }
-        if meta.uid() != uid && meta.uid() != 0 {
-            bail!(refuse(&format!("it belongs to uid {}", meta.uid())));
-        }
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        if u64::try_from(bytes.len())? > MAX_FILE {
-            bail!(refuse("larger than 1 MiB"));
-        }
-        Ok(Some(bytes))
+    let stat = fstat(&folder)?;
+    if stat.st_uid != uid {
+        let text = format!("'{}' belongs to uid {}, not {uid}", shown.display(), stat.st_uid);
+        bail!(Fault::new(Exit::Os, text));
     }
-
-    /// Replaces a file in it whole and durably.
-    pub(crate) fn replace(&self, name: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(".waagent");
-        let temporary = Path::new(&hidden);
-        // What a killed pass left; anything else with this name is in the user's own folder.
-        let _absent = unlinkat(&self.fd, temporary, UnlinkatFlags::NoRemoveDir);
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
-        let opened = self.open_with(temporary, flags, Mode::from_bits_truncate(mode));
-        let shown = self.shown.join(name);
-        let mut file = File::from(opened.map_err(|error| refused(&shown, error))?);
-        file.write_all(bytes).and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)))?;
-        file.sync_all()?;
-        renameat2(&self.fd, temporary, &self.fd, name, RenameFlags::empty())
-            .map_err(|error| refused(&shown, error))?;
-        File::from(self.fd.try_clone()?).sync_all()?;
-        Ok(())
+    if stat.st_mode & 0o022 != 0 {
+        fchmod(&folder, Mode::S_IRWXU)?;
     }
-
-    fn open(&self, name: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
-        self.open_with(name, flags, Mode::empty())
-    }
-
-    fn open_with(&self, name: &Path, flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
-        // One step at a time, so a link can't lead away. Not openat2: RestrictSUIDSGID= of the unit refuses it (ENOSYS).
-        let mut parts = name.components();
-        let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) else {
-            return Err(Errno::EINVAL);
-        };
-        openat(self.fd.as_fd(), name, flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, mode)
-    }
+    Ok(folder)
 }
 
-fn refused(path: &Path, error: Errno) -> Fault {
-    let why = match error {
-        Errno::ELOOP => "it is a symbolic link; remove it".to_owned(),
-        Errno::ENOTDIR => "it is a symbolic link, or no folder; remove it".to_owned(),
-        other => std::io::Error::from(other).to_string(),
+/// The content of a file in it: a plain one, with one name, not too big.
+pub(crate) fn read(folder: &Folder, name: &Path, uid: u32) -> Result<Option<Vec<u8>>> {
+    let shown = folder.path().join(name);
+    let (bytes, meta) = match folder.read(name, MAX_FILE) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| refused(&shown, &error))?,
     };
-    Fault::new(Exit::Os, format!("cannot use '{}': {why}", path.display())).because(error)
+    let refuse = |why: &str| Fault::new(Exit::Os, format!("cannot use '{}': {why}", shown.display()));
+    if meta.nlink() != 1 {
+        bail!(refuse("it is no plain file with one name"));
+    }
+    if meta.uid() != uid && meta.uid() != 0 {
+        bail!(refuse(&format!("it belongs to uid {}", meta.uid())));
+    }
+    Ok(Some(bytes))
+}
+
+/// Replaces a file in it whole and durably.
+pub(crate) fn replace(folder: &Folder, name: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    // What a killed pass left; anything else with this name is in the user's own folder.
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(".waagent");
+    Ok(folder.replace(name, bytes, &Writing { temporary: &temporary, mode, kind: None, durable: true })?)
+}
+
+fn refused(path: &Path, error: &std::io::Error) -> Fault {
+    let fault = Fault::new(Exit::Os, format!("cannot use '{}': {}", path.display(), cause(error)));
+    Fault { errno: error.raw_os_error().map(nix::errno::Errno::from_raw), ..fault }
 }
 
 /// Finishes the home of a user that we made: a killed useradd leaves none, or one that root still owns.

@@ -48,21 +48,21 @@ fn run(args: &Args) -> Result<Outcome> {
     let place = args.common.place();
     privileges::settle(&POLICY, &place)?;
     let _lock = if args.plan { None } else { Some(status::lock(&place)?) };
-    loop {
-        let mut run = Run {
+    let read = || Sources::read(&place, &config);
+    let work = |sources: &mut Sources| {
+        pass(&mut Run {
             args,
             sandbox: &sandbox,
             config: &config,
             place: &place,
             id: InstanceId::of_this_machine(),
-            sources: Sources::read(&place, &config)?,
-        };
-        let outcome = pass(&mut run)?;
-        // A path unit misses what changes while its service runs.
-        if args.plan || run.sources.inputs == Sources::read(&place, &config)?.inputs {
-            return Ok(outcome);
-        }
+            sources,
+        })
+    };
+    if args.plan {
+        return work(&mut read()?);
     }
+    program::until_unmoved("'media/media.json' or 'certs/certificates.json'", read, work)
 }
 
 fn pass(run: &mut Run<'_>) -> Result<Outcome> {

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use waagent_common::digest::sha256;
 use waagent_common::documents::{
-    Document, LOOK_AGAIN, MEDIA_FLAG, Media, MediaState, ProvisionJournal, REQUEST, StepError, sha256,
+    Document, LOOK_AGAIN, MEDIA_FLAG, Media, MediaState, ProvisionJournal, REQUEST, StepError,
 };
 use waagent_common::durable;
 use waagent_common::fault::Exit;

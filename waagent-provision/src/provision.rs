@@ -1,8 +1,9 @@
 //! This program provisions: the medium's wishes are judged, then the steps are taken, then the marker is set.
 
 use anyhow::Result;
+use waagent_common::digest::sha256;
 use waagent_common::documents::{
-    Inputs, ProvisionJournal, ProvisionOutcome, ProvisionStatus, ProvisioningAgent, StepError, sha256,
+    Inputs, ProvisionJournal, ProvisionOutcome, ProvisionStatus, ProvisioningAgent, StepError,
 };
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Outcome};
@@ -24,7 +25,7 @@ pub fn provision(run: &mut Run<'_>) -> Result<Outcome> {
     let is_forced = run.is_marked();
     if run.is_to_look_again(is_forced) {
         media::look_again(run.place)?;
-        run.sources = Sources::read(run.place, run.config)?;
+        *run.sources = Sources::read(run.place, run.config)?;
     }
     go_through(run, is_forced)
 }

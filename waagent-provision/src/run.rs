@@ -27,7 +27,7 @@ pub struct Run<'a> {
     /// Which VM this is.
     pub id: InstanceId,
     /// The documents that it began with.
-    pub sources: Sources,
+    pub sources: &'a mut Sources,
 }
 
 /// May a later pass of this boot come right, where this one didn't?

@@ -23,7 +23,7 @@ use crate::report;
 use crate::steps::host_keys;
 
 /// The inputs of a pass, as they were when it began.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Sources {
     /// The medium's document.
     pub(crate) media: Option<Document<Media>>,

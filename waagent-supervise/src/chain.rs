@@ -8,14 +8,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::inotify::AddWatchFlags;
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
 use waagent_common::place::{Place, RUN};
+use waagent_common::watch::Watch;
+use waagent_common::{resident, wait};
 
 use super::args::Args;
 use super::children::{Children, Finished, Start};
@@ -57,7 +58,7 @@ struct Chain<'a> {
     commands: Commands,
     gate: OwnedFd,
     notifications: UnixDatagram,
-    inotify: Inotify,
+    files: Watch<()>,
     signals: SignalFd,
 }
 
@@ -97,18 +98,12 @@ fn new_run_of_the_chain() -> Result<()> {
 impl<'a> Chain<'a> {
     fn new(args: &'a Args) -> Result<Self> {
         let (notifications, notify) = sockets::notifications()?;
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        let mut files = Watch::new()?;
         let wanted = AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CREATE;
         for folder in folders() {
-            inotify
-                .add_watch(&folder, wanted)
-                .with_context(|| format!("cannot watch '{}'", folder.display()))?;
+            files.add(&folder, wanted, ()).with_context(|| format!("cannot watch '{}'", folder.display()))?;
         }
-        let mut handled = SigSet::empty();
-        for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-            handled.add(signal);
-        }
-        handled.thread_block()?;
+        let handled = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
         Ok(Self {
             args,
             children: Children::new(&args.programs, &notify),
@@ -120,19 +115,16 @@ impl<'a> Chain<'a> {
             commands: Commands::default(),
             gate: sockets::gate()?,
             notifications,
-            inotify,
-            signals: SignalFd::with_flags(&handled, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?,
+            files,
+            signals: resident::signals(&handled)?,
         })
     }
 
     /// Starts what is due, waits for what comes next, and says whether to stop.
     fn step(&mut self) -> Result<bool> {
         self.start_due()?;
-        self.wait(None)?;
+        self.listen(None)?;
         self.children.end_overdue(STOP);
-        self.children.pass_on_lines();
-        self.hear_residents();
-        self.forget_events();
         let stop = self.told_to_stop();
         for finished in self.children.finished() {
             self.after(&finished)?;
@@ -208,23 +200,27 @@ impl<'a> Chain<'a> {
         }
     }
 
+    /// Waits, and passes on what is said meanwhile.
+    fn listen(&mut self, until: Option<Instant>) -> Result<()> {
+        self.wait(until)?;
+        self.children.pass_on_lines();
+        self.hear_residents();
+        // They only wake us: what is due is found by looking at the files.
+        Ok(self.files.changes(|_| {})?)
+    }
+
     /// Until something happens or is due, and no longer than `until`.
     fn wait(&self, until: Option<Instant>) -> Result<()> {
         let mut fds = vec![
-            PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.files.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.notifications.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(self.children.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         let next = self.restarts.next().into_iter().chain(self.children.next_end(STOP)).chain(until).min();
-        let timeout = next.map_or(PollTimeout::NONE, |at| {
-            let left = at.saturating_duration_since(Instant::now());
-            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
-        });
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        let left = next.map(|at| at.saturating_duration_since(Instant::now()));
+        wait::ready(&mut fds, left)?;
+        Ok(())
     }
 
     /// What residents say of themselves.
@@ -236,11 +232,6 @@ impl<'a> Chain<'a> {
                 say("status", &format!("  {line}"));
             }
         }
-    }
-
-    /// The events only wake us: what is due is found by looking at the files.
-    fn forget_events(&self) {
-        while self.inotify.read_events().is_ok_and(|events| !events.is_empty()) {}
     }
 
     fn told_to_stop(&self) -> bool {
@@ -299,8 +290,7 @@ impl<'a> Chain<'a> {
         let deadline = Instant::now() + patience;
         self.children.signal(program, signal);
         while self.children.is_running(program) && Instant::now() < deadline {
-            self.wait(Some(deadline))?;
-            self.children.pass_on_lines();
+            self.listen(Some(deadline))?;
             self.told_to_stop();
             self.children.finished();
         }

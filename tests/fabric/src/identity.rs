@@ -18,6 +18,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::extension::{BasicConstraints, SubjectKeyIdentifier};
 use openssl::x509::{X509, X509Builder, X509Name};
+use waagent_common::digest::hex;
 
 use crate::scenario::CertificateSpec;
 
@@ -94,7 +95,7 @@ impl Identity {
     /// SHA-1 of the DER, 40 upper-case hexadecimal digits.
     pub fn thumbprint(&self) -> Result<String> {
         let digest = self.certificate.digest(MessageDigest::sha1())?;
-        Ok(digest.iter().map(|byte| format!("{byte:02X}")).collect())
+        Ok(hex(&digest).to_ascii_uppercase())
     }
 
     /// The public key as one OpenSSH line (RFC 4253 6.6).

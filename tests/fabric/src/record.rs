@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::http::Request;
 use crate::route::{Listener, Route};
 use crate::scenario::BlobKind;
-use crate::xml::Element;
+use crate::xml::{self, Element};
 
 /// The record of a run. Lists that grow are bounded; `dropped` says how many entries went.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -228,7 +228,7 @@ impl Record {
 
     /// Takes a telemetry event down: its text is XML again.
     pub fn telemetry(&mut self, provider: &str, event: &Element) -> Result<()> {
-        let inner = Element::parse(&format!("<Event>{}</Event>", event.text))?;
+        let inner = xml::parse(&format!("<Event>{}</Event>", event.text()))?;
         let mut parameters = BTreeMap::new();
         for parameter in &inner.children {
             let name = parameter.attribute("Name").context("a Param has no Name")?;

@@ -12,7 +12,7 @@ use crate::platform::Platform;
 use crate::record::{HealthReport, RoleProperty};
 use crate::route::Route;
 use crate::scenario::CertificateSpec;
-use crate::xml::{Element, escape};
+use crate::xml::{self, Element, escape, text_at};
 
 impl Platform {
     /// Answers one request to the WireServer.
@@ -127,18 +127,17 @@ impl Platform {
             Ok(health) => health,
             Err(refusal) => return refusal,
         };
-        let role: &[&str] = &["Container", "RoleInstanceList", "Role"];
-        let at = |path: &[&str]| health.text_at(&[role, path].concat());
+        let at = |path: &str| text_at(&health, &format!("Container/RoleInstanceList/Role/{path}"));
         let mut report = HealthReport {
-            state: at(&["Health", "State"]),
-            sub_status: at(&["Health", "Details", "SubStatus"]),
-            description: at(&["Health", "Details", "Description"]),
+            state: at("Health/State"),
+            sub_status: at("Health/Details/SubStatus"),
+            description: at("Health/Details/Description"),
             ..HealthReport::now()
         };
         let sent = (
-            health.text_at(&["GoalStateIncarnation"]),
-            health.text_at(&["Container", "ContainerId"]),
-            at(&["InstanceId"]),
+            text_at(&health, "GoalStateIncarnation"),
+            text_at(&health, "Container/ContainerId"),
+            at("InstanceId"),
         );
         let expected =
             (self.goal.incarnation.to_string(), self.goal.container_id.clone(), self.instance_id());
@@ -180,8 +179,8 @@ impl Platform {
             Ok(properties) => properties,
             Err(refusal) => return refusal,
         };
-        let instance = properties.at(&["Container", "RoleInstances", "RoleInstance"]);
-        let listed = instance.and_then(|instance| instance.at(&["Properties"]));
+        let instance = properties.at("Container/RoleInstances/RoleInstance");
+        let listed = instance.and_then(|instance| instance.at("Properties"));
         for property in listed.map(|listed| listed.children.as_slice()).unwrap_or_default() {
             self.record.role_properties.push(RoleProperty {
                 name: property.attribute("name").unwrap_or_default().to_owned(),
@@ -241,7 +240,7 @@ fn posted_xml(request: &Request, root: &str) -> Result<Element, Response> {
         return Err(Response::refused(400, format!("Content-Type '{kind}' isn't text/xml")));
     }
     let text = String::from_utf8_lossy(&request.body);
-    match Element::parse(&text) {
+    match xml::parse(&text) {
         Ok(element) if element.name == root => Ok(element),
         Ok(element) => Err(Response::refused(400, format!("root '{}' isn't '{root}'", element.name))),
         Err(error) => Err(Response::refused(400, format!("not XML: {error:#}"))),

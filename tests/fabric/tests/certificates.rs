@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 use waagent_fabric::fabric::Fabric;
+use waagent_fabric::xml::text_at;
 
 use common::{config, openssl, start};
 
@@ -27,7 +28,7 @@ fn unsealed(fabric: &Fabric, folder: &Path, cipher: &str) -> Result<(String, Vec
     let headers = [("x-ms-guest-agent-public-x509-cert", certificate.as_str()), ("x-ms-cipher-name", cipher)];
     let answer = config(fabric, "Certificates", &headers)?;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let data = answer.xml()?.text_at(&["Data"]).replace('\n', "");
+    let data = text_at(&answer.xml()?, "Data").replace('\n', "");
     let der = STANDARD.decode(data)?;
     let shown = openssl(folder, &["cms", "-cmsout", "-print", "-inform", "DER"], &der)?;
     let open = ["cms", "-decrypt", "-inform", "DER", "-inkey", "t.key", "-recip", "t.crt"];
@@ -114,7 +115,7 @@ fn seals_protected_settings_to_issuer_and_serial() -> Result<()> {
     options.state = Some(state.path().to_path_buf());
     let fabric = Fabric::start(scenario, &options)?;
     let config = config(&fabric, "ExtensionsConfig", &[])?.xml()?;
-    let text = config.text_at(&["PluginSettings", "Plugin", "RuntimeSettings"]);
+    let text = text_at(&config, "PluginSettings/Plugin/RuntimeSettings");
     let settings: serde_json::Value = serde_json::from_str(&text)?;
     let handler = settings.pointer("/runtimeSettings/0/handlerSettings").context("no handlerSettings")?;
     assert_eq!(handler["publicSettings"]["motto"], "grüße, \"plums\" & <pears>");
@@ -137,13 +138,13 @@ fn seals_passwords_of_just_in_time_accounts_as_utf_16() -> Result<()> {
         "[[remote_user]]\nname = 'jit1'\npassword = 'pär'\nexpiration = 'Thu, 31 Jan 2030 08:00:00 UTC'";
     let (fabric, folder) = (start(user)?, TempDir::new()?);
     let certificate = transport(folder.path())?;
-    let uri = common::goal_state(&fabric)?.text_at(&["Container", "RemoteAccessInfo"]);
+    let uri = text_at(&common::goal_state(&fabric)?, "Container/RemoteAccessInfo");
     let target = uri.splitn(4, '/').nth(3).context("no RemoteAccessInfo")?;
     let headers =
         [&common::WIRE[..], &[("x-ms-guest-agent-public-x509-cert", certificate.as_str())]].concat();
     let wire_server = fabric.addresses().wire_server;
     let access = common::send(wire_server, "GET", &format!("/{target}"), &headers, b"")?.xml()?;
-    let der = STANDARD.decode(access.text_at(&["Users", "User", "Password"]))?;
+    let der = STANDARD.decode(text_at(&access, "Users/User/Password"))?;
     let open = ["cms", "-decrypt", "-binary", "-inform", "DER", "-inkey", "t.key", "-recip", "t.crt"];
     assert_eq!(openssl(folder.path(), &open, &der)?, [0xff, 0xfe, b'p', 0, 0xe4, 0, b'r', 0]);
     Ok(())

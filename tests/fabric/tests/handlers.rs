@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::packages::package_path;
 use waagent_fabric::scenario::Scenario;
+use waagent_fabric::xml::text_at;
 
 /// An agent's folder with one handler unpacked.
 struct Unpacked {
@@ -63,7 +64,7 @@ impl Unpacked {
 fn hello_opens_its_protected_settings() -> Result<()> {
     let hello = unpack("first-boot", "Contoso.Orchard.Hello", "1.0.3")?;
     let settings = common::config(&hello.fabric, "ExtensionsConfig", &[])?.xml()?;
-    let settings = settings.text_at(&["PluginSettings", "Plugin", "RuntimeSettings"]);
+    let settings = text_at(&settings, "PluginSettings/Plugin/RuntimeSettings");
     fs::write(hello.base.join("config/0.settings"), settings)?;
     let thumbprint = hello.fabric.thumbprint("TenantEncryptionCert")?;
     let certs = hello.library.path().join("state/certs");

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::scenario::Scenario;
-use waagent_fabric::xml::Element;
+use waagent_fabric::xml::{self, text_at};
 
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
 
@@ -71,16 +71,15 @@ fn writes_the_dvd_with_the_keys_that_the_platform_will_send() -> Result<()> {
     let output = run(&common)?;
     assert!(output.status.success(), "{output:?}");
     let ovf = fs::read_to_string(folder.path().join("dvd/ovf-env.xml"))?;
-    let environment = Element::parse(&ovf)?;
-    let set =
-        environment.at(&["ProvisioningSection", "LinuxProvisioningConfigurationSet"]).context("no set")?;
-    assert_eq!(set.text_at(&["UserPassword"]), "CANARY-password-3f81c2 & <more>");
-    let keys = &set.at(&["SSH", "PublicKeys"]).context("no keys")?.children;
+    let environment = xml::parse(&ovf)?;
+    let set = environment.at("ProvisioningSection/LinuxProvisioningConfigurationSet").context("no set")?;
+    assert_eq!(text_at(set, "UserPassword"), "CANARY-password-3f81c2 & <more>");
+    let keys = &set.at("SSH/PublicKeys").context("no keys")?.children;
     assert_eq!(keys.len(), 2);
-    assert_eq!(keys[1].text_at(&["Value"]), "ssh-ed25519 AAAAC3Nz me@desk");
+    assert_eq!(text_at(&keys[1], "Value"), "ssh-ed25519 AAAAC3Nz me@desk");
     let options = Options { state: Some(state.clone().into()), ..Options::loopback() };
     let fabric = Fabric::start(Scenario::load(Path::new(&scenario))?, &options)?;
-    assert_eq!(keys[0].text_at(&["Fingerprint"]), fabric.thumbprint("ssh-login")?);
+    assert_eq!(text_at(&keys[0], "Fingerprint"), fabric.thumbprint("ssh-login")?);
     assert!(run(&common)?.status.success());
     assert_eq!(
         fs::read_to_string(folder.path().join("dvd/ovf-env.xml"))?,

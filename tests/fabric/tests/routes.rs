@@ -10,15 +10,16 @@ use waagent_fabric::fabric::Fabric;
 use waagent_fabric::route::Route;
 use waagent_fabric::scenario::Scenario;
 use waagent_fabric::until::Until;
+use waagent_fabric::xml::text_at;
 
 /// Headers that the HostGAPlugin wants.
 fn host_headers(fabric: &Fabric) -> Result<Vec<(String, String)>> {
     let goal_state = goal_state(fabric)?;
-    let configuration = ["Container", "RoleInstanceList", "RoleInstance", "Configuration", "ConfigName"];
+    let configuration = "Container/RoleInstanceList/RoleInstance/Configuration/ConfigName";
     Ok([
         ("x-ms-version", "2015-09-01".to_owned()),
-        ("x-ms-containerid", goal_state.text_at(&["Container", "ContainerId"])),
-        ("x-ms-host-config-name", goal_state.text_at(&configuration)),
+        ("x-ms-containerid", text_at(&goal_state, "Container/ContainerId")),
+        ("x-ms-host-config-name", text_at(&goal_state, configuration)),
         ("x-ms-client-correlationid", "5d20aa".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -35,8 +36,8 @@ fn health(fabric: &Fabric, incarnation: u64, state: &str) -> Result<u16> {
         "<?xml version=\"1.0\" encoding=\"utf-8\"?><Health><GoalStateIncarnation>{incarnation}</GoalStateIncarnation>\
          <Container><ContainerId>{}</ContainerId><RoleInstanceList><Role><InstanceId>{}</InstanceId><Health>\
          <State>{state}</State></Health></Role></RoleInstanceList></Container></Health>",
-        goal.text_at(&["Container", "ContainerId"]),
-        goal.text_at(&["Container", "RoleInstanceList", "RoleInstance", "InstanceId"]),
+        text_at(&goal, "Container/ContainerId"),
+        text_at(&goal, "Container/RoleInstanceList/RoleInstance/InstanceId"),
     );
     let headers = [&WIRE[..], &[("Content-Type", "text/xml;charset=utf-8")]].concat();
     Ok(send(fabric.addresses().wire_server, "POST", "/machine?comp=health", &headers, body.as_bytes())?
@@ -47,8 +48,8 @@ fn health(fabric: &Fabric, incarnation: u64, state: &str) -> Result<u16> {
 fn offers_the_version_that_agents_speak() -> Result<()> {
     let fabric = start("")?;
     let answer = send(fabric.addresses().wire_server, "GET", "/?comp=Versions", &[], b"")?;
-    let supported = answer.xml()?.at(&["Supported"]).context("no Supported")?.children.clone();
-    assert!(supported.iter().any(|version| version.text == "2012-11-30"));
+    let supported = answer.xml()?.at("Supported").context("no Supported")?.children.clone();
+    assert!(supported.iter().any(|version| version.text() == "2012-11-30"));
     Ok(())
 }
 
@@ -77,10 +78,10 @@ fn gives_every_document_that_the_goal_state_names() -> Result<()> {
         assert_eq!(config(&fabric, name, &[])?.xml()?.name, root);
     }
     let extensions = config(&fabric, "ExtensionsConfig", &[])?.xml()?;
-    let settings = extensions.at(&["PluginSettings", "Plugin"]).context("no settings")?;
+    let settings = extensions.at("PluginSettings/Plugin").context("no settings")?;
     let named = |name: &str| settings.children.iter().filter(|child| child.name == name).count();
     assert_eq!((named("ExtensionRuntimeSettings"), named("DependsOn")), (3, 2));
-    let status = extensions.at(&["StatusUploadBlob"]).context("no status blob")?;
+    let status = extensions.at("StatusUploadBlob").context("no status blob")?;
     assert_eq!(status.attribute("statusBlobType"), Some("PageBlob"));
     Ok(())
 }
@@ -108,7 +109,7 @@ fn takes_a_health_report_with_current_ids_only() -> Result<()> {
     assert_eq!(health(&fabric, 1, "Splendid")?, 400);
     assert_eq!(health(&fabric, 1, "Ready")?, 200);
     assert!(fabric.wait(&Until::Ready, Duration::ZERO));
-    let machine = goal_state(&fabric)?.text_at(&["Machine", "ExpectHealthReport"]);
+    let machine = text_at(&goal_state(&fabric)?, "Machine/ExpectHealthReport");
     assert_eq!(machine, "FALSE");
     Ok(())
 }
@@ -148,7 +149,7 @@ fn gives_vm_settings_once_per_etag() -> Result<()> {
     let second = send(at, "GET", "/vmSettings", &borrowed(&known), b"")?;
     let settings: serde_json::Value = serde_json::from_slice(&second.body)?;
     assert_eq!((second.status, &settings["extensionGoalStatesSource"]), (200, &"FastTrack".into()));
-    assert_eq!(goal_state(&fabric)?.text_at(&["Incarnation"]), "1");
+    assert_eq!(text_at(&goal_state(&fabric)?, "Incarnation"), "1");
     Ok(())
 }
 
@@ -169,12 +170,12 @@ fn passes_artifacts_on() -> Result<()> {
     let fabric =
         Fabric::start(Scenario::shipped("first-boot")?, &waagent_fabric::fabric::Options::loopback())?;
     let extensions = config(&fabric, "ExtensionsConfig", &[])?.xml()?;
-    let plugin = extensions.at(&["Plugins", "Plugin"]).context("no plugin")?;
+    let plugin = extensions.at("Plugins/Plugin").context("no plugin")?;
     let (at, mut headers) = (fabric.addresses().host_plugin, host_headers(&fabric)?);
     let manifest_uri = plugin.attribute("location").context("no location")?;
     headers.push(("x-ms-artifact-location".into(), manifest_uri.to_owned()));
     let manifest = send(at, "GET", "/extensionArtifact", &borrowed(&headers), b"")?.xml()?;
-    let uri = manifest.text_at(&["Plugins", "Plugin", "Uris", "Uri"]);
+    let uri = text_at(&manifest, "Plugins/Plugin/Uris/Uri");
     *headers.last_mut().context("no headers")? = ("x-ms-artifact-location".into(), uri);
     let package = send(at, "GET", "/extensionArtifact", &borrowed(&headers), b"")?;
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(package.body))?;

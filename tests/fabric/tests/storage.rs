@@ -11,12 +11,13 @@ use common::{config, send, start};
 use serde_json::json;
 use waagent_fabric::fabric::Fabric;
 use waagent_fabric::until::Until;
+use waagent_fabric::xml::text_at;
 
 const VERSION: (&str, &str) = ("x-ms-version", "2014-02-14");
 
 /// Path and query of the status blob.
 fn status_target(fabric: &Fabric) -> Result<String> {
-    let uri = config(fabric, "ExtensionsConfig", &[])?.xml()?.text_at(&["StatusUploadBlob"]);
+    let uri = text_at(&config(fabric, "ExtensionsConfig", &[])?.xml()?, "StatusUploadBlob");
     Ok(format!("/{}", uri.splitn(4, '/').nth(3).context("no status blob")?))
 }
 
@@ -86,16 +87,16 @@ fn appends() -> Result<()> {
 fn takes_a_status_through_the_host() -> Result<()> {
     let fabric = start("")?;
     let goal_state = common::goal_state(&fabric)?;
-    let configuration = ["Container", "RoleInstanceList", "RoleInstance", "Configuration", "ConfigName"];
+    let configuration = "Container/RoleInstanceList/RoleInstance/Configuration/ConfigName";
     let (container, name) =
-        (goal_state.text_at(&["Container", "ContainerId"]), goal_state.text_at(&configuration));
+        (text_at(&goal_state, "Container/ContainerId"), text_at(&goal_state, configuration));
     let headers = [
         ("x-ms-version", "2015-09-01"),
         ("Content-type", "application/json"),
         ("x-ms-containerid", container.as_str()),
         ("x-ms-host-config-name", name.as_str()),
     ];
-    let uri = config(&fabric, "ExtensionsConfig", &[])?.xml()?.text_at(&["StatusUploadBlob"]);
+    let uri = text_at(&config(&fabric, "ExtensionsConfig", &[])?.xml()?, "StatusUploadBlob");
     let body = |uri: &str, length: &str| {
         let inner = [("x-ms-blob-type", "BlockBlob"), VERSION, ("Content-Length", length)];
         let inner: Vec<_> = inner.iter().map(|(n, v)| json!({"headerName": n, "headerValue": v})).collect();
@@ -138,7 +139,7 @@ fn knows_when_all_extensions_have_succeeded_and_goes_on() -> Result<()> {
     assert!(met("status-done")? && !met("status-success")? && met("goal-state=1")? && !met("goal-state=2")?);
     report(&[handler("A.B1", 3, "success"), handler("A.B2", 3, "success")])?;
     assert!(met("goal-state=2")? && !met("status-success")?, "the new goal state has no status yet");
-    assert_eq!(common::goal_state(&fabric)?.text_at(&["Incarnation"]), "2");
+    assert_eq!(text_at(&common::goal_state(&fabric)?, "Incarnation"), "2");
     report(&[])?;
     assert!(met("status-success")?);
     Ok(())

@@ -11,6 +11,7 @@
 
 pub mod layouts;
 mod machine;
+pub mod network;
 mod program;
 mod random;
 

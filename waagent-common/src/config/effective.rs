@@ -5,8 +5,6 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::rc::Rc;
 
-use sha2::{Digest, Sha256};
-
 use super::files::{ConfigError, Source, Sources};
 use super::lines::{Line, Written, lines};
 use super::nearest::nearest;
@@ -14,6 +12,7 @@ use super::table::{Key, Kind, REMOVED};
 use super::value::{Value, Verdict, addresses, judge};
 use super::warning::{Severity, Warning, Warnings, quoted};
 use super::{IntegerKey, OptionalIntegerKey, OptionalTextKey, SwitchKey, TextKey};
+use crate::digest::sha256;
 
 /// The configuration in effect: files, defaults where they say nothing, and what was wrong with them.
 #[derive(Debug, Clone)]
@@ -163,7 +162,7 @@ impl Config {
         let mut rows: Vec<String> =
             used.map(|key| format!("{}={}\n", key.row().name, self.shown(key))).collect();
         rows.sort();
-        Sha256::digest(rows.concat()).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(rows.concat().as_bytes())
     }
 
     fn value(&self, key: Key) -> Option<&Value> {

@@ -1,14 +1,15 @@
 //! Which files make the configuration, and how each is read: bounded, whole, and never hanging.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{self, Metadata, OpenOptions};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::libc::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK};
 
 use super::lines;
+use crate::folder;
 use crate::names::Names;
 
 /// Why no program may work with this configuration; they exit with 78, CONFIG.
@@ -127,9 +128,11 @@ fn read(path: &Path) -> Result<Option<Source>, ConfigError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(path, &error)),
         };
-        let before = file.metadata().map_err(|error| unreadable(path, &error))?;
-        refuse_odd(path, &before)?;
-        let bytes = read_bounded(path, &file)?;
+        refuse_odd(path, &file.metadata().map_err(|error| unreadable(path, &error))?)?;
+        let (bytes, before) = folder::read(&file, LARGEST).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => too_large(path),
+            _ => unreadable(path, &error),
+        })?;
         let after = file.metadata().map_err(|error| unreadable(path, &error))?;
         if is_same(&before, &after) && u64::try_from(bytes.len()) == Ok(after.len()) {
             return Ok(Some(Source { name: path.display().to_string(), bytes }));
@@ -149,16 +152,6 @@ fn refuse_odd(path: &Path, metadata: &Metadata) -> Result<(), ConfigError> {
         return Err(too_large(path));
     }
     Ok(())
-}
-
-fn read_bounded(path: &Path, file: &File) -> Result<Vec<u8>, ConfigError> {
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= LARGEST) {
-        Ok(bytes)
-    } else {
-        Err(too_large(path))
-    }
 }
 
 fn is_same(before: &Metadata, after: &Metadata) -> bool {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::digest::sha256;
 use crate::durable;
 use crate::fault::{Exit, Fault};
 use crate::json;
@@ -343,16 +343,6 @@ impl std::io::Write for Room {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing into a string can't fail.
-        let _infallible = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 /// Where the document of this type is, for messages.

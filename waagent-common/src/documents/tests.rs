@@ -12,7 +12,7 @@ fn scratch() -> (tempfile::TempDir, Place) {
 
 fn endpoint() -> Endpoint {
     Endpoint {
-        address: [168, 63, 129, 16].into(),
+        address: Endpoint::WELL_KNOWN,
         source: EndpointSource::Lease,
         interface: Some("eth0".to_owned()),
         option_245: None,

@@ -1,7 +1,11 @@
 //! What the fetcher and the gate say to each other: one byte each way, and a descriptor.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
+
+/// Instance metadata: a link-local address, the same on every machine; no configuration moves it.
+pub const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// The platform's listeners. A request names one of them, never an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

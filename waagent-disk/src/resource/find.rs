@@ -115,7 +115,7 @@ pub enum Target {
 /// What the walk finds; none where this size of machine has no such disk. Early in a boot a disk that its controller
 /// doesn't show yet is waited for.
 pub fn locate() -> Result<Option<Target>, Fault> {
-    let changes = Changes::watch()?;
+    let mut changes = Changes::watch()?;
     loop {
         let left = FOR_THE_DISK.saturating_sub(time::uptime());
         match walk(Path::new("/sys")) {

@@ -78,7 +78,7 @@ const fn libc_ebusy() -> i32 {
 
 /// Waits for the node, which devtmpfs or udev makes, and makes sure that it is the one, and that it may be opened.
 fn with_node(disk: &Disk, child: Child) -> Result<Child, Fault> {
-    let changes = Changes::watch()?;
+    let mut changes = Changes::watch()?;
     let deadline = Instant::now() + FOR_THE_NODE;
     loop {
         if is_there(&child.node(), child.number) {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use waagent_common::bytes::{is_at, slice_at, u8_at, u16_at, u32_at, u64_at};
+use waagent_common::bytes::{is_at, pairs, slice_at, u8_at, u16_at, u32_at, u64_at};
 use waagent_common::fault::Fault;
 use waagent_common::text::cut;
 
@@ -250,9 +250,7 @@ fn repair(bytes: &mut [u8]) -> Option<()> {
 }
 
 fn utf16(bytes: &[u8]) -> String {
-    let units: Vec<u16> =
-        bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(u16::from_le_bytes).collect();
-    String::from_utf16_lossy(&units)
+    String::from_utf16_lossy(&pairs(bytes, u16::from_le_bytes))
 }
 
 fn damaged(what: &str) -> Fault {

@@ -215,7 +215,7 @@ pub(crate) fn label(
 
 /// Sixteen bytes in groups of 4, 2, 2, 2, 6.
 pub(crate) fn dashed(bytes: &[u8]) -> String {
-    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let group = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().concat();
+    let digits = waagent_common::digest::hex(bytes);
+    let group = |from: usize, to: usize| digits.get(2 * from..2 * to).unwrap_or_default();
     [group(0, 4), group(4, 6), group(6, 8), group(8, 10), group(10, 16)].join("-")
 }

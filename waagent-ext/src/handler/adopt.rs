@@ -3,10 +3,9 @@
 use std::fs;
 
 use waagent_common::documents::HandlerState;
+use waagent_common::folder::Folder;
 use waagent_common::place::Place;
 use waagent_common::types::{HandlerName, HandlerVersion};
-
-use super::folder::Folder;
 
 /// A handler's folder, as its name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +48,7 @@ pub(crate) fn installed(place: &Place, name: &HandlerName) -> Option<Installed> 
 }
 
 fn state_in(base: &Folder) -> Option<HandlerState> {
-    let (word, _) = base.enter_if_there("config")?.read("HandlerState", 64).ok()?;
+    let (word, _) = base.enter("config").ok()?.read("HandlerState", 64).ok()?;
     Some(match word.trim_ascii() {
         b"Installed" => HandlerState::Installed,
         b"Enabled" => HandlerState::Enabled,

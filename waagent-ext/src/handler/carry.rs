@@ -5,10 +5,11 @@ use std::os::unix::fs::MetadataExt;
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use waagent_common::fault::{Exit, Fault};
+use waagent_common::folder::Folder;
 use waagent_common::log;
 use waagent_common::resident;
 
-use super::folder::Folder;
+use super::folder::replace;
 
 /// Largest file and largest number of files that are copied.
 const MAX_BYTES: u64 = 1 << 20;
@@ -17,7 +18,7 @@ const MAX_FILES: usize = 10_000;
 /// Copies `mrseq` and the plain files of `status/`, with mode and times.
 pub(crate) fn over(old: &Folder, new: &Folder) -> Result<(), Fault> {
     copy(old, new, "mrseq")?;
-    let Some(statuses) = old.enter_if_there("status") else { return Ok(()) };
+    let Ok(statuses) = old.enter("status") else { return Ok(()) };
     let into = new.make("status", 0o700)?;
     for name in statuses.names(MAX_FILES) {
         if resident::must_end() {
@@ -38,7 +39,7 @@ fn copy(from: &Folder, to: &Folder, name: &str) -> Result<(), Fault> {
             return Ok(());
         }
     };
-    to.write(name, &bytes, meta.mode() & 0o777, false)?;
+    replace(to, name, &bytes, meta.mode() & 0o777, false)?;
     let time = |seconds, nanos| TimeSpec::new(seconds, nanos);
     let times = (time(meta.atime(), meta.atime_nsec()), time(meta.mtime(), meta.mtime_nsec()));
     if let Err(error) = utimensat(to, name, &times.0, &times.1, UtimensatFlags::NoFollowSymlink) {

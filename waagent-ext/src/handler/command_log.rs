@@ -6,11 +6,12 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use waagent_common::fault::{Exit, Fault};
+use waagent_common::folder::Folder;
 use waagent_common::log;
 use waagent_common::secret::redact_uris;
 use waagent_common::time;
 
-use super::folder::Folder;
+use super::folder::replace;
 use super::paths::HandlerPaths;
 
 /// A log over this is cut to its last part of this size, in bytes.
@@ -57,7 +58,7 @@ fn shorten(folder: &Folder, mut file: File, length: u64) -> anyhow::Result<File>
     let mut tail = Vec::new();
     file.take(MAX).read_to_end(&mut tail)?;
     let start = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    folder.write(FILE, tail.get(start..).unwrap_or_default(), 0o640, false)?;
+    replace(folder, FILE, tail.get(start..).unwrap_or_default(), 0o640, false)?;
     let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     Ok(File::from(openat(folder, FILE, flags, Mode::empty())?))
 }

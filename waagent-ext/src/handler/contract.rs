@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use waagent_common::documents::{ExtensionSettings, HandlerRecord, HandlerState};
 use waagent_common::fault::Fault;
+use waagent_common::folder::Folder;
 use waagent_common::json::JsonText;
 
-use super::folder::Folder;
+use super::folder::replace;
 use super::paths::HandlerPaths;
 use crate::python_json::{dumps, respell, string};
 
@@ -22,7 +23,7 @@ pub fn prepare(home: &HandlerPaths) -> Result<(), Fault> {
     let wanted = environment(home);
     let is =
         base.read("HandlerEnvironment.json", 64 << 10).is_ok_and(|(bytes, _)| bytes == wanted.as_bytes());
-    if is { Ok(()) } else { base.write("HandlerEnvironment.json", wanted.as_bytes(), 0o644, true) }
+    if is { Ok(()) } else { replace(&base, "HandlerEnvironment.json", wanted.as_bytes(), 0o644, true) }
 }
 
 /// The bytes of `HandlerEnvironment.json`.
@@ -54,10 +55,10 @@ pub fn write_settings(
 ) -> Result<(), Fault> {
     let config = home.open()?.make("config", 0o700)?;
     match settings {
-        None => config.write("0.settings", b"", 0o600, true)?,
+        None => replace(&config, "0.settings", b"", 0o600, true)?,
         Some(settings) => {
             let name = format!("{}.settings", settings.sequence_number);
-            config.write(&name, runtime_settings(settings, thumbprint).as_bytes(), 0o600, true)?;
+            replace(&config, &name, runtime_settings(settings, thumbprint).as_bytes(), 0o600, true)?;
         }
     }
     let current = settings.map_or(0, |settings| settings.sequence_number);
@@ -99,18 +100,18 @@ pub fn write_marks(home: &HandlerPaths, record: &HandlerRecord) -> Result<(), Fa
         HandlerState::FailedUpgrade => "FailedUpgrade",
         _ => "NotInstalled",
     };
-    config.write("HandlerState", word.as_bytes(), 0o600, false)?;
+    replace(&config, "HandlerState", word.as_bytes(), 0o600, false)?;
     let status = dumps(&json!({
         "name": record.name.as_str(), "version": home.version.as_str(),
         "status": record.status.status, "code": record.status.code,
         "message": record.status.message, "supports_multi_config": false, "extension_status": Value::Null,
     }));
-    config.write("HandlerStatus", status.as_bytes(), 0o600, false)
+    replace(&config, "HandlerStatus", status.as_bytes(), 0o600, false)
 }
 
 /// Says to other tools that the package's signature was verified. We never trust it.
 pub fn mark_validated(home: &HandlerPaths) -> Result<(), Fault> {
-    home.open()?.write("package_validated", b"", 0o600, false)
+    replace(&home.open()?, "package_validated", b"", 0o600, false)
 }
 
 /// Removes the oldest `<number><suffix>` files beyond the newest ten and the current one.

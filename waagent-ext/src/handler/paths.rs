@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use waagent_common::documents::{Foreign, ForeignKind};
 use waagent_common::fault::Fault;
+use waagent_common::folder::Folder;
 use waagent_common::place::Place;
 use waagent_common::types::{HandlerName, HandlerVersion};
-
-use super::folder::Folder;
 
 /// The folders of one version of a handler.
 #[derive(Debug, Clone)]
@@ -58,6 +57,6 @@ impl HandlerPaths {
 
     /// Its status folder, if it is there.
     pub fn status(&self) -> Option<Folder> {
-        self.open().ok()?.enter_if_there("status")
+        self.open().ok()?.enter("status").ok()
     }
 }

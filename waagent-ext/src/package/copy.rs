@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use waagent_common::digest::Sha256;
 use waagent_common::documents::{Document, Package};
 use waagent_common::durable::open_regular;
 use waagent_common::place::Place;
@@ -57,7 +57,7 @@ fn nameless(path: &Path) -> Result<File, String> {
 fn transfer(from: File, to: &mut File, size: u64) -> Result<(u64, String), String> {
     let failed = |error: std::io::Error| format!("cannot copy the package: {error}");
     let mut from = from.take(size.saturating_add(1));
-    let mut digest = Sha256::new();
+    let mut digest = Sha256::default();
     let mut buffer = vec![0; 64 << 10];
     let mut bytes = 0_u64;
     loop {
@@ -73,6 +73,5 @@ fn transfer(from: File, to: &mut File, size: u64) -> Result<(u64, String), Strin
         to.write_all(part).map_err(failed)?;
         bytes = bytes.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
     }
-    let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((bytes, hex))
+    Ok((bytes, digest.finish()))
 }

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use waagent_common::bytes::{u16_at, u32_at, u64_at};
+
 use super::Limits;
 use super::spelling::Spelling;
 
@@ -89,18 +91,18 @@ pub(crate) struct Record<'a> {
 
 impl<'a> Record<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, String> {
-        let name_end = HEADER + usize::from(u16_at(bytes, 28)?);
-        let extra_end = name_end + usize::from(u16_at(bytes, 30)?);
+        let name_end = HEADER + usize::from(u16_at(bytes, 28).ok_or(TRUNCATED)?);
+        let extra_end = name_end + usize::from(u16_at(bytes, 30).ok_or(TRUNCATED)?);
         let mut long = Longer::of(bytes.get(name_end..extra_end).ok_or("truncated")?);
         Ok(Self {
-            flags: u16_at(bytes, 8)?,
-            method: u16_at(bytes, 10)?,
-            checksum: u32_at(bytes, 16)?,
+            flags: u16_at(bytes, 8).ok_or(TRUNCATED)?,
+            method: u16_at(bytes, 10).ok_or(TRUNCATED)?,
+            checksum: u32_at(bytes, 16).ok_or(TRUNCATED)?,
             // In this order in the extra field.
-            size: long.instead_of(u32_at(bytes, 24)?)?,
-            packed: long.instead_of(u32_at(bytes, 20)?)?,
-            header: long.instead_of(u32_at(bytes, 42)?)?,
-            mode: mode(u16_at(bytes, 4)?, u32_at(bytes, 38)?),
+            size: long.instead_of(u32_at(bytes, 24).ok_or(TRUNCATED)?)?,
+            packed: long.instead_of(u32_at(bytes, 20).ok_or(TRUNCATED)?)?,
+            header: long.instead_of(u32_at(bytes, 42).ok_or(TRUNCATED)?)?,
+            mode: mode(u16_at(bytes, 4).ok_or(TRUNCATED)?, u32_at(bytes, 38).ok_or(TRUNCATED)?),
             raw_name: bytes.get(HEADER..name_end).ok_or("truncated")?,
         })
     }
@@ -127,7 +129,7 @@ struct Longer<'a>(&'a [u8]);
 impl<'a> Longer<'a> {
     fn of(extra: &'a [u8]) -> Self {
         let mut rest = extra;
-        while let (Ok(id), Ok(length)) = (u16_at(rest, 0), u16_at(rest, 2)) {
+        while let (Some(id), Some(length)) = (u16_at(rest, 0), u16_at(rest, 2)) {
             let field = rest.get(4..4 + usize::from(length)).unwrap_or_default();
             if id == 1 {
                 return Self(field);
@@ -141,7 +143,7 @@ impl<'a> Longer<'a> {
         if short != u32::MAX {
             return Ok(u64::from(short));
         }
-        let long = u64_at(self.0, 0)?;
+        let long = u64_at(self.0, 0).ok_or(TRUNCATED)?;
         self.0 = self.0.get(8..).unwrap_or_default();
         Ok(long)
     }
@@ -167,15 +169,15 @@ fn end_record(archive: &File, length: u64) -> Result<(u64, u64, u64), String> {
         .rposition(|window| window.starts_with(END_SIGNATURE))
         .ok_or("no end record: it is no zip archive, or a truncated one")?;
     let end = tail.get(at..).unwrap_or_default();
-    let comment = usize::from(u16_at(end, 20)?);
+    let comment = usize::from(u16_at(end, 20).ok_or(TRUNCATED)?);
     let trailing = end.len().checked_sub(END + comment).ok_or("its end record is truncated")?;
     if trailing > MAX_TRAILING {
         return Err(format!("{trailing} bytes after its end"));
     }
     let position = tail_start + u64::try_from(at).unwrap_or(0);
-    let parts = [u16_at(end, 4)?, u16_at(end, 6)?];
-    let (here, all) = (u16_at(end, 8)?, u16_at(end, 10)?);
-    let (size, start) = (u32_at(end, 12)?, u32_at(end, 16)?);
+    let parts = [u16_at(end, 4).ok_or(TRUNCATED)?, u16_at(end, 6).ok_or(TRUNCATED)?];
+    let (here, all) = (u16_at(end, 8).ok_or(TRUNCATED)?, u16_at(end, 10).ok_or(TRUNCATED)?);
+    let (size, start) = (u32_at(end, 12).ok_or(TRUNCATED)?, u32_at(end, 16).ok_or(TRUNCATED)?);
     // Exactly 65 535 entries are no sign of the longer form: Python writes such archives without it.
     let is_long =
         size == u32::MAX || start == u32::MAX || (all == u16::MAX && has_locator64(archive, position));
@@ -199,15 +201,21 @@ fn end_record64(archive: &File, end: u64) -> Result<(u64, u64, u64), String> {
     if !locator.starts_with(LOCATOR64_SIGNATURE) {
         return Err("no zip64 locator".to_owned());
     }
-    let record = read(archive, u64_at(&locator, 8)?, 56)?;
+    let record = read(archive, u64_at(&locator, 8).ok_or(TRUNCATED)?, 56)?;
     if !record.starts_with(END64_SIGNATURE) {
         return Err("no zip64 end record".to_owned());
     }
-    if u32_at(&record, 16)? != 0 || u32_at(&record, 20)? != 0 || u64_at(&record, 24)? != u64_at(&record, 32)?
+    if u32_at(&record, 16).ok_or(TRUNCATED)? != 0
+        || u32_at(&record, 20).ok_or(TRUNCATED)? != 0
+        || u64_at(&record, 24).ok_or(TRUNCATED)? != u64_at(&record, 32).ok_or(TRUNCATED)?
     {
         return Err("it is one part of several".to_owned());
     }
-    Ok((u64_at(&record, 32)?, u64_at(&record, 40)?, u64_at(&record, 48)?))
+    Ok((
+        u64_at(&record, 32).ok_or(TRUNCATED)?,
+        u64_at(&record, 40).ok_or(TRUNCATED)?,
+        u64_at(&record, 48).ok_or(TRUNCATED)?,
+    ))
 }
 
 /// Where each record begins.
@@ -218,9 +226,9 @@ fn walk(bytes: &[u8]) -> Result<Vec<usize>, String> {
         if !rest.starts_with(HEADER_SIGNATURE) {
             return Err(format!("damaged central directory after {} entries", starts.len()));
         }
-        let variable = [28, 30, 32]
-            .iter()
-            .try_fold(0_usize, |sum, at| Ok::<_, String>(sum + usize::from(u16_at(rest, *at)?)))?;
+        let variable = [28, 30, 32].iter().try_fold(0_usize, |sum, at| {
+            Ok::<_, String>(sum + usize::from(u16_at(rest, *at).ok_or(TRUNCATED)?))
+        })?;
         starts.push(at);
         at += HEADER + variable;
     }
@@ -244,9 +252,13 @@ pub(crate) fn local_header(archive: &File, at: u64) -> Result<LocalHeader, Strin
     if !header.starts_with(b"PK\x03\x04") {
         return Err("no local header".to_owned());
     }
-    let (name, extra) = (u16_at(&header, 26)?, u16_at(&header, 28)?);
+    let (name, extra) = (u16_at(&header, 26).ok_or(TRUNCATED)?, u16_at(&header, 28).ok_or(TRUNCATED)?);
     let data = at.checked_add(30 + u64::from(name) + u64::from(extra)).ok_or("truncated")?;
-    Ok(LocalHeader { flags: u16_at(&header, 6)?, name: read(archive, at + 30, usize::from(name))?, data })
+    Ok(LocalHeader {
+        flags: u16_at(&header, 6).ok_or(TRUNCATED)?,
+        name: read(archive, at + 30, usize::from(name))?,
+        data,
+    })
 }
 
 fn read(archive: &File, at: u64, length: usize) -> Result<Vec<u8>, String> {
@@ -255,22 +267,7 @@ fn read(archive: &File, at: u64, length: usize) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Result<u16, String> {
-    array(bytes, at).map(u16::from_le_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Result<u32, String> {
-    array(bytes, at).map(u32::from_le_bytes)
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Result<u64, String> {
-    array(bytes, at).map(u64::from_le_bytes)
-}
-
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], String> {
-    bytes.get(at..at + N).and_then(|part| part.try_into().ok()).ok_or_else(|| "truncated".to_owned())
-}
-
+const TRUNCATED: &str = "truncated";
 /// Flag of a name in UTF-8.
 const UTF_8: u16 = 1 << 11;
 /// File type bits of a mode, see inode(7), and a folder's.

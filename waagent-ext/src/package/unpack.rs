@@ -2,21 +2,21 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, openat, renameat2};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::{Mode, fchmod, mkdirat};
 use nix::sys::statvfs::fstatvfs;
 use waagent_common::documents::Extension;
+use waagent_common::folder::Folder;
 use waagent_common::text::shown;
 use waagent_common::{remove, resident};
 
 use super::entries::{Content, Listing, list};
 use super::{Limits, names};
 use crate::error::{ExtensionError, code};
-use crate::handler::folder::Folder;
+use crate::handler::folder::replace;
 use crate::handler::paths::HandlerPaths;
 use crate::handler::{carry, manifest};
 
@@ -90,7 +90,7 @@ fn fill(listing: &Listing<'_>, into: &Folder, limits: &Limits) -> Result<(), Str
     if left == 0 {
         return Err(format!("no space on the file system of '{}': {free} bytes free", into.path().display()));
     }
-    let mut folders = Folders::below(into).map_err(|e| e.to_string())?;
+    let mut folders = Folders::below(into);
     for index in listing.entries() {
         if resident::must_end() {
             return Err("broken off".to_owned());
@@ -114,46 +114,39 @@ fn fill(listing: &Listing<'_>, into: &Folder, limits: &Limits) -> Result<(), Str
 }
 
 /// The folders down to where the last entry is: the next one is mostly near.
-struct Folders {
-    root: OwnedFd,
-    open: Vec<(String, OwnedFd)>,
+struct Folders<'a> {
+    root: &'a Folder,
+    open: Vec<(String, Folder)>,
 }
 
-impl Folders {
-    fn below(root: &Folder) -> nix::Result<Self> {
-        Ok(Self { root: openat(root, ".", FOLDER, Mode::empty())?, open: Vec::new() })
+impl<'a> Folders<'a> {
+    fn below(root: &'a Folder) -> Self {
+        Self { root, open: Vec::new() }
     }
 
     /// Opens a folder, part by part, and makes what is missing.
-    fn enter(&mut self, parts: &[&str]) -> nix::Result<&OwnedFd> {
+    fn enter(&mut self, parts: &[&str]) -> nix::Result<&Folder> {
         let common = self.open.iter().zip(parts).take_while(|((open, _), part)| open == *part).count();
         self.open.truncate(common);
         for part in parts.iter().skip(common) {
-            let above = self.open.last().map_or(&self.root, |(_, folder)| folder);
+            let above = self.open.last().map_or(self.root, |(_, folder)| folder);
             let below = enter(above, part)?;
             self.open.push(((*part).to_owned(), below));
         }
-        Ok(self.open.last().map_or(&self.root, |(_, folder)| folder))
+        Ok(self.open.last().map_or(self.root, |(_, folder)| folder))
     }
 }
 
-fn enter(folder: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
-    let mode = Mode::from_bits_truncate(0o755);
-    match mkdirat(folder, name, mode) {
-        Ok(()) | Err(Errno::EEXIST) => {}
-        Err(error) => return Err(error),
-    }
-    let below = openat(folder, name, FOLDER, Mode::empty())?;
-    fchmod(&below, mode)?;
+fn enter(folder: &Folder, name: &str) -> nix::Result<Folder> {
+    let below = folder.enter_or_make(name, 0o755)?;
+    fchmod(&below, Mode::from_bits_truncate(0o755))?;
     Ok(below)
 }
 
 /// Inflates one file: the header's size isn't believed.
-fn write(content: Content<'_>, folder: &OwnedFd, name: &str, most: u64) -> Result<u64, String> {
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mode = Mode::from_bits_truncate(0o744);
-    let mut file = File::from(openat(folder, name, flags, mode).map_err(|e| e.to_string())?);
-    fchmod(&file, mode).map_err(|e| e.to_string())?;
+fn write(content: Content<'_>, folder: &Folder, name: &str, most: u64) -> Result<u64, String> {
+    let mut file = folder.create(name, 0o744).map_err(|e| e.to_string())?;
+    fchmod(&file, Mode::from_bits_truncate(0o744)).map_err(|e| e.to_string())?;
     let mut content = content.take(most.saturating_add(1));
     let mut buffer = vec![0; 32 << 10];
     let mut written = 0_u64;
@@ -186,7 +179,7 @@ fn place_manifest(listing: &Listing<'_>, folder: &Folder) -> Result<(), Extensio
         .map_err(|error| no_manifest(&shown(&error.to_string())))?;
     let bytes = bounded(bytes)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    folder.write(manifest::FILE, bytes, 0o644, true).map_err(|fault| no_manifest(&fault.text))
+    replace(folder, manifest::FILE, bytes, 0o644, true).map_err(|fault| no_manifest(&fault.text))
 }
 
 fn least_deep(listing: &Listing<'_>) -> Option<usize> {
@@ -234,6 +227,3 @@ fn take_place(home: &HandlerPaths, folder: &Folder, staging: &Path, keep: bool) 
     waagent_common::durable::sync_folder(home.base())
         .map_err(|error| format!("cannot write the folder of '{}': {error}", home.base().display()))
 }
-
-const FOLDER: OFlag =
-    OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);

@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use waagent_common::documents::{CommandKind, ExtensionFailure, ForeignKind};
+use waagent_common::folder::Folder;
 use waagent_common::text::cut;
 use waagent_common::time;
 
 use super::file::{self, Bad, StatusWord};
 use crate::error::{code, operation_of};
 use crate::guard::{Guard, stamp};
-use crate::handler::folder::Folder;
 use crate::handler::paths::HandlerPaths;
 
 /// Largest status file that is read, in bytes.

@@ -68,10 +68,14 @@ impl<'a> Resident<'a> {
         self.child.wait().unwrap().code().unwrap()
     }
 
-    /// Asks it to end.
-    pub fn stop(mut self) {
+    fn ask_to_end(&self) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+
+    /// Asks it to end.
+    pub fn stop(self) {
+        self.ask_to_end();
+        assert_eq!(self.ends_with(), 0);
     }
 }
 
@@ -101,7 +105,7 @@ fn works_on_a_goal_state_that_arrives_and_ends_when_asked() {
 }
 
 #[test]
-fn tells_the_service_manager_that_it_lives() {
+fn tells_the_service_manager_that_it_lives_and_that_it_ends() {
     let stage = Stage::new();
     let resident = Resident::start(&stage, 200_000);
     assert_eq!(resident.word(), "WATCHDOG=1");
@@ -109,5 +113,7 @@ fn tells_the_service_manager_that_it_lives() {
     // A second one is told who holds the lock.
     let second = stage.planner().output().unwrap();
     assert_eq!(second.status.code(), Some(75));
-    resident.stop();
+    resident.ask_to_end();
+    while resident.word() != "STOPPING=1" {}
+    assert_eq!(resident.ends_with(), 0);
 }

@@ -188,7 +188,7 @@ impl Stage {
             state: PackageState::Ready,
             uri: None,
             size: Some(zip.len().try_into().unwrap()),
-            sha256: Some(Sha256::try_from(sha256(zip)).unwrap()),
+            sha256: Some(Sha256::try_from(waagent_common::digest::sha256(zip)).unwrap()),
             channel: None,
             signature: None,
             error: None,

@@ -266,10 +266,10 @@ impl Fetcher {
 fn endpoint(place: &Place) -> std::net::Ipv4Addr {
     match Document::<Endpoint>::read_if_there(place) {
         Ok(Some(document)) => document.body.address,
-        Ok(None) => WELL_KNOWN,
+        Ok(None) => Endpoint::WELL_KNOWN,
         Err(fault) => {
-            log::warning(&format!("{fault}, using {WELL_KNOWN}"));
-            WELL_KNOWN
+            log::warning(&format!("{fault}, using {}", Endpoint::WELL_KNOWN));
+            Endpoint::WELL_KNOWN
         }
     }
 }
@@ -279,7 +279,6 @@ fn correlation() -> String {
     clock::uuid()
 }
 
-const WELL_KNOWN: std::net::Ipv4Addr = std::net::Ipv4Addr::new(168, 63, 129, 16);
 /// A goal state without role instance is asked for again, in all six times.
 const ROLE_INSTANCE_TRIES: u32 = 5;
 const ROLE_INSTANCE_WAIT: Duration = Duration::from_millis(500);

@@ -6,8 +6,9 @@ use std::net::Ipv4Addr;
 use waagent_common::documents::{OwnInstance, RdmaAddress};
 use waagent_common::text::cut;
 use waagent_common::types::Thumbprint;
+use waagent_common::xml::{Element, XmlError};
 
-use crate::xml::{self, Element, XmlError};
+use crate::xml;
 
 /// What is used of the hosting environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

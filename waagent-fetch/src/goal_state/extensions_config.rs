@@ -9,13 +9,14 @@ use waagent_common::documents::{
 };
 use waagent_common::text::{cut, shown};
 use waagent_common::types::{ExtensionName, HandlerName, HandlerVersion};
+use waagent_common::xml::Element;
 
 use super::model::{
     ExtensionsState, MAX_HANDLERS, MAX_INSTANCES, MAX_SIGNATURE, correlation, created_on, manifests,
 };
 use super::settings;
 use crate::http::StorageUri;
-use crate::xml::{self, Element};
+use crate::xml;
 
 /// Parses an ExtensionsConfig that came with this incarnation.
 pub(crate) fn parse(bytes: &[u8], incarnation: &str) -> Result<ExtensionsState, String> {

@@ -1,9 +1,9 @@
 //! The extensions part of a goal state, whichever way it came.
 
-use jiff::Timestamp;
 use waagent_common::documents::{AgentFamily, Extension, ExtensionUris, GoalStateSource, StatusBlob};
 use waagent_common::json;
 use waagent_common::text::cut;
+use waagent_common::time;
 
 use crate::http::StorageUri;
 
@@ -131,13 +131,9 @@ pub(crate) fn correlation(text: Option<&str>) -> String {
 /// The time of a count of 100 ns since the year 1; year 1 for what is no such count.
 pub(crate) fn created_on(ticks: Option<i64>) -> String {
     let micros = ticks.filter(|ticks| *ticks >= 0).map_or(YEAR_ONE, |ticks| ticks / 10 + YEAR_ONE);
-    let time = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
-    let text = time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
-    if text.len() == EPOCH.len() && micros >= YEAR_ONE && time.as_microsecond() == micros {
-        text
-    } else {
-        EPOCH.to_owned()
-    }
+    // A year of five digits is none that the platform has.
+    let text = time::of_unix_micros(micros).filter(|text| micros >= YEAR_ONE && text.len() == EPOCH.len());
+    text.unwrap_or_else(|| EPOCH.to_owned())
 }
 
 /// Where nothing was said.

@@ -1,9 +1,10 @@
 //! `GoalState`: who we are to the platform, and where the rest is.
 
 use waagent_common::text::shown;
+use waagent_common::xml::Element;
 
 use crate::failure::{Failure, Kind};
-use crate::xml::{self, Element};
+use crate::xml;
 
 /// The WireServer's goal state. Its URIs are as received: whoever follows one checks it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::sockopt::SocketError;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getsockopt, socket};
 use ureq::Error;
@@ -19,8 +19,9 @@ use ureq::unversioned::transport::{
     ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 use waagent_common::gate::client::socket_to;
-use waagent_common::gate::protocol::Target;
+use waagent_common::gate::protocol::{IMDS, Target};
 use waagent_common::place::Place;
+use waagent_common::wait;
 
 use super::transport::SocketTransport;
 
@@ -55,7 +56,7 @@ impl Connector<()> for GateConnector {
 
 fn target_of(uri: &Uri) -> Target {
     match (uri.host(), uri.port_u16()) {
-        (Some(IMDS), _) => Target::Imds,
+        (Some(host), _) if host.parse() == Ok(IMDS) => Target::Imds,
         (_, Some(port)) if port == Target::HostGaPlugin.port() => Target::HostGaPlugin,
         _ => Target::WireServer,
     }
@@ -118,8 +119,7 @@ fn connect_within(address: SocketAddr, limit: Duration) -> io::Result<TcpStream>
 
 fn await_connected(socket: &OwnedFd, limit: Duration) -> io::Result<()> {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
-    let limit = PollTimeout::try_from(limit.as_millis() + 1).unwrap_or(PollTimeout::MAX);
-    if poll(&mut fds, limit)? == 0 {
+    if !wait::ready(&mut fds, Some(limit))? {
         return Err(io::ErrorKind::TimedOut.into());
     }
     match getsockopt(socket, SocketError)? {
@@ -134,5 +134,3 @@ fn buffers(config: &Config) -> LazyBuffers {
 
 /// Longest wait for storage to take a connection.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Instance metadata: a link-local address, the same on every machine.
-pub const IMDS: &str = "169.254.169.254";

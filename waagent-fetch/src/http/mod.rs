@@ -17,8 +17,8 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NativeTlsConnector};
 use ureq::{Agent, Body, Proxy};
 use waagent_common::AGENT_VERSION;
-use waagent_common::notify::notify;
 use waagent_common::place::Place;
+use waagent_common::resident;
 
 mod body;
 mod connect;
@@ -34,7 +34,7 @@ pub(crate) use body::stored;
 pub use error::HttpError;
 pub use message::{Request, Response, Verb};
 pub use uri::{PlatformUri, StorageUri, without_query};
-pub use waagent_common::gate::protocol::Target;
+pub use waagent_common::gate::protocol::{IMDS, Target};
 
 /// The client of both halves of the program. Copies share the connections that are kept.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ impl Client {
         let uri = match target {
             Target::WireServer => format!("http://{}{path}", self.endpoint),
             Target::HostGaPlugin => format!("http://{}:{}{path}", self.endpoint, target.port()),
-            Target::Imds => format!("http://{}{path}", connect::IMDS),
+            Target::Imds => format!("http://{IMDS}{path}"),
         };
         let before = self.opened.load(Ordering::Relaxed);
         match once(&self.platform, &uri, request) {
@@ -105,7 +105,7 @@ fn send(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<ureq::http::R
         uri.parse().map_err(|error| HttpError::Refused(format!("'{}': {error}", without_query(uri))))?;
     let failed = |error| HttpError::of(error, request.timeout.as_secs());
     // A round is many requests, each as long as its own time: to ask is a sign of life.
-    notify("WATCHDOG=1");
+    resident::sign();
     let answer = if request.method == Verb::Get {
         let request =
             agent.configure_request(build(&uri, request, ())?).timeout_global(Some(request.timeout));

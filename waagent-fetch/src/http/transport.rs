@@ -6,10 +6,11 @@ use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, recv, send};
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
+use waagent_common::wait;
 
 /// A socket, whoever connected it. It is never switched to non-blocking mode (an `ioctl`): each call says so itself.
 #[derive(Debug)]
@@ -28,17 +29,10 @@ impl SocketTransport {
 
     fn wait(&self, events: PollFlags, timeout: NextTimeout) -> Result<(), Error> {
         let mut fds = [PollFd::new(self.socket.as_fd(), events)];
-        let limit = timeout.not_zero().map_or(PollTimeout::NONE, |left| {
-            // Rounded up, so that the last millisecond isn't spent spinning.
-            PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX)
-        });
-        loop {
-            match poll(&mut fds, limit) {
-                Ok(0) => return Err(Error::Timeout(timeout.reason)),
-                // Signals end the process or are read from a descriptor; a stop and continue may land here.
-                Err(Errno::EINTR) => {}
-                polled => return polled.map(|_| ()).map_err(io_error),
-            }
+        match wait::ready(&mut fds, timeout.not_zero().map(|left| *left)) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Timeout(timeout.reason)),
+            Err(error) => Err(io_error(error)),
         }
     }
 }

@@ -132,9 +132,11 @@ const MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use waagent_common::documents::Endpoint;
+
     use super::*;
 
-    const ENDPOINT: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+    const ENDPOINT: Ipv4Addr = Endpoint::WELL_KNOWN;
 
     #[test]
     fn takes_the_platforms_own_uris() {

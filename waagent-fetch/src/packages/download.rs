@@ -1,13 +1,13 @@
 //! One attempt: a manifest into memory, or a package into a file that turns out to be a whole zip.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Seek};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::libc::O_NOFOLLOW;
-use sha2::{Digest, Sha256 as Hasher};
+use waagent_common::digest;
 use waagent_common::types::Sha256;
 
 use super::manifest::MAX_BYTES;
@@ -98,8 +98,10 @@ impl Download<'_> {
             return Err(Failure::of_answer(uri, channel, &stored.response));
         }
         archive::check(&file, stored.size).map_err(|why| Failure::lasting(uri, channel, why))?;
-        let sha256 = digest(&mut file)
+        // Of what is in the file now, and not of what was meant to be written.
+        let sha256 = digest::of_file(&mut file)
             .and_then(|sha256| file.sync_all().map(|()| sha256))
+            .and_then(|sha256| Sha256::try_from(sha256).map_err(io::Error::other))
             .map_err(|error| ours(format!("cannot write '{}': {error}", part.display())))?;
         Ok(Got { part: part.to_owned(), size: stored.size, sha256 })
     }
@@ -133,20 +135,5 @@ fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The digest of what is in the file now, and not of what was meant to be written.
-fn digest(file: &mut File) -> io::Result<Sha256> {
-    file.rewind()?;
-    let (mut hasher, mut piece) = (Hasher::new(), vec![0; PIECE]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            length => hasher.update(piece.get(..length).unwrap_or_default()),
-        }
-    }
-    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Sha256::try_from(hex).map_err(io::Error::other)
-}
-
 /// One package from one place.
 const TIME: Duration = Duration::from_secs(300);
-const PIECE: usize = 64 << 10;

@@ -4,11 +4,9 @@
 
 use std::cmp::Ordering;
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
-
 use waagent_common::text::shown;
 use waagent_common::types::HandlerVersion;
+use waagent_common::xml::{self, Bounds, Piece, Reader, XmlError};
 
 use super::version::ListedVersion;
 use crate::http::StorageUri;
@@ -26,18 +24,17 @@ pub enum Choice {
 
 /// Reads a manifest and chooses; URIs of plain http count only where `allow_http` says so. `Err` is the reason why it is no manifest.
 pub fn choose(bytes: &[u8], requested: &HandlerVersion, allow_http: bool) -> Result<Choice, String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8: {error}"))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end_matches(['\0', ' ', '\t', '\r', '\n']);
+    read(bytes, requested, allow_http).map_err(|error| error.unquoted())
+}
+
+/// A URI that isn't escaped as it should be may stand anywhere, with its signature.
+fn read(bytes: &[u8], requested: &HandlerVersion, allow_http: bool) -> Result<Choice, XmlError> {
     let mut walk = Walk::new(requested, allow_http);
-    let mut reader = Reader::from_str(text);
-    loop {
-        let event = reader.read_event();
-        let at = reader.buffer_position();
-        match event.map_err(|error| format!("not XML: {}", shown(&error.to_string())))? {
-            Event::Eof => return walk.end(),
-            event => walk.take(&event).map_err(|why| format!("{why} (byte {at})"))?,
-        }
+    let mut reader = Reader::new(xml::text_of(bytes)?, &BOUNDS)?;
+    while let Some(piece) = reader.next_piece()? {
+        walk.take(&piece).map_err(|why| reader.refuse(why))?;
     }
+    Ok(walk.end())
 }
 
 struct Walk<'a> {
@@ -45,7 +42,6 @@ struct Walk<'a> {
     allow_http: bool,
     /// Where we are: what each open element is for us.
     open: Vec<Place>,
-    has_root: bool,
     entries: usize,
     text: String,
     entry: Entry,
@@ -77,7 +73,6 @@ impl<'a> Walk<'a> {
             requested,
             allow_http,
             open: Vec::new(),
-            has_root: false,
             entries: 0,
             text: String::new(),
             entry: Entry::default(),
@@ -86,40 +81,26 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn take(&mut self, event: &Event<'_>) -> Result<(), String> {
-        match event {
-            Event::Start(tag) => self.enter(tag.local_name().as_ref()),
-            Event::Empty(tag) => {
-                self.enter(tag.local_name().as_ref())?;
-                self.leave()
-            }
-            Event::End(_) => self.leave(),
-            Event::Text(text) => self.add(&text.decode().map_err(|error| error.to_string())?),
-            Event::CData(text) => self.add(&text.decode().map_err(|error| error.to_string())?),
-            Event::GeneralRef(reference) => {
-                let name = reference.decode().map_err(|error| error.to_string())?;
-                let character = character(&name).ok_or_else(|| format!("entity '{}'", shown(&name)))?;
-                self.add(character.encode_utf8(&mut [0; 4]))
-            }
-            Event::DocType(_) => Err("it has a document type".to_owned()),
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::Eof => Ok(()),
+    fn take(&mut self, piece: &Piece<'_>) -> Result<(), String> {
+        match piece {
+            Piece::Start(start) => self.enter(&start.name),
+            Piece::End(_) => self.leave(),
+            Piece::Text(text) => self.add(text),
+            Piece::Comment => Ok(()),
         }
     }
 
-    fn enter(&mut self, name: &[u8]) -> Result<(), String> {
+    fn enter(&mut self, name: &str) -> Result<(), String> {
         let place = match (self.open.last(), name) {
-            (None, b"PluginVersionManifest") if !self.has_root => Place::Root,
-            (None, _) => return Err(format!("unexpected root '{}'", shown(&String::from_utf8_lossy(name)))),
-            (Some(Place::Root), b"Plugins" | b"InternalPlugins") => Place::Plugins,
-            (Some(Place::Plugins), b"Plugin") => Place::Plugin,
-            (Some(Place::Plugin), b"Version") => Place::Version,
-            (Some(Place::Plugin), b"Uris") => Place::Uris,
-            (Some(Place::Uris), b"Uri") => Place::Uri,
+            (None, "PluginVersionManifest") => Place::Root,
+            (None, _) => return Err(format!("unexpected root '{}'", shown(name))),
+            (Some(Place::Root), "Plugins" | "InternalPlugins") => Place::Plugins,
+            (Some(Place::Plugins), "Plugin") => Place::Plugin,
+            (Some(Place::Plugin), "Version") => Place::Version,
+            (Some(Place::Plugin), "Uris") => Place::Uris,
+            (Some(Place::Uris), "Uri") => Place::Uri,
             _ => Place::Other,
         };
-        if self.open.len() >= MAX_DEPTH {
-            return Err(format!("deeper than {MAX_DEPTH} elements"));
-        }
         match place {
             Place::Plugin => {
                 self.entries += 1;
@@ -131,7 +112,6 @@ impl<'a> Walk<'a> {
             Place::Version | Place::Uri => self.text.clear(),
             _ => {}
         }
-        self.has_root = true;
         self.open.push(place);
         Ok(())
     }
@@ -158,7 +138,6 @@ impl<'a> Walk<'a> {
                 return Err(format!("a text of more than {MAX_TEXT} bytes"));
             }
             Some(Place::Version | Place::Uri) => self.text.push_str(text),
-            None if !text.trim().is_empty() => return Err("text outside the root".to_owned()),
             _ => {}
         }
         Ok(())
@@ -187,33 +166,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn end(self) -> Result<Choice, String> {
-        if !self.has_root || !self.open.is_empty() {
-            return Err("it ends in the middle".to_owned());
-        }
-        Ok(match self.best {
+    fn end(self) -> Choice {
+        match self.best {
             Some((_, uris)) => Choice::Package(uris),
             None if self.matched => Choice::NoUri,
             None => Choice::NoMatch,
-        })
-    }
-}
-
-/// The five entities of XML itself, and characters by number: there are no others without a document type.
-fn character(name: &str) -> Option<char> {
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix('x') {
-                Some(digits) => u32::from_str_radix(digits, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code).filter(|c| *c != '\0')
         }
     }
 }
@@ -221,9 +178,10 @@ fn character(name: &str) -> Option<char> {
 /// Largest manifest, in bytes.
 pub const MAX_BYTES: u64 = 4 << 20;
 const MAX_ENTRIES: usize = 10_000;
-const MAX_DEPTH: usize = 16;
 const MAX_URIS: usize = 64;
 const MAX_TEXT: usize = 8192;
+/// Nothing is kept of an element: the bytes bound them.
+const BOUNDS: Bounds = Bounds { elements: usize::MAX, text: usize::MAX, namespaces: &[] };
 
 #[cfg(test)]
 mod tests;

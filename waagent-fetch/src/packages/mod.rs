@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use waagent_common::digest::sha256;
 use waagent_common::documents::{
-    Document, GoalState, GoalStateSource, Inputs, Package, PackageState, Uris, Wanted, WantedPackage, sha256,
+    Document, GoalState, GoalStateSource, Inputs, Package, PackageState, Uris, Wanted, WantedPackage,
 };
 use waagent_common::log;
 use waagent_common::place::Place;

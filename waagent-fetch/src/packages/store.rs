@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
-use waagent_common::documents::{self, Body, Document, Inputs, Package, PackageState, WantedPackage, sha256};
+use waagent_common::digest::sha256;
+use waagent_common::documents::{self, Body, Document, Inputs, Package, PackageState, WantedPackage};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::place::Place;

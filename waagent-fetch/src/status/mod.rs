@@ -1,11 +1,12 @@
 //! Status out: the platform's sign of life, and what the extensions came to.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use waagent_common::config::{Config, TextKey};
+use waagent_common::digest::sha256;
 use waagent_common::documents::{
-    Body, Document, ExtensionStatus, GoalState, GoalStateSource, ProvisionStatus, Uris, sha256,
+    Body, Document, ExtensionStatus, GoalState, GoalStateSource, ProvisionStatus, Uris,
 };
 use waagent_common::place::Place;
 use waagent_common::{durable, log, time};
@@ -195,10 +196,7 @@ impl Uploader {
             return;
         }
         self.written = Some(digest.to_owned());
-        let age = stamp.parse::<jiff::Timestamp>().ok().and_then(|at| {
-            let age = jiff::Timestamp::now().duration_since(at);
-            Duration::try_from(age).ok()
-        });
+        let age = time::parse(&stamp).and_then(|at| SystemTime::now().duration_since(at).ok());
         if let Some(at) = age.and_then(|age| now.checked_sub(age)) {
             self.rhythm = UploadSchedule::resumed(at, digest.to_owned());
         }

@@ -3,35 +3,31 @@
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
-use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use caps::CapsHashSet;
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
 use tempfile::TempDir;
 use waagent_common::documents::{Body, Document, Inputs, Transport, write};
+use waagent_common::gate::protocol::Target;
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
-use waagent_common::sys::spawn::{Identity as User, set_identity};
 use waagent_common::types::Thumbprint;
 use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::fault::{Act, Fault};
 use waagent_fabric::identity::Identity;
 use waagent_fabric::route::Route;
 use waagent_fabric::scenario::{CertificateSpec, Scenario};
-
-pub const FETCHER: u32 = 64000;
+use waagent_support::network::{self, FETCHER, Running, as_user};
+use waagent_support::program;
 
 pub struct Machine {
     pub fabric: Fabric,
     pub root: TempDir,
-    gate: Child,
+    _gate: Running,
 }
 
 /// One extension, one certificate, a status blob with a signature.
@@ -60,27 +56,23 @@ impl Machine {
     /// With this configuration, which is there before the gate is: the gate ends when it changes, and nobody here would
     /// start it again.
     pub fn configured(scenario: &str, configuration: &str) -> Option<Self> {
-        if !waagent_untested::is_root("for a network namespace") {
+        if !network::has_network_of_its_own() {
             return None;
         }
-        unshare(CloneFlags::CLONE_NEWNET).unwrap();
-        run("ip", &["link", "set", "lo", "up"]);
-        for address in ["168.63.129.16/32", "169.254.169.254/32"] {
-            run("ip", &["address", "add", address, "dev", "lo"]);
-        }
-        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         let options = Options {
-            wire_server: address("168.63.129.16:80"),
-            host_plugin: address("168.63.129.16:32526"),
-            imds: address("169.254.169.254:80"),
+            wire_server: network::platform(Target::WireServer),
+            host_plugin: network::platform(Target::HostGaPlugin),
+            imds: network::platform(Target::Imds),
             ..Options::loopback()
         };
         let fabric = Fabric::start(Scenario::parse(scenario).unwrap(), &options).unwrap();
         let root = TempDir::new().unwrap();
         folders(root.path());
         fs::write(root.path().join("etc/waagent.conf"), configuration).unwrap();
-        let gate = gate(root.path());
-        Some(Self { fabric, root, gate })
+        let socket = network::gate_socket(root.path());
+        let mut gate = network::gate(&program("waagent-gate"), root.path(), &socket);
+        let _gate = Running(gate.stderr(Stdio::null()).spawn().unwrap());
+        Some(Self { fabric, root, _gate })
     }
 
     pub fn place(&self) -> Place {
@@ -95,7 +87,7 @@ impl Machine {
     pub fn fetcher(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waagent-fetch"));
         command.arg("--root").arg(self.root.path()).args(arguments).env_clear();
-        as_user(&mut command, FETCHER);
+        as_user(&mut command, FETCHER, CapsHashSet::new());
         command
     }
 
@@ -109,7 +101,7 @@ impl Machine {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -d 65536 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_waagent-fetch")]);
         command.args(["--once", "--root"]).arg(self.root.path()).env_clear();
-        as_user(&mut command, FETCHER);
+        as_user(&mut command, FETCHER, CapsHashSet::new());
         said(&mut command)
     }
 
@@ -176,20 +168,12 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ended = self.gate.kill();
-        self.gate.wait().unwrap();
-    }
-}
-
 fn toml_certificate() -> CertificateSpec {
     Scenario::parse("[[certificate]]\nname = \"x\"").unwrap().certificate.remove(0)
 }
 
 fn folders(root: &Path) {
-    fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
+    network::has_fetcher(root, "Extensions.GoalStatePeriod=1\n");
     for folder in ["net", "certs", "ext", "provision", "fetch/private", "fetch/failed", "fetch/packages"] {
         fs::create_dir_all(root.join("var/lib/waagent").join(folder)).unwrap();
     }
@@ -199,14 +183,12 @@ fn folders(root: &Path) {
         chown(&folder, None, Some(FETCHER)).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o2755)).unwrap();
     }
-    for folder in ["run/waagent/gate", "run/waagent/fetch", "etc"] {
+    for folder in ["run/waagent/gate", "run/waagent/fetch"] {
         fs::create_dir_all(root.join(folder)).unwrap();
     }
     for own in ["var/lib/waagent/fetch", "run/waagent/fetch"] {
         own_all(&root.join(own));
     }
-    let users = format!("root:x:0:0::/:/bin/sh\nwaagent-fetch:x:{FETCHER}:{FETCHER}::/:/bin/false\n");
-    fs::write(root.join("etc/passwd"), users).unwrap();
 }
 
 fn own_all(folder: &Path) {
@@ -216,42 +198,6 @@ fn own_all(folder: &Path) {
     }
 }
 
-fn gate(root: &Path) -> Child {
-    let path = root.join("run/waagent/gate/gate.sock");
-    let listener: OwnedFd =
-        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
-    bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
-    listen(&listener, Backlog::new(64).unwrap()).unwrap();
-    chown(&path, Some(0), Some(FETCHER)).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
-    let mut command = Command::new("sh");
-    command.args(["-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\""]);
-    command.arg(waagent_support::program("waagent-gate")).arg("--root").arg(root);
-    command.stdin(Stdio::from(listener)).stderr(Stdio::null());
-    as_user(&mut command, 0);
-    command.spawn().unwrap()
-}
-
-fn as_user(command: &mut Command, uid: u32) {
-    let user = User {
-        uid,
-        gid: uid,
-        groups: Vec::new(),
-        capabilities: Some(CapsHashSet::new()),
-        umask: 0o027,
-        no_new_privs: true,
-        session: false,
-    };
-    set_identity(command, user);
-}
-
 pub fn said(command: &mut Command) -> (i32, String) {
-    let output = command.output().unwrap();
-    let text = [output.stdout.as_slice(), &output.stderr].concat();
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
-}
-
-pub fn run(program: &str, arguments: &[&str]) {
-    let (code, text) = said(Command::new(program).args(arguments));
-    assert_eq!(code, 0, "{program} {arguments:?}: {text}");
+    network::said(&command.output().unwrap())
 }

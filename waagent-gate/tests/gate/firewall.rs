@@ -3,19 +3,23 @@
 //! Firewall and guest proxy look at who opens a connection.
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
-use std::net::SocketAddr;
+use std::process::Command;
 
+use caps::{Capability, CapsHashSet};
+use waagent_common::gate::protocol::Target;
 use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::scenario::Scenario;
+use waagent_support::network::{FETCHER, as_user, platform as platform_at, said};
+use waagent_support::program;
 
-use super::space::{FETCHER, Space, WIRESERVER};
+use super::space::Space;
 
 /// The platform at its real addresses; it refuses openers other than uid 0, as the guest proxy does.
 fn platform() -> Fabric {
     let options = Options {
-        wire_server: SocketAddr::from((WIRESERVER, 80)),
-        host_plugin: SocketAddr::from((WIRESERVER, 32526)),
-        imds: SocketAddr::from(([169, 254, 169, 254], 80)),
+        wire_server: platform_at(Target::WireServer),
+        host_plugin: platform_at(Target::HostGaPlugin),
+        imds: platform_at(Target::Imds),
         ..Options::loopback()
     };
     Fabric::start(Scenario::shipped("first-boot").unwrap(), &options).unwrap()
@@ -28,8 +32,11 @@ fn a_socket_of_the_gate_works_where_the_fetchers_own_is_stopped() {
     let _gate = space.gate();
     // Without a firewall the guest proxy's rule shows alone: 403 for a connection that the fetcher opened.
     assert_eq!(space.peer(FETCHER, "own"), "HTTP/1.1 403 Forbidden");
-    let protected = waagent_net::firewall::enforce(WIRESERVER, true);
-    assert_eq!(protected.fault, None);
+    let mut net = Command::new(program("waagent-net"));
+    net.arg("--root").arg(space.root.path()).arg("firewall");
+    as_user(&mut net, 0, CapsHashSet::from([Capability::CAP_NET_ADMIN]));
+    let (code, told) = said(&net.output().unwrap());
+    assert!(code == 0 && told.contains("firewall rules for 168.63.129.16"), "{told}");
     assert_eq!(space.peer(FETCHER, "own"), "timed out");
     for target in ["w", "p", "i"] {
         assert_eq!(space.peer(FETCHER, target), "HTTP/1.1 200 OK", "{target}");

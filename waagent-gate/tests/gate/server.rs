@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{MsgFlags, SockType, send};
 
 use waagent_common::sys::fd::send_fd;
+use waagent_support::network::{FETCHER, listening, said, tell as run, with_descriptor_3};
 
-use super::space::{FETCHER, STRANGER, Space, WIRESERVER, answer, listening, run, said, with_descriptor_3};
+use super::space::{STRANGER, Space, WIRESERVER, answer, is_idle};
 
 const CONNECTED: (Option<char>, bool) = (Some('c'), true);
 
@@ -67,7 +68,7 @@ fn takes_no_descriptor_from_a_peer() {
         assert_eq!(answer(&peer), CONNECTED);
     }
     assert_eq!(space.ask(b"x"), (Some('?'), false));
-    assert!(gate.is_idle());
+    assert!(is_idle(&gate));
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn peers_that_say_nothing_hold_up_nobody_for_long() {
     for peer in few.iter().chain(&many) {
         assert_eq!(answer(peer), (None, false), "dismissed without a word");
     }
-    assert!(gate.is_idle());
+    assert!(is_idle(&gate));
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn peers_that_go_away_leave_nothing_behind() {
     }
     // The last in the queue is served after all that.
     assert_eq!(space.ask(b"w"), CONNECTED);
-    assert!(gate.is_idle());
+    assert!(is_idle(&gate));
 }
 
 #[test]

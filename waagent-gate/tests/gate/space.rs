@@ -11,16 +11,13 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use caps::CapsHashSet;
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, listen, send, setsockopt,
-    socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 use tempfile::TempDir;
@@ -30,10 +27,9 @@ use waagent_common::gate::protocol::{SOCKET, Target};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::fd::recv_fd;
-use waagent_common::sys::spawn::{Identity, set_identity};
+use waagent_support::network::{self, Running, as_user, gate_socket, said};
 
-/// Users of the scratch root; no such ones need to be on the machine.
-pub const FETCHER: u32 = 64000;
+/// Another user than the fetcher; no such one needs to be on the machine.
 pub const STRANGER: u32 = 64001;
 pub const WIRESERVER: Ipv4Addr = Endpoint::WELL_KNOWN;
 
@@ -45,24 +41,15 @@ pub struct Space {
 impl Space {
     /// None, and said so, where the test doesn't run as root.
     pub fn new(configuration: &str) -> Option<Self> {
-        if !waagent_untested::is_root("for a network namespace") {
+        if !network::has_network_of_its_own() {
             return None;
         }
-        unshare(CloneFlags::CLONE_NEWNET).unwrap();
-        run("ip", &["link", "set", "lo", "up"]);
-        for address in ["168.63.129.16/32", "169.254.169.254/32"] {
-            run("ip", &["address", "add", address, "dev", "lo"]);
-        }
         let root = TempDir::new().unwrap();
-        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        for folder in ["var/lib/waagent/net", "run/waagent/gate", "etc"] {
+        network::has_fetcher(root.path(), &format!("OS.EnableFirewall=y\n{configuration}"));
+        for folder in ["var/lib/waagent/net", "run/waagent/gate", "run/waagent/net"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
-        let users = format!("root:x:0:0::/:/bin/sh\nwaagent-fetch:x:{FETCHER}:{FETCHER}::/:/bin/false\n");
-        fs::write(root.path().join("etc/passwd"), users).unwrap();
-        fs::write(root.path().join("etc/waagent.conf"), format!("OS.EnableFirewall=y\n{configuration}"))
-            .unwrap();
-        let listener = listening(&root.path().join("run/waagent").join(SOCKET), SockType::SeqPacket);
+        let listener = gate_socket(root.path());
         Some(Self { root, listener })
     }
 
@@ -81,11 +68,9 @@ impl Space {
     }
 
     /// A gate on the listening socket, as uid 0 without any capability.
-    pub fn gate(&self) -> Gate {
-        let mut command = with_descriptor_3(&self.listener, true);
-        command.arg(env!("CARGO_BIN_EXE_waagent-gate")).arg("--root").arg(self.root.path());
-        as_user(&mut command, 0, 0);
-        Gate(command.spawn().unwrap())
+    pub fn gate(&self) -> Running {
+        let program = Path::new(env!("CARGO_BIN_EXE_waagent-gate"));
+        Running(network::gate(program, self.root.path(), &self.listener).spawn().unwrap())
     }
 
     /// A connection to the gate by the test itself, which is root.
@@ -110,7 +95,7 @@ impl Space {
             .args(["--exact", "peer_child", "--nocapture", "--test-threads=1"])
             .env(ACT, act)
             .env(ROOT, self.root.path());
-        as_user(&mut command, uid, uid);
+        as_user(&mut command, uid, CapsHashSet::new());
         let (_, text) = said(&command.output().unwrap());
         let (_, rest) = text.split_once("PEER: ").unwrap();
         rest.lines().next().unwrap().to_owned()
@@ -152,20 +137,15 @@ fn speak(mut stream: TcpStream, target: &str) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-/// A gate that ends with the test.
-pub struct Gate(pub Child);
-
-impl Gate {
-    /// Has it nothing open but what it got from this process? What is a peer's is closed right after its answer.
-    pub fn is_idle(&self) -> bool {
-        let until = Instant::now() + Duration::from_secs(2);
-        let own = opened("self");
-        let only_own = || opened(&self.0.id().to_string()).is_subset(&own);
-        while !only_own() && Instant::now() < until {
-            std::thread::yield_now();
-        }
-        only_own()
+/// Has the gate nothing open but what it got from this process? What is a peer's is closed right after its answer.
+pub fn is_idle(gate: &Running) -> bool {
+    let until = Instant::now() + Duration::from_secs(2);
+    let own = opened("self");
+    let only_own = || opened(&gate.0.id().to_string()).is_subset(&own);
+    while !only_own() && Instant::now() < until {
+        std::thread::yield_now();
     }
+    only_own()
 }
 
 /// What the descriptors of a process lead to, but for the three standard ones.
@@ -178,58 +158,9 @@ fn opened(process: &str) -> BTreeSet<PathBuf> {
     opened.filter(|path| !path.starts_with("/proc")).collect()
 }
 
-impl Drop for Gate {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ended = self.0.kill();
-        self.0.wait().unwrap();
-    }
-}
-
-/// A shell that puts a descriptor where PID 1 puts it, and becomes the program that follows.
-pub fn with_descriptor_3(passed: &OwnedFd, told: bool) -> Command {
-    let mut command = Command::new("sh");
-    let variables = if told { "LISTEN_PID=$$ LISTEN_FDS=1" } else { "LISTEN_PID=1 LISTEN_FDS=1" };
-    command.args(["-c", &format!("exec 3<&0 0</dev/null; {variables} exec \"$0\" \"$@\"")]);
-    command.stdin(Stdio::from(passed.try_clone().unwrap()));
-    command
-}
-
-pub fn listening(path: &Path, kind: SockType) -> OwnedFd {
-    let listener = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).unwrap();
-    bind(listener.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
-    listen(&listener, Backlog::new(64).unwrap()).unwrap();
-    chown(path, Some(0), Some(FETCHER)).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660)).unwrap();
-    listener
-}
-
-fn as_user(command: &mut Command, uid: u32, gid: u32) {
-    let identity = Identity {
-        uid,
-        gid,
-        groups: Vec::new(),
-        capabilities: Some(CapsHashSet::new()),
-        umask: 0o077,
-        no_new_privs: true,
-        session: false,
-    };
-    set_identity(command, identity);
-}
-
 pub fn answer(peer: &OwnedFd) -> (Option<char>, bool) {
     let mut bytes = [0; 8];
     let (length, descriptor) = recv_fd(peer.as_fd(), &mut bytes).unwrap();
     assert!(length <= 1, "{length} bytes");
     (bytes[..length].first().map(|byte| char::from(*byte)), descriptor.is_some())
-}
-
-pub fn said(output: &Output) -> (i32, String) {
-    let text = [output.stdout.as_slice(), &output.stderr].concat();
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
-}
-
-pub fn run(program: &str, arguments: &[&str]) {
-    let (code, text) = said(&Command::new(program).args(arguments).output().unwrap());
-    assert_eq!(code, 0, "{program} {arguments:?}: {text}");
 }

@@ -1,3 +1,5 @@
+use waagent_common::bytes::pairs;
+
 /// A name in OSTA compressed Unicode (UDF 2.01, 2.1.1): 8 bits or 16 bits, big-endian, a character.
 pub(crate) fn osta(bytes: &[u8]) -> Option<String> {
     let (id, text) = bytes.split_first()?;
@@ -19,9 +21,7 @@ pub(crate) fn utf16_be(bytes: &[u8]) -> Option<String> {
     if !bytes.len().is_multiple_of(2) {
         return None;
     }
-    let units: Vec<u16> =
-        bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(u16::from_be_bytes).collect();
-    String::from_utf16(&units).ok()
+    String::from_utf16(&pairs(bytes, u16::from_be_bytes)).ok()
 }
 
 /// Label without padding and control characters.

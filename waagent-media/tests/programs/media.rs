@@ -2,8 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
-use waagent_common::documents::{ProvisionState, sha256};
+use nix::fcntl::AT_FDCWD;
+use nix::sys::fanotify::{
+    EventFFlags, Fanotify, FanotifyResponse, InitFlags, MarkFlags, MaskFlags, Response,
+};
+use waagent_common::digest::sha256;
+use waagent_common::documents::ProvisionState;
 use waagent_media::find::{Missing, among, candidates};
 use waagent_support::layouts::{LAYOUTS, machine_has_its_own};
 use waagent_support::{Loop, Machine};
@@ -147,6 +153,28 @@ fn looks_again_when_provisioning_asks_for_it_and_answers_each_request_once() {
     let document = machine.document(DOCUMENT);
     assert_eq!(document["body"]["state"], "absent");
     assert_eq!(document["inputs"]["request"], sha256(b"look again: 2\n"), "no is an answer, too");
+}
+
+/// A path unit would miss it: the word comes while its service runs.
+#[test]
+fn a_word_of_provisioning_that_comes_meanwhile_is_taken_too() {
+    let (machine, device) = read();
+    machine.provisioned_as(ProvisionState::Provisioning);
+    let word = machine.path("run/waagent/provision/release");
+    fs::write(&word, "look again: 1\n").unwrap();
+    // The program is held where it opens the first word, until the next one is in its place.
+    let held = Fanotify::init(InitFlags::FAN_CLASS_CONTENT, EventFFlags::O_RDONLY).unwrap();
+    held.mark(MarkFlags::FAN_MARK_ADD, MaskFlags::FAN_OPEN_PERM, AT_FDCWD, Some(&word)).unwrap();
+    let media = machine.command(MEDIA, &["--device", &device]).stderr(Stdio::piped()).spawn().unwrap();
+    let opened = held.read_events().unwrap();
+    fs::rename(&word, word.with_extension("old")).unwrap();
+    machine.provisioned_as(ProvisionState::Ready);
+    held.write_response(FanotifyResponse::new(opened[0].fd().unwrap(), Response::FAN_ALLOW)).unwrap();
+    drop(held);
+    let said = media.wait_with_output().unwrap();
+    assert_eq!(said.status.code(), Some(0), "{}", String::from_utf8_lossy(&said.stderr));
+    assert_eq!(machine.document(DOCUMENT)["body"]["state"], "released");
+    assert!(!machine.path(COPY).exists());
 }
 
 #[test]

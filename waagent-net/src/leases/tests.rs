@@ -2,11 +2,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use waagent_common::documents::Endpoint;
 use waagent_common::place::Place;
 
 use super::*;
 
-const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+const WIRESERVER: Ipv4Addr = Endpoint::WELL_KNOWN;
 /// 2024-02-01T00:00:00Z.
 const NOW: i64 = 1_706_745_600;
 

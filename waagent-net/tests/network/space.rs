@@ -8,16 +8,17 @@ use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use caps::{Capability, CapsHashSet};
-use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Uid, setfsuid};
 use tempfile::TempDir;
-use waagent_common::sys::spawn::{Identity, set_identity};
+use waagent_common::documents::Endpoint;
+use waagent_support::network::{as_user, has_network_of_its_own};
+pub use waagent_support::network::{said, tell as run};
 
-pub const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+pub const WIRESERVER: Ipv4Addr = Endpoint::WELL_KNOWN;
 /// An ordinary user.
 pub const NOBODY: u32 = 65534;
 /// A dropped packet is never answered; on one machine an answer takes microseconds.
@@ -30,12 +31,9 @@ pub struct Space {
 impl Space {
     /// None, and said so, where the test doesn't run as root.
     pub fn new(configuration: &str) -> Option<Self> {
-        if !waagent_untested::is_root("for a network namespace") {
+        if !has_network_of_its_own() {
             return None;
         }
-        unshare(CloneFlags::CLONE_NEWNET).unwrap();
-        run("ip", &["link", "set", "lo", "up"]);
-        run("ip", &["address", "add", "168.63.129.16/32", "dev", "lo"]);
         let space = Self { root: TempDir::new().unwrap() };
         fs::set_permissions(space.root.path(), fs::Permissions::from_mode(0o755)).unwrap();
         for folder in ["var/lib/waagent/net", "run/waagent/net"] {
@@ -66,16 +64,7 @@ impl Space {
     pub fn command_with(&self, kept: CapsHashSet, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waagent-net"));
         command.arg("--root").arg(self.root.path()).args(arguments);
-        let identity = Identity {
-            uid: NOBODY,
-            gid: NOBODY,
-            groups: Vec::new(),
-            capabilities: Some(kept),
-            umask: 0o027,
-            no_new_privs: true,
-            session: false,
-        };
-        set_identity(&mut command, identity);
+        as_user(&mut command, NOBODY, kept);
         command
     }
 
@@ -90,17 +79,6 @@ impl Space {
         let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         document["body"].clone()
     }
-}
-
-pub fn said(output: &Output) -> (i32, String) {
-    let text = [output.stdout.as_slice(), &output.stderr].concat();
-    (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
-}
-
-pub fn run(program: &str, arguments: &[&str]) -> String {
-    let (code, text) = said(&Command::new(program).args(arguments).output().unwrap());
-    assert_eq!(code, 0, "{program} {arguments:?}: {text}");
-    text
 }
 
 /// Feeds a script to `nft`.

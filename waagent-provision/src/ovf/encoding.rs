@@ -1,3 +1,6 @@
+use waagent_common::bytes::pairs;
+use waagent_common::xml;
+
 use super::Refusal;
 
 /// The file's text: UTF-8 with or without byte order mark, or UTF-16 with one; without the padding at its end.
@@ -5,24 +8,14 @@ pub fn decode(bytes: &[u8]) -> Result<String, Refusal> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => undeclared(&utf16(rest, u16::from_le_bytes)?),
         [0xfe, 0xff, rest @ ..] => undeclared(&utf16(rest, u16::from_be_bytes)?),
-        rest => utf8(rest.strip_prefix(BYTE_ORDER_MARK).unwrap_or(rest))?,
+        rest => xml::text_of(rest)?.to_owned(),
     };
-    // Sectors of the medium are filled up with zeros.
-    Ok(text.trim_end_matches(['\0', ' ', '\t', '\r', '\n']).to_owned())
-}
-
-fn utf8(bytes: &[u8]) -> Result<String, Refusal> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(error) => Err(Refusal::parsing(format!("not UTF-8 at byte {}", error.valid_up_to()))),
-    }
+    Ok(xml::without_padding(&text).to_owned())
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Refusal> {
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
-    match String::from_utf16(&units) {
-        Ok(text) if rest.is_empty() => Ok(text),
+    match String::from_utf16(&pairs(bytes, unit)) {
+        Ok(text) if bytes.len().is_multiple_of(2) => Ok(text),
         _ => Err(Refusal::parsing("byte order mark of UTF-16, but not UTF-16")),
     }
 }
@@ -34,5 +27,3 @@ fn undeclared(text: &str) -> String {
         None => text.to_owned(),
     }
 }
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

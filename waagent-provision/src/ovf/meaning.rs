@@ -1,8 +1,8 @@
 use waagent_common::secret::Secret;
 use waagent_common::text::shown;
+use waagent_common::xml::Element;
 
-use super::Refusal;
-use super::tree::{Element, Namespace, parse};
+use super::{AZURE, OVF, Refusal, parse};
 
 /// What the file asks for; texts as they are, not yet judged.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub struct KeyPair {
 /// Reads the file's text.
 pub fn read(text: &str) -> Result<Ovf, Refusal> {
     let root = parse(text)?;
-    if root.namespace != Namespace::Ovf || root.name != "Environment" {
+    if root.namespace != Some(OVF) || root.name != "Environment" {
         return Err(missing(&root, "Environment"));
     }
     let mut warnings = Vec::new();
@@ -185,7 +185,7 @@ fn check_version(section: &Element, warnings: &mut Vec<String>) -> Result<(), Re
 
 /// Names only: their values may be anything.
 fn note_unknown(set: &Element, warnings: &mut Vec<String>) {
-    for element in set.children.iter().filter(|element| element.namespace == Namespace::Azure) {
+    for element in set.children.iter().filter(|element| element.namespace == Some(AZURE)) {
         if !KNOWN.contains(&element.name.as_str()) && warnings.len() < 32 {
             warnings.push(format!("ovf-env.xml has element '{}', ignoring", shown(&element.name)));
         }
@@ -216,7 +216,7 @@ fn plain_text(element: &Element) -> Result<&str, Refusal> {
     if element.has_comment || !element.children.is_empty() {
         return Err(Refusal::unexpected(format!("{} holds more than a text", element.name)));
     }
-    Ok(&element.text)
+    Ok(element.whole_text())
 }
 
 fn required<'a>(parent: &'a Element, name: &str) -> Result<&'a Element, Refusal> {
@@ -233,7 +233,7 @@ fn child<'a>(parent: &'a Element, name: &str) -> Result<Option<&'a Element>, Ref
 }
 
 fn is(element: &Element, name: &str) -> bool {
-    element.namespace == Namespace::Azure && element.name == name
+    element.namespace == Some(AZURE) && element.name == name
 }
 
 fn missing(parent: &Element, name: &str) -> Refusal {

@@ -6,13 +6,14 @@
 mod encoding;
 mod meaning;
 mod redact;
-mod tree;
 
 pub use encoding::decode;
 pub use meaning::{Key, KeyPair, Ovf, Password, read};
 pub(crate) use redact::redact;
 
 use crate::reason::Reason;
+
+use waagent_common::xml::{self, Bounds, Element, XmlError};
 
 /// Why a file is refused; never holds a piece of it, since that might be the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,23 @@ impl Refusal {
     }
 }
 
+impl From<XmlError> for Refusal {
+    /// The library's own text may quote the file.
+    fn from(error: XmlError) -> Self {
+        Self::parsing(error.unquoted())
+    }
+}
+
+/// The document's root element.
+fn parse(text: &str) -> Result<Element, Refusal> {
+    Ok(xml::parse(text, &BOUNDS)?)
+}
+
 /// Largest file, in bytes.
 pub(crate) const MAX_BYTES: u64 = 1 << 20;
+const BOUNDS: Bounds = Bounds { elements: 2000, text: 256 << 10, namespaces: &[OVF, AZURE] };
+const OVF: &str = "http://schemas.dmtf.org/ovf/environment/1";
+const AZURE: &str = "http://schemas.microsoft.com/windowsazure";
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 use std::ops::Range;
 
-use super::tree::{Element, parse};
+use waagent_common::xml::Element;
+
+use super::parse;
 
 /// What stands in a password's place; cloud-init knows the word and takes it for no password.
 const REDACTED: &str = "REDACTED";
@@ -41,7 +43,7 @@ fn passwords(element: &Element, ranges: &mut Vec<Range<usize>>) {
 
 fn is_clean(element: &Element) -> bool {
     if is_password(element) {
-        return element.text == REDACTED && element.children.is_empty();
+        return element.whole_text() == REDACTED && element.children.is_empty();
     }
     element.children.iter().all(is_clean)
 }

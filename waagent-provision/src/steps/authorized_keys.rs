@@ -61,10 +61,10 @@ fn merge_in_home(pass: &mut Pass<'_>, file: &Path, keys: &[PublicKey]) -> Result
     let account = pass.account()?;
     let name = Path::new(file.file_name().unwrap_or_default()).to_path_buf();
     let added = home::in_folder_of(pass, &account, file, |folder| {
-        let old = folder.read(&name, account.uid)?.unwrap_or_default();
+        let old = home::read(folder, &name, account.uid)?.unwrap_or_default();
         let (new, added) = merged(&old, keys);
         if added > 0 {
-            folder.replace(&name, &new, 0o600)?;
+            home::replace(folder, &name, &new, 0o600)?;
         }
         Ok(added)
     })?;

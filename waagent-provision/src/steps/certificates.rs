@@ -1,6 +1,7 @@
 use anyhow::{Context, Result, bail};
 use openssl::hash::{MessageDigest, hash};
 use openssl::x509::X509;
+use waagent_common::digest::hex;
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::place::Place;
@@ -33,7 +34,7 @@ pub(crate) fn look_up(place: &Place, thumbprint: &Thumbprint) -> Result<Lookup> 
     };
     let der = der_of(&pem).ok_or_else(|| refuse("not a certificate in PEM"))?;
     let digest = hash(MessageDigest::sha1(), &der).context("SHA-1")?;
-    let found: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    let found = hex(&digest).to_ascii_uppercase();
     if found != thumbprint.as_str() {
         bail!(refuse(&format!("its thumbprint is {found}")));
     }

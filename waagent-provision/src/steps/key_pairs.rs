@@ -59,14 +59,14 @@ fn place(pass: &Pass<'_>, file: &Path, private: &Secret<Vec<u8>>, line: &str) ->
             (name.as_path(), private.expose().as_slice(), 0o600),
             (Path::new(&public), line.as_bytes(), 0o644),
         ] {
-            match folder.read(name, account.uid)? {
+            match home::read(folder, name, account.uid)? {
                 Some(old) if old == bytes => {}
                 Some(_) => {
                     let text = format!("'{}' exists and is another key; remove it", file.display());
                     bail!(Fault::new(Exit::Os, text));
                 }
                 None => {
-                    folder.replace(name, bytes, mode)?;
+                    home::replace(folder, name, bytes, mode)?;
                     placed = true;
                 }
             }

@@ -39,7 +39,7 @@ fn issue() -> Issued {
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     let certificate = builder.build();
     let digest = hash(MessageDigest::sha1(), &certificate.to_der().unwrap()).unwrap();
-    let thumbprint = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    let thumbprint = waagent_common::digest::hex(&digest).to_ascii_uppercase();
     Issued { certificate, key, thumbprint }
 }
 

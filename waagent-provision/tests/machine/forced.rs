@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use waagent_common::digest::sha256;
 use waagent_common::documents::{
-    self, Inputs, LOOK_AGAIN, MEDIA_FLAG, ProvisionOutcome, ProvisionState, REQUEST, sha256,
+    self, Inputs, LOOK_AGAIN, MEDIA_FLAG, ProvisionOutcome, ProvisionState, REQUEST,
 };
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;

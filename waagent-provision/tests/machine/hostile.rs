@@ -17,7 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("ovf_not_xml.xml", "not well-formed"),
     ("ovf_preprovisioned.xml", "pre-provisioned VM unsupported"),
     ("ovf_processing_instruction.xml", "processing instruction not allowed"),
-    ("ovf_truncated.xml", "it ends too early"),
+    ("ovf_truncated.xml", "an element isn't closed"),
     ("ovf_two_user_names.xml", "multiple values for UserName"),
     ("ovf_unknown_entity.xml", "unknown entity"),
     ("ovf_user_named_all.xml", "it means everybody in sudoers(5)"),
@@ -121,7 +121,7 @@ fn encodings_that_the_platform_may_use_are_taken() {
         assert_eq!(waagent_provision::ovf::read(&text).unwrap().user_name, "orchard");
     }
     assert!(waagent_provision::ovf::decode(b"\xff\xfe\x00").is_err());
-    assert_eq!(waagent_provision::ovf::decode(b"abc\xc3").unwrap_err().text, "not UTF-8 at byte 3");
+    assert_eq!(waagent_provision::ovf::decode(b"abc\xc3").unwrap_err().text, "not UTF-8 at line 1, column 4");
 }
 
 fn refused(world: &World, name: &str, text: &str, why: &str) {

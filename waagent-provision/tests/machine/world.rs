@@ -9,7 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
-use waagent_common::documents::{self, Document, Inputs, Media, MediaState, ProvisionStatus, sha256};
+use waagent_common::digest::sha256;
+use waagent_common::documents::{self, Document, Inputs, Media, MediaState, ProvisionStatus};
 use waagent_common::place::Place;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::Sha256;

@@ -4,8 +4,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use waagent_common::digest::sha256;
 use waagent_common::documents::catalogue::CATALOGUE;
-use waagent_common::documents::sha256;
 use waagent_common::durable::read_bounded;
 use waagent_common::users::{gid_of, uid_of};
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::scenario::Scenario;
-use waagent_fabric::xml::Element;
+use waagent_fabric::xml::{self, Element, text_at};
 
 /// What came back.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Answer {
     }
 
     pub fn xml(&self) -> Result<Element> {
-        Element::parse(&self.text())
+        Ok(xml::parse(&self.text())?)
     }
 }
 
@@ -92,8 +92,7 @@ pub fn goal_state(fabric: &Fabric) -> Result<Element> {
 
 /// Path and query of one URI of the goal state.
 pub fn target_of(goal_state: &Element, name: &str) -> Result<String> {
-    let configuration = ["Container", "RoleInstanceList", "RoleInstance", "Configuration"];
-    let uri = goal_state.text_at(&[&configuration[..], &[name]].concat());
+    let uri = text_at(goal_state, &format!("Container/RoleInstanceList/RoleInstance/Configuration/{name}"));
     let path =
         uri.strip_prefix("http://").and_then(|rest| rest.find('/').and_then(|slash| rest.get(slash..)));
     Ok(path.context("no such URI")?.to_owned())

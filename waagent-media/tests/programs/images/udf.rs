@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use waagent_common::bytes;
+
 use super::run;
 
 /// How the file's content is described.
@@ -140,11 +142,11 @@ pub fn seal(descriptor: &mut [u8]) {
 }
 
 pub fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap())
+    bytes::u16_at(bytes, at).unwrap()
 }
 
 pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+    bytes::u32_at(bytes, at).unwrap()
 }
 
 fn put32(bytes: &mut [u8], at: usize, value: usize) {
