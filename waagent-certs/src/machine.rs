@@ -12,6 +12,7 @@ use waagent_common::place::Place;
 
 /// What is so about this machine now.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the file is called machine-id")]
 pub struct Machine {
     /// Digest of the configuration that this program uses.
     pub(crate) configuration: String,

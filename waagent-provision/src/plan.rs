@@ -99,6 +99,7 @@ pub(crate) enum Target {
 
 impl Target {
     /// A line's part of the plan's digest; the path is quoted, so that no path says something of another line.
+    #[expect(clippy::unnecessary_debug_formatting, reason = "the quotes and escapes are what is wanted")]
     fn line(&self) -> String {
         match self {
             Self::InHome(file) => format!("InHome({file:?})"),

@@ -81,7 +81,7 @@ fn copy(disk: &(impl Blocks + ?Sized), sector: u64, at: u64) -> Result<(Vec<u8>,
 
 /// One Linux partition from 1 MiB to the end: bytes to write, and where. The second copy comes first, so that a table
 /// that is cut off by a power failure is none.
-pub(crate) fn new(size: u64, sector: u64, random: [u8; 36]) -> Result<NewTable, Fault> {
+pub(crate) fn new(size: u64, sector: u64, random: [u8; 36]) -> NewTable {
     let bytes = usize::try_from(sector).unwrap_or(512);
     let last = size / sector - 1;
     let entries_sectors = u64::from(ENTRIES * ENTRY) / sector;
@@ -122,7 +122,7 @@ pub(crate) fn new(size: u64, sector: u64, random: [u8; 36]) -> Result<NewTable, 
         (0, mbr),
     ];
     let length = (end + 1 - first) * sector;
-    Ok(NewTable { writes, partition: Partition { number: 1, kind: Kind::Linux, start: ALIGNMENT, length } })
+    NewTable { writes, partition: Partition { number: 1, kind: Kind::Linux, start: ALIGNMENT, length } }
 }
 
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {

@@ -87,7 +87,9 @@ pub(crate) fn new(size: u64, sector: u64, random: [u8; 36]) -> Result<NewTable, 
     if sectors <= 2 * first {
         return Err(too_small());
     }
-    let Ok(count) = u32::try_from(sectors - first) else { return gpt::new(size, sector, random) };
+    let Ok(count) = u32::try_from(sectors - first) else {
+        return Ok(gpt::new(size, sector, random));
+    };
     let mut mbr = vec![0; usize::try_from(sector).map_err(|_| too_small())?];
     let first = u32::try_from(first).map_err(|_| too_small())?;
     let mut put = |at: usize, bytes: &[u8]| {

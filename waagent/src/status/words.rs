@@ -138,20 +138,21 @@ impl Shown for ExtensionStatus {
 
 /// What is shown of an entry of the platform's `handlerAggregateStatus`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Handler {
-    handler_name: String,
-    handler_version: String,
+    #[serde(rename = "handlerName")]
+    name: String,
+    #[serde(rename = "handlerVersion")]
+    version: String,
     status: HandlerReadiness,
-    #[serde(default)]
-    runtime_settings_status: Value,
+    #[serde(rename = "runtimeSettingsStatus", default)]
+    settings_status: Value,
 }
 
 impl Handler {
     fn line(&self) -> String {
-        let own = self.runtime_settings_status.pointer("/settingsStatus/status/status");
+        let own = self.settings_status.pointer("/settingsStatus/status/status");
         let own = own.and_then(Value::as_str).map_or_else(String::new, |word| format!(", {word}"));
-        format!("{} {}: {}{own}", self.handler_name, self.handler_version, self.status)
+        format!("{} {}: {}{own}", self.name, self.version, self.status)
     }
 }
 

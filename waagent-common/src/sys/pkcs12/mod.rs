@@ -359,6 +359,6 @@ fn friendly_name(bag: NonNull<SafeBag>) -> Option<String> {
 /// Empty, which is another password than none.
 const PASSWORD: &CStr = c"";
 /// No provider has the algorithm: `ERR_R_UNSUPPORTED` of `openssl/err.h`, the same for all of its libraries.
-const UNSUPPORTED: c_int = 268 | (0x2 << 18);
+const UNSUPPORTED: c_int = 0x10c | (0x2 << 18);
 const MOST_BAGS: usize = 64;
 const DEEPEST: u32 = 4;
