@@ -91,8 +91,8 @@ impl Folder {
             entered => entered,
         }
         .map_err(failed)?;
-        fchmod(&made, Mode::from_bits_truncate(mode)).map_err(failed)?;
-        Ok(made)
+        fchmod(&entered, Mode::from_bits_truncate(mode)).map_err(failed)?;
+        Ok(entered)
     }
 
     /// Where it was when it was opened; for messages.

@@ -9,6 +9,7 @@ macro_rules! put {
     }};
 }
 
+pub mod architecture;
 pub mod arguments;
 pub mod blocks;
 pub mod check;
