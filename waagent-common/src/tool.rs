@@ -13,7 +13,6 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-
 use crate::fault::{Exit, Fault};
 use crate::secret::Secret;
 use crate::text::shown;
