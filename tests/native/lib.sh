@@ -23,8 +23,9 @@ obstacle() {
         { echo "'$hierarchy' can't be written" && return; }
     unshare --mount --net --pid --fork true 2>/dev/null || { echo "no new namespaces can be made" && return; }
     losetup --find >/dev/null 2>&1 || { echo "there are no loop devices" && return; }
-    [ -e "$base/root/usr/lib/systemd/systemd" ] ||
-        { echo "there is no base; 'tests/vm/make-base $base' makes it" && return; }
+    # One that is being made in the background is waited for.
+    "$vm/make-base" "$base" >"$work/base.log" 2>&1 ||
+        { echo "the guest's base can't be had; '$work/base.log' says why" && return; }
     mkdir -p "$work"/trial/{upper,work,root}
     unshare --mount mount -t overlay overlay \
         -o "lowerdir=$base/root,upperdir=$work/trial/upper,workdir=$work/trial/work" "$work/trial/root" 2>/dev/null ||
@@ -35,12 +36,12 @@ obstacle() {
 # The machine before its first boot, made anew when what goes into it has changed; and what was kept of one goes then.
 prepare_machine() {
     local key why
+    mkdir -p "$work" 2>/dev/null
     why=$(obstacle)
     if [ -n "$why" ]; then
         echo "NOT TESTED  native tier: $why"
         exit 77
     fi
-    mkdir -p "$work"
     make_platform_keys
     key=$(machine_key)
     [ "$(cat "$root/key" 2>/dev/null)" != "$key" ] || return 0
@@ -70,7 +71,7 @@ machine_key() {
 # A job for the machine: its checks, and what all jobs share.
 make_native_job() { # FOLDER JOB-SCRIPT
     make_job "$1" "$2"
-    cp "$native/jobs/machine.sh" "$1"
+    cp "$native/jobs/"{machine.sh,end-state} "$vm/jobs/upgraded" "$1"
 }
 
 boot_machine() { # ROOT OUT ARGUMENTS-OF-BOOT...

@@ -41,8 +41,8 @@ end_state() {
     findmnt --raw --noheadings --output TARGET,FSTYPE | grep -E 'waagent|^/mnt' | sort
 }
 
-# Numbers of commands, incarnations' archives, transport certificates have names of their own.
-of_any_moment() { sed -E 's/[0-9]{6,}/N/g; s/[0-9A-F]{40}/THUMBPRINT/g'; }
+# Commands are called by the moment of their beginning.
+of_any_moment() { sed -E 's/[0-9]{13}-/N-/'; }
 
 # Units that failed and were started again.
 restarts() { systemctl show 'waagent*.service' --property=Id,NRestarts | awk -v RS= '/NRestarts=[^0]/' | grep .; }
