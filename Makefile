@@ -11,7 +11,8 @@ UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_KINDS = service socket path timer target mount swap slice
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: all build packages build-packages test-packages base-ahead install selinux package demo check test test-fast vm-test audit bench clean
+.PHONY: all build packages build-packages test-packages base-ahead install selinux package demo check test test-fast boots vm-test \
+    audit bench clean
 
 all: build
 
@@ -88,7 +89,7 @@ check: build-packages
 	cargo test --locked --workspace --lib --quiet
 	@tests/arm64/check
 
-# Before a push: every crate, the chain, units, SELinux module, scripts and dependencies; no guest, no packages.
+# Before a push: every crate, the chain, units, SELinux module, scripts and dependencies, native boots; no guest, no packages.
 test-fast: test-packages build
 	tests/run fast
 
@@ -96,8 +97,14 @@ test-fast: test-packages build
 test: base-ahead build
 	tests/run
 
-bench: build
-	tests/bench/run
+# N boots under a real service manager, looked at for races.
+N ?=
+boots: test-packages base-ahead build
+	tests/native/boots $(N)
+
+# N: so many boots for each figure of the native part (6).
+bench: test-packages base-ahead build
+	N=$(N) tests/bench/run
 
 clean:
 	cargo clean

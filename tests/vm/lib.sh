@@ -97,6 +97,16 @@ continue_first_boot() { # FOLDER
     cp --sparse=always "$work/first-boot/resource.img" "$1/resource.img"
 }
 
+# The same package once more, with a higher version, where a command of an extension finds it.
+make_upgrade() { # OVERLAY SCRATCH
+    rm -rf "$1" "$2"
+    install -d "$1/opt/upgrade"
+    dpkg-deb -R "$work"/packages/waagent_*.deb "$2"
+    sed -i 's/^Version: .*/&+upgraded/' "$2/DEBIAN/control"
+    # As reproducible as the package is: else each run would need another image.
+    SOURCE_DATE_EPOCH=1 dpkg-deb --root-owner-group -Zgzip --build "$2" "$1/opt/upgrade/waagent.deb" >/dev/null
+}
+
 # A job for the guest: its checks, and what all jobs share.
 make_job() { # FOLDER JOB-SCRIPT
     rm -rf "$1"
