@@ -82,17 +82,17 @@ impl Folder {
     /// Opens a folder below, and makes it, its mode or its kind what they should be.
     pub fn make(&self, name: &str, mode: u32) -> Result<Self, Fault> {
         let failed = |error| fault("make", &self.path.join(name), error);
-        let made = match self.enter_or_make(name, mode) {
+        let folder = match self.enter_or_make(name, mode) {
             // Somebody put something else in its place.
             Err(Errno::ENOTDIR | Errno::ELOOP) => {
                 self.remove(name).map_err(failed)?;
                 self.enter_or_make(name, mode)
             }
-            made => made,
+            entered => entered,
         }
         .map_err(failed)?;
-        fchmod(&made, Mode::from_bits_truncate(mode)).map_err(failed)?;
-        Ok(made)
+        fchmod(&folder, Mode::from_bits_truncate(mode)).map_err(failed)?;
+        Ok(folder)
     }
 
     /// Where it was when it was opened; for messages.

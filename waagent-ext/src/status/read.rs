@@ -66,7 +66,7 @@ pub struct Reading {
 
 /// Tells the status file of this number from what may stand in its place later; empty where there is none.
 pub fn mark(home: &HandlerPaths, number: u32) -> String {
-    let file = home.status().and_then(|folder| folder.look(&name_of(number)).ok());
+    let file = home.status().and_then(|folder| folder.look(name_of(number)).ok());
     file.map_or_else(String::new, |file| stamp(&file))
 }
 

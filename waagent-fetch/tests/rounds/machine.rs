@@ -64,8 +64,8 @@ impl Machine {
         folders(root.path());
         let socket = network::gate_socket(root.path());
         let mut gate = network::gate(&program("waagent-gate"), root.path(), &socket);
-        let _gate = Running(gate.stderr(Stdio::null()).spawn().unwrap());
-        Some(Self { fabric, root, _gate })
+        let gate = Running(gate.stderr(Stdio::null()).spawn().unwrap());
+        Some(Self { fabric, root, _gate: gate })
     }
 
     pub fn place(&self) -> Place {
