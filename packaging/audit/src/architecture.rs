@@ -74,12 +74,15 @@ fn table() -> Result<String> {
 /// Below the agent's folder without it; a folder stands for the documents in it.
 fn shown(path: &str) -> String {
     let path = path.strip_prefix("/var/lib/waagent/").unwrap_or(path);
-    if path.ends_with(".json") { path.to_owned() } else { format!("{path}/*.json") }
+    match Path::new(path).extension() {
+        Some(_) => path.to_owned(),
+        None => format!("{path}/*.json"),
+    }
 }
 
 fn readers(entry: &Entry) -> String {
     match entry.readers {
-        [] if entry.mode & 0o077 == 0 => "itself".to_owned(),
+        [] if entry.mode == 0o600 => "itself".to_owned(),
         [] => "people".to_owned(),
         readers => readers.iter().map(|name| short(name)).collect::<Vec<_>>().join(", "),
     }
