@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use waagent_common::documents::{CertificateRow, CertificateState};
 use waagent_common::fault::Fault;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::types::Thumbprint;
 use waagent_common::{durable, time};
 use zeroize::Zeroizing;
@@ -17,9 +17,9 @@ use zeroize::Zeroizing;
 use crate::pairing::{Entry, key_type, name};
 
 /// Writes the files of one certificate: its row, and whether anything had to be written.
-pub(crate) fn install(place: &Place, entry: &Entry, now: Timestamp) -> (CertificateRow, Result<bool>) {
+pub(crate) fn install(root: &Root, entry: &Entry, now: Timestamp) -> (CertificateRow, Result<bool>) {
     let mut row = row(entry, now);
-    let written = write(place, entry);
+    let written = write(root, entry);
     if written.is_err() {
         row.state = CertificateState::Failed;
     }
@@ -44,8 +44,8 @@ pub(crate) fn row(entry: &Entry, now: Timestamp) -> CertificateRow {
 }
 
 /// Whether a row still holds, and its files are there. No more is asked: only this program may write them.
-pub(crate) fn is_in_place(place: &Place, row: &CertificateRow, now: Timestamp) -> bool {
-    let (certificate, key) = files(place, &row.thumbprint);
+pub(crate) fn is_in_place(root: &Root, row: &CertificateRow, now: Timestamp) -> bool {
+    let (certificate, key) = files(root, &row.thumbprint);
     let is_there = |path: &Path, mode: u32| {
         durable::open_regular(path)
             .and_then(|file| file.metadata().map_err(|error| Fault::io(error.to_string())))
@@ -58,20 +58,20 @@ pub(crate) fn is_in_place(place: &Place, row: &CertificateRow, now: Timestamp) -
         && (!row.has_private_key || is_there(&key, KEY_MODE))
 }
 
-fn write(place: &Place, entry: &Entry) -> Result<bool> {
-    let (certificate, key) = files(place, &entry.thumbprint);
+fn write(root: &Root, entry: &Entry) -> Result<bool> {
+    let (certificate, key) = files(root, &entry.thumbprint);
     let mut is_changed = false;
     if let Some(private) = &entry.key {
         let pem = Zeroizing::new(private.private_key_to_pem_pkcs8().context("cannot encode a private key")?);
-        is_changed = put(&key, &pem, KEY_MODE, place.is_labelled().then_some(KEY_TYPE))?;
+        is_changed = put(&key, &pem, KEY_MODE, root.is_labelled().then_some(KEY_TYPE))?;
     }
     // Last: who waits for the certificate finds the key beside it.
     Ok(put(&certificate, &entry.certificate.to_pem()?, CERTIFICATE_MODE, None)? || is_changed)
 }
 
 /// Certificate and key.
-fn files(place: &Place, thumbprint: &Thumbprint) -> (PathBuf, PathBuf) {
-    (place.lib(format!("certs/{thumbprint}.crt")), place.lib(format!("certs/{thumbprint}.prv")))
+fn files(root: &Root, thumbprint: &Thumbprint) -> (PathBuf, PathBuf) {
+    (root.state_path(format!("certs/{thumbprint}.crt")), root.state_path(format!("certs/{thumbprint}.prv")))
 }
 
 /// Writes a file unless it is there as it should be; whether it was written.

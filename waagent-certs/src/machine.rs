@@ -8,7 +8,7 @@ use waagent_common::digest::sha256;
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 /// What is so about this machine now.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Machine {
 
 impl Machine {
     /// Looks.
-    pub fn look(place: &Place, config: &Config) -> Result<Self, Fault> {
+    pub fn look(root: &Root, config: &Config) -> Result<Self, Fault> {
         let fips = fact(Path::new("/proc/sys/crypto/fips_enabled"))?;
         let is_fips = fips.as_deref() == Some("1");
         if config.switch(SwitchKey::OsEnableFips) != is_fips {
@@ -39,8 +39,8 @@ impl Machine {
         }
         Ok(Self {
             configuration: config.digest_for("waagent-certs"),
-            machine_id: fact(&place.path("/etc/machine-id"))?.map(|id| sha256(id.as_bytes())),
-            vm_id: fact(&place.path("/sys/class/dmi/id/product_uuid"))?.map(|id| sha256(id.as_bytes())),
+            machine_id: fact(&root.path("/etc/machine-id"))?.map(|id| sha256(id.as_bytes())),
+            vm_id: fact(&root.path("/sys/class/dmi/id/product_uuid"))?.map(|id| sha256(id.as_bytes())),
             is_fips,
             now: Timestamp::now(),
         })

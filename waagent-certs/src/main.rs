@@ -34,14 +34,14 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome> {
     let (sandbox, config) = program::enter(&POLICY, &args.common)?;
-    let place = args.common.place();
-    let machine = Machine::look(&place, &config)?;
+    let root = args.common.root();
+    let machine = Machine::look(&root, &config)?;
     if args.plan {
-        let pair = transport::plan(&place, &machine)?;
-        return Ok(Outcome::Planned(format!("{pair}\n{}", unseal::plan(&place, &machine, args.force)?)));
+        let pair = transport::plan(&root, &machine)?;
+        return Ok(Outcome::Planned(format!("{pair}\n{}", unseal::plan(&root, &machine, args.force)?)));
     }
-    let _held = Lock::take(&place, "certs")?;
-    let pair = transport::ensure(&place, &machine, &sandbox)?;
-    let unsealed = unseal::unseal(&place, &machine, args.force, &sandbox)?;
+    let _held = Lock::take(&root, "certs")?;
+    let pair = transport::ensure(&root, &machine, &sandbox)?;
+    let unsealed = unseal::unseal(&root, &machine, args.force, &sandbox)?;
     Ok(pair.and(&unsealed).into_outcome())
 }

@@ -15,7 +15,7 @@ use openssl::x509::{X509, X509Name};
 use waagent_common::digest::hex;
 use waagent_common::durable;
 use waagent_common::fault::Fault;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::types::Thumbprint;
 use zeroize::Zeroizing;
 
@@ -56,8 +56,8 @@ impl Pair {
     }
 
     /// The pair of this generation, if it is there, whole, and was never open to others.
-    pub(crate) fn read(place: &Place, generation: u32) -> Option<Self> {
-        let (private, public) = files(place, generation);
+    pub(crate) fn read(root: &Root, generation: u32) -> Option<Self> {
+        let (private, public) = files(root, generation);
         let (key, owner) = durable::read_with_owner(&private, LARGEST).ok()?;
         let key = PKey::private_key_from_pem(&Zeroizing::new(key)).ok()?;
         let certificate = X509::from_pem(&durable::read_bounded(&public, LARGEST).ok()?).ok()?;
@@ -66,10 +66,10 @@ impl Pair {
     }
 
     /// Writes both files, the key first: a certificate without its key would be sent and never opened.
-    pub(crate) fn write(&self, place: &Place, generation: u32) -> Result<()> {
-        let (private, public) = files(place, generation);
+    pub(crate) fn write(&self, root: &Root, generation: u32) -> Result<()> {
+        let (private, public) = files(root, generation);
         let pem = Zeroizing::new(self.key.private_key_to_pem_pkcs8()?);
-        durable::write_typed(&private, &pem, KEY_MODE, place.is_labelled().then_some(KEY_TYPE))?;
+        durable::write_typed(&private, &pem, KEY_MODE, root.is_labelled().then_some(KEY_TYPE))?;
         durable::write(&public, &self.certificate.to_pem()?, 0o444)?;
         Ok(())
     }
@@ -81,9 +81,9 @@ impl Pair {
 }
 
 /// The files of a generation: key and certificate. The first has the names that the contract knows.
-pub(crate) fn files(place: &Place, generation: u32) -> (PathBuf, PathBuf) {
+pub(crate) fn files(root: &Root, generation: u32) -> (PathBuf, PathBuf) {
     let suffix = if generation <= 1 { String::new() } else { format!("-{generation}") };
-    let path = |stem: &str| place.lib(format!("certs/{stem}{suffix}.pem"));
+    let path = |stem: &str| root.state_path(format!("certs/{stem}{suffix}.pem"));
     (path(PRIVATE), path(PUBLIC))
 }
 

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use waagent_common::digest::sha256;
 use waagent_common::documents::{self, Document, Inputs, Transport};
 use waagent_common::fault::{Exit, Fault, Outcome};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::{durable, log, time};
 
@@ -43,51 +43,51 @@ impl Step {
 }
 
 /// Makes a pair if the one there won't do.
-pub fn ensure(place: &Place, machine: &Machine, sandbox: &Sandbox) -> Result<Step> {
-    let known = known(place)?;
-    let Some(reason) = reason(place, machine, known.as_ref()) else {
+pub fn ensure(root: &Root, machine: &Machine, sandbox: &Sandbox) -> Result<Step> {
+    let known = known(root)?;
+    let Some(reason) = reason(root, machine, known.as_ref()) else {
         let generation = known.map_or(1, |document| document.body.generation);
-        remove_old(place, generation)?;
+        remove_old(root, generation)?;
         return Ok(Step { is_changed: false, text: format!("transport pair {generation} holds") });
     };
-    let generation = next_generation(place, known.as_ref());
+    let generation = next_generation(root, known.as_ref());
     let pair = Pair::make(machine.now)?;
-    pair.write(place, generation)?;
+    pair.write(root, generation)?;
     let body = body(&pair, machine.now, generation)?;
-    documents::write(place, &body, &inputs(machine, &pair)?, sandbox)?;
+    documents::write(root, &body, &inputs(machine, &pair)?, sandbox)?;
     // The document names the new pair now; the one before stays, since an answer in flight may be sealed to it.
-    remove_old(place, generation)?;
+    remove_old(root, generation)?;
     let text = format!("made transport pair {generation}: {reason}; it is valid until {}", body.not_after);
     Ok(Step { is_changed: true, text })
 }
 
 /// What [`ensure`] would do.
-pub fn plan(place: &Place, machine: &Machine) -> Result<String> {
-    let known = known(place)?;
-    Ok(match reason(place, machine, known.as_ref()) {
+pub fn plan(root: &Root, machine: &Machine) -> Result<String> {
+    let known = known(root)?;
+    Ok(match reason(root, machine, known.as_ref()) {
         Some(reason) => {
-            format!("would make transport pair {}: {reason}", next_generation(place, known.as_ref()))
+            format!("would make transport pair {}: {reason}", next_generation(root, known.as_ref()))
         }
         None => format!("would keep transport pair {}", known.map_or(1, |document| document.body.generation)),
     })
 }
 
 /// The pairs that an answer may be sealed to: the current one, then the one before.
-pub(crate) fn pairs(place: &Place) -> Result<Vec<Pair>, Fault> {
-    let Some(document) = known(place)? else { return Ok(Vec::new()) };
+pub(crate) fn pairs(root: &Root) -> Result<Vec<Pair>, Fault> {
+    let Some(document) = known(root)? else { return Ok(Vec::new()) };
     let generation = document.body.generation;
     let before = generation.checked_sub(1).filter(|before| *before > 0);
     Ok([Some(generation), before]
         .into_iter()
         .flatten()
-        .filter_map(|number| Pair::read(place, number))
+        .filter_map(|number| Pair::read(root, number))
         .collect())
 }
 
 /// Our own document. A damaged one is as good as none, since a pair can be made at any time; one that can't be read is
 /// an error: a new pair wouldn't cure that.
-fn known(place: &Place) -> Result<Option<Document<Transport>>, Fault> {
-    match Document::read_if_there(place) {
+fn known(root: &Root) -> Result<Option<Document<Transport>>, Fault> {
+    match Document::read_if_there(root) {
         Err(fault) if fault.exit == Exit::Data => {
             log::warning(&format!("{fault}, ignoring"));
             Ok(None)
@@ -97,7 +97,7 @@ fn known(place: &Place) -> Result<Option<Document<Transport>>, Fault> {
 }
 
 /// Why a new pair is needed.
-fn reason(place: &Place, machine: &Machine, known: Option<&Document<Transport>>) -> Option<String> {
+fn reason(root: &Root, machine: &Machine, known: Option<&Document<Transport>>) -> Option<String> {
     let Some(document) = known else { return Some("there is none".to_owned()) };
     let now = [("machine id", "machine-id", &machine.machine_id), ("VM id", "vm-id", &machine.vm_id)];
     for (name, input, digest) in now {
@@ -106,10 +106,10 @@ fn reason(place: &Place, machine: &Machine, known: Option<&Document<Transport>>)
             return Some(format!("the {name} is another one"));
         }
     }
-    let Some(pair) = Pair::read(place, document.body.generation) else {
+    let Some(pair) = Pair::read(root, document.body.generation) else {
         return Some(format!(
             "'{}' is missing, damaged or open to others",
-            files(place, document.body.generation).0.display()
+            files(root, document.body.generation).0.display()
         ));
     };
     if pair.thumbprint().ok().as_ref() != Some(&document.body.thumbprint) {
@@ -124,22 +124,22 @@ fn reason(place: &Place, machine: &Machine, known: Option<&Document<Transport>>)
 }
 
 /// Above all that were there, so that a pair that the document doesn't name is never taken for another.
-fn next_generation(place: &Place, known: Option<&Document<Transport>>) -> u32 {
+fn next_generation(root: &Root, known: Option<&Document<Transport>>) -> u32 {
     let named = known.map_or(0, |document| document.body.generation);
-    let found = generations(place).into_iter().max().unwrap_or(0);
+    let found = generations(root).into_iter().max().unwrap_or(0);
     named.max(found).saturating_add(1)
 }
 
-fn generations(place: &Place) -> Vec<u32> {
+fn generations(root: &Root) -> Vec<u32> {
     // A folder that can't be listed can't be written either, and that error has the better text.
-    let Ok(entries) = fs::read_dir(place.lib("certs")) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(root.state_path("certs")) else { return Vec::new() };
     entries.flatten().filter_map(|entry| generation_of(entry.file_name().to_str()?)).collect()
 }
 
-fn remove_old(place: &Place, current: u32) -> Result<(), Fault> {
-    for generation in generations(place).into_iter().filter(|found| *found != current && found + 1 != current)
+fn remove_old(root: &Root, current: u32) -> Result<(), Fault> {
+    for generation in generations(root).into_iter().filter(|found| *found != current && found + 1 != current)
     {
-        let (private, public) = files(place, generation);
+        let (private, public) = files(root, generation);
         durable::remove(&private)?;
         durable::remove(&public)?;
     }

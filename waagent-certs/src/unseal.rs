@@ -7,7 +7,7 @@ use waagent_common::documents::{
     self, CertificateCipher, CertificateRow, Certificates, Document, Inputs, MacState, SealedCertificates,
     Written,
 };
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::shown;
 use waagent_common::{log, program};
@@ -20,26 +20,26 @@ use crate::pairing::{self, Contents};
 use crate::transport::{Step, pairs};
 
 /// Unseals what is there.
-pub fn unseal(place: &Place, machine: &Machine, is_forced: bool, sandbox: &Sandbox) -> Result<Step> {
+pub fn unseal(root: &Root, machine: &Machine, is_forced: bool, sandbox: &Sandbox) -> Result<Step> {
     let mut is_changed = false;
-    let read = || Ok(Document::<SealedCertificates>::read_if_there(place)?);
+    let read = || Ok(Document::<SealedCertificates>::read_if_there(root)?);
     program::until_unmoved("'fetch/certificates.json'", read, |sealed| {
         let Some(sealed) = sealed else { return Ok(Step { is_changed, text: NOTHING.to_owned() }) };
-        let step = once(place, machine, sealed, is_forced, sandbox)?;
+        let step = once(root, machine, sealed, is_forced, sandbox)?;
         is_changed |= step.is_changed;
         Ok(Step { is_changed, text: step.text })
     })
 }
 
 /// What [`unseal`] would do.
-pub fn plan(place: &Place, machine: &Machine, is_forced: bool) -> Result<String> {
-    let Some(sealed) = Document::<SealedCertificates>::read_if_there(place)? else {
+pub fn plan(root: &Root, machine: &Machine, is_forced: bool) -> Result<String> {
+    let Some(sealed) = Document::<SealedCertificates>::read_if_there(root)? else {
         return Ok(NOTHING.to_owned());
     };
-    if !is_forced && is_done(place, machine, &sealed) {
+    if !is_forced && is_done(root, machine, &sealed) {
         return Ok("would unseal nothing: all certificates are in place".to_owned());
     }
-    let opened = open(&pairs(place)?, machine, &sealed.body);
+    let opened = open(&pairs(root)?, machine, &sealed.body);
     let line = |row: &CertificateRow| {
         let key = if row.has_private_key { "with key" } else { "without key" };
         format!("would install {} {key}, {}", row.thumbprint, row.subject)
@@ -56,20 +56,20 @@ struct Opened {
 }
 
 fn once(
-    place: &Place,
+    root: &Root,
     machine: &Machine,
     sealed: &Document<SealedCertificates>,
     is_forced: bool,
     sandbox: &Sandbox,
 ) -> Result<Step> {
-    if !is_forced && is_done(place, machine, sealed) {
+    if !is_forced && is_done(root, machine, sealed) {
         return Ok(Step { is_changed: false, text: "all certificates are in place".to_owned() });
     }
-    let Opened { contents, needs } = open(&pairs(place)?, machine, &sealed.body);
+    let Opened { contents, needs } = open(&pairs(root)?, machine, &sealed.body);
     let Contents { entries, mac, mut errors } = contents;
     let (mut rows, mut failure, mut is_changed) = (Vec::new(), None, false);
     for entry in &entries {
-        let (row, written) = install(place, entry, machine.now);
+        let (row, written) = install(root, entry, machine.now);
         rows.push(row);
         match written {
             Ok(written) => is_changed |= written,
@@ -85,17 +85,17 @@ fn once(
     errors.truncate(MOST_ERRORS);
     let text = summary(&rows, &errors);
     let body = Certificates { certificates: rows, needs, mac, errors };
-    is_changed |= documents::write(place, &body, &inputs(machine, sealed), sandbox)? == Written::Changed;
+    is_changed |= documents::write(root, &body, &inputs(machine, sealed), sandbox)? == Written::Changed;
     failure.map_or(Ok(Step { is_changed, text }), Err)
 }
 
 /// Whether the document, and all files that it names, are as this input makes them. After an error it is tried again:
 /// what was in the way (a provider, a full disk) may be gone.
-fn is_done(place: &Place, machine: &Machine, sealed: &Document<SealedCertificates>) -> bool {
-    Document::<Certificates>::read_if_there(place).ok().flatten().is_some_and(|document| {
+fn is_done(root: &Root, machine: &Machine, sealed: &Document<SealedCertificates>) -> bool {
+    Document::<Certificates>::read_if_there(root).ok().flatten().is_some_and(|document| {
         document.is_made_from(&inputs(machine, sealed))
             && document.body.errors.is_empty()
-            && document.body.certificates.iter().all(|row| is_in_place(place, row, machine.now))
+            && document.body.certificates.iter().all(|row| is_in_place(root, row, machine.now))
     })
 }
 

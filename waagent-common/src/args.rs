@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::place::Place;
+use crate::root::Root;
 
 /// Flattened into each program's own arguments.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,7 +20,7 @@ pub struct Common {
 
 impl Common {
     /// The tree that the program works in.
-    pub fn place(&self) -> Place {
-        Place::new(&self.root)
+    pub fn root(&self) -> Root {
+        Root::new(&self.root)
     }
 }

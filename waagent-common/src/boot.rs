@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use crate::durable::read_bounded;
-use crate::place::Place;
+use crate::root::Root;
 
 /// The boot's id, see random(4); empty where the kernel doesn't tell.
 pub fn id() -> String {
@@ -12,8 +12,8 @@ pub fn id() -> String {
 }
 
 /// Inode and change time of `<run>/chain`, which is made anew at each start of the chain; empty where there is none.
-pub fn chain_id(place: &Place) -> String {
-    std::fs::metadata(place.run("chain")).map_or_else(
+pub fn chain_id(root: &Root) -> String {
+    std::fs::metadata(root.runtime_path("chain")).map_or_else(
         |_none| String::new(),
         |meta| format!("{}-{}.{:09}", meta.ino(), meta.ctime(), meta.ctime_nsec()),
     )

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::durable::read_bounded;
-use crate::place::Place;
+use crate::root::Root;
 
 /// Where units and links to them are, the first that has a unit wins (systemd.unit(5)).
 const UNIT_FOLDERS: &[&str] = &[
@@ -40,21 +40,21 @@ pub enum CloudInit {
 impl CloudInit {
     /// It runs where nothing forbids it, its generator has found work for it, and something starts its services:
     /// the generator pulls in the target also where an administrator has disabled all that the target would start.
-    pub fn on(place: &Place) -> Self {
-        if unit(place, LOCAL).is_none() {
+    pub fn on(root: &Root) -> Self {
+        if unit(root, LOCAL).is_none() {
             return Self::Absent;
         }
         let is_masked =
-            [LOCAL, MAIN, TARGET].iter().filter_map(|name| unit(place, name)).any(|path| is_mask(&path));
-        let says_yes = SAYS_YES.iter().any(|path| is_there(&place.path(path)));
-        let may_run = !is_masked && !is_switched_off(place) && !is_there(&place.path(SAYS_NO));
-        if may_run && says_yes && is_wanted(place) { Self::Enabled } else { Self::Disabled }
+            [LOCAL, MAIN, TARGET].iter().filter_map(|name| unit(root, name)).any(|path| is_mask(&path));
+        let says_yes = SAYS_YES.iter().any(|path| is_there(&root.path(path)));
+        let may_run = !is_masked && !is_switched_off(root) && !is_there(&root.path(SAYS_NO));
+        if may_run && says_yes && is_wanted(root) { Self::Enabled } else { Self::Disabled }
     }
 }
 
 /// The file that systemd takes for this unit.
-fn unit(place: &Place, name: &str) -> Option<PathBuf> {
-    UNIT_FOLDERS.iter().map(|folder| place.path(folder).join(name)).find(|path| is_there(path))
+fn unit(root: &Root, name: &str) -> Option<PathBuf> {
+    UNIT_FOLDERS.iter().map(|folder| root.path(folder).join(name)).find(|path| is_there(path))
 }
 
 /// An empty file, or a link to `/dev/null` (systemd.unit(5)).
@@ -64,17 +64,17 @@ fn is_mask(unit: &Path) -> bool {
 }
 
 /// What its units themselves ask for before they start.
-fn is_switched_off(place: &Place) -> bool {
+fn is_switched_off(root: &Root) -> bool {
     // A kernel line that can't be read switches nothing off.
-    let line = read_bounded(&place.path("/proc/cmdline"), 64 << 10).unwrap_or_default();
-    is_there(&place.path("/etc/cloud/cloud-init.disabled"))
+    let line = read_bounded(&root.path("/proc/cmdline"), 64 << 10).unwrap_or_default();
+    is_there(&root.path("/etc/cloud/cloud-init.disabled"))
         || String::from_utf8_lossy(&line).split_whitespace().any(|word| word == "cloud-init=disabled")
 }
 
-fn is_wanted(place: &Place) -> bool {
+fn is_wanted(root: &Root) -> bool {
     UNIT_FOLDERS.iter().any(|folder| {
         // A folder that isn't there holds no links.
-        let Ok(entries) = fs::read_dir(place.path(folder)) else { return false };
+        let Ok(entries) = fs::read_dir(root.path(folder)) else { return false };
         entries
             .flatten()
             .map(|entry| entry.path())
@@ -107,9 +107,9 @@ mod tests {
             return;
         }
         for layout in LAYOUTS {
-            let root = tempfile::tempdir().unwrap();
-            layout.make(root.path());
-            let found = CloudInit::on(&Place::new(root.path()));
+            let scratch = tempfile::tempdir().unwrap();
+            layout.make(scratch.path());
+            let found = CloudInit::on(&Root::new(scratch.path()));
             assert_eq!(found == CloudInit::Enabled, layout.provisions, "{}: {found:?}", layout.name);
             let is_installed =
                 layout.files.iter().any(|(path, _)| path.ends_with("system/cloud-init-local.service"));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::durable::read_bounded;
-use crate::place::Place;
+use crate::root::Root;
 
 /// Where the kernel shows it, where it does; tmpfiles makes it readable for our users.
 const PRODUCT_UUID: &str = "/sys/class/dmi/id/product_uuid";
@@ -46,8 +46,8 @@ impl InstanceId {
     }
 
     /// The platform's name of the VM, lower case. Firmware of generation 1 (no UEFI) swaps the first groups.
-    pub fn vm_id(&self, place: &Place) -> String {
-        let is_generation_2 = place.path("/sys/firmware/efi").is_dir() || place.path("/dev/efi").is_dir();
+    pub fn vm_id(&self, root: &Root) -> String {
+        let is_generation_2 = root.path("/sys/firmware/efi").is_dir() || root.path("/dev/efi").is_dir();
         let text = self.0.as_deref().unwrap_or_default();
         if is_generation_2 { text.to_ascii_lowercase() } else { swapped(text).to_ascii_lowercase() }
     }

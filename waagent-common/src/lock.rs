@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::fault::{Exit, Fault};
-use crate::place::Place;
+use crate::root::Root;
 
 /// Held until it is dropped, or the process ends in whatever way.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub struct Lock(#[expect(dead_code, reason = "held, not read")] Flock<File>);
 
 impl Lock {
     /// Takes `<run>/<folder>/lock`; exit 75 where another run holds it.
-    pub fn take(place: &Place, folder: &str) -> Result<Self, Fault> {
-        let path = place.run(folder).join("lock");
+    pub fn take(root: &Root, folder: &str) -> Result<Self, Fault> {
+        let path = root.runtime_path(folder).join("lock");
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)

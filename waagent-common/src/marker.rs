@@ -5,7 +5,7 @@ use std::fs;
 use crate::durable::{read_bounded, write as write_durably};
 use crate::fault::{Exit, Fault};
 use crate::instance::InstanceId;
-use crate::place::Place;
+use crate::root::Root;
 
 const NAME: &str = "provisioned";
 /// Largest marker, in bytes: a UUID, and room.
@@ -28,8 +28,8 @@ pub enum Marker {
 
 impl Marker {
     /// Reads it.
-    pub fn read(place: &Place, id: &InstanceId) -> Self {
-        let bytes = match read_bounded(&place.lib(NAME), MAX) {
+    pub fn read(root: &Root, id: &InstanceId) -> Self {
+        let bytes = match read_bounded(&root.state_path(NAME), MAX) {
             Ok(bytes) => bytes,
             Err(fault) if fault.exit == Exit::NoInput => return Self::Absent,
             Err(fault) => return Self::Bad(fault.text),
@@ -44,16 +44,16 @@ impl Marker {
             }
             Ok(text) if id.is(&text) => Self::Same,
             Ok(text) => Self::Other(text.trim().to_owned()),
-            Err(_) => Self::Bad(format!("'{}' isn't text", place.lib(NAME).display())),
+            Err(_) => Self::Bad(format!("'{}' isn't text", root.state_path(NAME).display())),
         }
     }
 
     /// Writes it as WALinuxAgent does, so that a change back sees the same VM. One that can't be read is kept beside
     /// it.
-    pub fn write(place: &Place, id: &InstanceId) -> Result<(), Fault> {
-        let path = place.lib(NAME);
-        if let Self::Bad(_) = Self::read(place, id) {
-            let aside = place.lib("provisioned.bad");
+    pub fn write(root: &Root, id: &InstanceId) -> Result<(), Fault> {
+        let path = root.state_path(NAME);
+        if let Self::Bad(_) = Self::read(root, id) {
+            let aside = root.state_path("provisioned.bad");
             if fs::symlink_metadata(&aside).is_err() {
                 fs::rename(&path, &aside).map_err(|error| {
                     Fault::io(format!("cannot keep '{}' as '{}': {error}", path.display(), aside.display()))
@@ -70,14 +70,14 @@ mod tests {
 
     const ID: &str = "D0DF4C54-4ECB-4A4B-9954-5BDF3ED5C3B8";
 
-    fn with(text: Option<&[u8]>) -> (tempfile::TempDir, Place) {
+    fn with(text: Option<&[u8]>) -> (tempfile::TempDir, Root) {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::new(dir.path());
-        fs::create_dir_all(place.lib("")).unwrap();
+        let root = Root::new(dir.path());
+        fs::create_dir_all(root.state_path("")).unwrap();
         if let Some(text) = text {
-            fs::write(place.lib(NAME), text).unwrap();
+            fs::write(root.state_path(NAME), text).unwrap();
         }
-        (dir, place)
+        (dir, root)
     }
 
     #[test]
@@ -95,9 +95,9 @@ mod tests {
     #[test]
     fn keeps_what_it_cannot_read() {
         let id = InstanceId::from_text(ID);
-        let (_dir, place) = with(Some(b"\xff"));
-        Marker::write(&place, &id).unwrap();
-        assert_eq!(Marker::read(&place, &id), Marker::Same);
-        assert_eq!(fs::read(place.lib("provisioned.bad")).unwrap(), b"\xff");
+        let (_dir, root) = with(Some(b"\xff"));
+        Marker::write(&root, &id).unwrap();
+        assert_eq!(Marker::read(&root, &id), Marker::Same);
+        assert_eq!(fs::read(root.state_path("provisioned.bad")).unwrap(), b"\xff");
     }
 }

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 /// Names, each with the file that it led to when it was noted.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    known: BTreeMap<PathBuf, Known>,
+    known: BTreeMap<PathBuf, Noted>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Known {
+struct Noted {
     with_entries: bool,
     print: Option<Print>,
 }
@@ -45,7 +45,7 @@ impl Names {
 
     fn add(&mut self, path: &Path, with_entries: bool) {
         if !self.known.contains_key(path) {
-            let known = Known { with_entries, print: print(path, with_entries) };
+            let known = Noted { with_entries, print: print(path, with_entries) };
             self.known.insert(path.to_owned(), known);
         }
     }
@@ -59,7 +59,7 @@ impl Names {
 
     /// The first name that leads elsewhere now, or to other content.
     pub fn moved(&self) -> Option<&Path> {
-        let moved = |(path, known): &(&PathBuf, &Known)| print(path, known.with_entries) != known.print;
+        let moved = |(path, known): &(&PathBuf, &Noted)| print(path, known.with_entries) != known.print;
         self.known.iter().find(moved).map(|(path, _)| path.as_path())
     }
 }

@@ -20,10 +20,10 @@ use crate::wait;
 const STARTED: Duration = Duration::from_secs(20);
 
 /// Of the process, as its signals are.
-static PULSE: OnceLock<Pulse> = OnceLock::new();
+static SIGN_OF_LIFE: OnceLock<SignOfLife> = OnceLock::new();
 
 #[derive(Debug)]
-struct Pulse {
+struct SignOfLife {
     signals: SignalFd,
     began: Instant,
     /// Between two signs of life; none where nobody waits for them.
@@ -36,7 +36,8 @@ struct Pulse {
 pub fn begin() -> Result<(), Fault> {
     let signals = signals(&[Signal::SIGTERM, Signal::SIGINT])?;
     let period = period(std::env::var("WATCHDOG_USEC").ok().as_deref());
-    let _once = PULSE.set(Pulse { signals, began: Instant::now(), period, signed: AtomicU64::new(0) });
+    let _once =
+        SIGN_OF_LIFE.set(SignOfLife { signals, began: Instant::now(), period, signed: AtomicU64::new(0) });
     Ok(())
 }
 
@@ -51,7 +52,7 @@ pub fn signals(handled: &[Signal]) -> Result<SignalFd, Fault> {
 
 /// To be called in every loop over foreign bytes or names. Is this program asked to end? What is half done then is thrown away.
 pub fn must_end() -> bool {
-    let Some(pulse) = PULSE.get() else { return false };
+    let Some(pulse) = SIGN_OF_LIFE.get() else { return false };
     if pulse.until_sign().is_some_and(|left| left.is_zero()) {
         sign();
     }
@@ -62,7 +63,7 @@ pub fn must_end() -> bool {
 
 /// Tells the service manager that this program is at work; the first time, that it has started.
 pub fn sign() {
-    let Some(pulse) = PULSE.get() else { return };
+    let Some(pulse) = SIGN_OF_LIFE.get() else { return };
     let now = u64::try_from(pulse.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
     let first = pulse.signed.swap(now, Ordering::Relaxed) == 0;
     notify(if first { "READY=1" } else { "WATCHDOG=1" });
@@ -70,11 +71,11 @@ pub fn sign() {
 
 /// Sleeps until one of these can be read, this program is asked to end, the time is over, or the next sign of life is due.
 pub fn sleep(others: &[BorrowedFd<'_>], limit: Option<Duration>) -> Result<(), Fault> {
-    let pulse = PULSE.get();
+    let pulse = SIGN_OF_LIFE.get();
     let asked = pulse.map(|pulse| pulse.signals.as_fd());
     let mut fds: Vec<PollFd<'_>> =
         others.iter().copied().chain(asked).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-    let limit = limit.into_iter().chain(pulse.and_then(Pulse::until_sign)).min();
+    let limit = limit.into_iter().chain(pulse.and_then(SignOfLife::until_sign)).min();
     wait::ready(&mut fds, limit)
         .map(|_| ())
         .map_err(|error| Fault::new(Exit::Os, format!("cannot wait: {error}")))
@@ -86,7 +87,7 @@ pub fn stopped() -> Outcome {
     Outcome::Done("stopped".to_owned())
 }
 
-impl Pulse {
+impl SignOfLife {
     /// How long there is until the next sign is due; none where there is nothing to say.
     fn until_sign(&self) -> Option<Duration> {
         let signed = Duration::from_millis(self.signed.load(Ordering::Relaxed));
@@ -106,9 +107,9 @@ fn period(micros: Option<&str>) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn pulse(period: Option<Duration>, signed: u64) -> Pulse {
+    fn pulse(period: Option<Duration>, signed: u64) -> SignOfLife {
         let signals = signals(&[Signal::SIGUSR2]).unwrap();
-        Pulse { signals, began: Instant::now(), period, signed: AtomicU64::new(signed) }
+        SignOfLife { signals, began: Instant::now(), period, signed: AtomicU64::new(signed) }
     }
 
     #[test]

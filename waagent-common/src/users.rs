@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::durable::read_bounded;
-use crate::place::Place;
+use crate::root::Root;
 
 /// Largest account file that is read, in bytes.
 const MAX: u64 = 4 << 20;
@@ -28,12 +28,12 @@ struct Settled {
 }
 
 /// Looks the agent's own accounts up for good: from now on they are known whatever becomes of the files.
-pub(crate) fn settle(place: &Place) {
+pub(crate) fn settle(root: &Root) {
     // A process enters one sandbox, below one root: the first word stands.
     SETTLED.get_or_init(|| Settled {
-        root: place.root().to_owned(),
-        users: own(&place.path(USERS)),
-        groups: own(&place.path(GROUPS)),
+        root: root.root().to_owned(),
+        users: own(&root.path(USERS)),
+        groups: own(&root.path(GROUPS)),
     });
 }
 
@@ -44,27 +44,27 @@ fn own(file: &Path) -> BTreeMap<String, u32> {
 }
 
 /// The number of a user, if there is one of that name.
-pub fn uid_of(place: &Place, user: &str) -> Option<u32> {
-    number_of(place, USERS, user, |settled| &settled.users)
+pub fn uid_of(root: &Root, user: &str) -> Option<u32> {
+    number_of(root, USERS, user, |settled| &settled.users)
 }
 
 /// The number of a group, if there is one of that name.
-pub fn gid_of(place: &Place, group: &str) -> Option<u32> {
-    number_of(place, GROUPS, group, |settled| &settled.groups)
+pub fn gid_of(root: &Root, group: &str) -> Option<u32> {
+    number_of(root, GROUPS, group, |settled| &settled.groups)
 }
 
 fn number_of(
-    place: &Place,
+    root: &Root,
     file: &str,
     name: &str,
     settled: fn(&Settled) -> &BTreeMap<String, u32>,
 ) -> Option<u32> {
     match SETTLED.get() {
-        Some(known) if known.root == place.root() && name.starts_with(OWN) => {
+        Some(known) if known.root == root.root() && name.starts_with(OWN) => {
             settled(known).get(name).copied()
         }
         _ => {
-            text_of(&place.path(file)).lines().filter_map(account).find(|(n, _)| *n == name).map(|(_, id)| id)
+            text_of(&root.path(file)).lines().filter_map(account).find(|(n, _)| *n == name).map(|(_, id)| id)
         }
     }
 }
@@ -90,24 +90,24 @@ mod tests {
 
     #[test]
     fn finds_root() {
-        let place = Place::new(Path::new("/"));
-        assert_eq!(uid_of(&place, "root"), Some(0));
-        assert_eq!(gid_of(&place, "root"), Some(0));
-        assert_eq!(uid_of(&place, "roo"), None);
+        let root = Root::new(Path::new("/"));
+        assert_eq!(uid_of(&root, "root"), Some(0));
+        assert_eq!(gid_of(&root, "root"), Some(0));
+        assert_eq!(uid_of(&root, "roo"), None);
     }
 
     #[test]
     fn own_accounts_are_known_after_the_files_are_gone() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::new(dir.path());
+        let root = Root::new(dir.path());
         std::fs::create_dir(dir.path().join("etc")).unwrap();
-        std::fs::write(place.path(USERS), "zoe:x:1000:1000::/home/zoe:\nwaagent-fetch:x:991:990::/:\n")
+        std::fs::write(root.path(USERS), "zoe:x:1000:1000::/home/zoe:\nwaagent-fetch:x:991:990::/:\n")
             .unwrap();
-        std::fs::write(place.path(GROUPS), "waagent:x:989:\n").unwrap();
-        settle(&place);
+        std::fs::write(root.path(GROUPS), "waagent:x:989:\n").unwrap();
+        settle(&root);
         std::fs::remove_dir_all(dir.path().join("etc")).unwrap();
-        assert_eq!(uid_of(&place, "waagent-fetch"), Some(991));
-        assert_eq!(gid_of(&place, "waagent"), Some(989));
-        assert_eq!((uid_of(&place, "zoe"), uid_of(&place, "waagent-ext")), (None, None));
+        assert_eq!(uid_of(&root, "waagent-fetch"), Some(991));
+        assert_eq!(gid_of(&root, "waagent"), Some(989));
+        assert_eq!((uid_of(&root, "zoe"), uid_of(&root, "waagent-ext")), (None, None));
     }
 }

@@ -24,18 +24,18 @@ use waagent_common::config::SwitchKey;
 use waagent_common::documents::{DiskState, Inputs, ResourceDisk};
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
-use waagent_common::place::Place;
 use waagent_common::program;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_disk::args::{Args, Resource};
 use waagent_disk::policy::POLICY;
 use waagent_disk::resource::act::{Work, raise_flag};
+use waagent_disk::resource::attempt::Attempt;
+use waagent_disk::resource::attempts::attempts;
 use waagent_disk::resource::decide::decide;
 use waagent_disk::resource::facts::Facts;
 use waagent_disk::resource::find::Target;
 use waagent_disk::resource::journal::Journal;
-use waagent_disk::resource::round::Round;
-use waagent_disk::resource::rounds::rounds;
 use waagent_disk::resource::wanted::Wanted;
 use waagent_disk::resource::{find, owner, report};
 
@@ -47,46 +47,46 @@ fn run(args: &Args) -> Result<Outcome> {
     let resource = args.resource()?;
     let named = resource.open()?;
     let (sandbox, config) = program::enter(&POLICY, &args.common)?;
-    let place = args.common.place();
-    let _one_at_a_time = Lock::take(&place, "disk")?;
+    let root = args.common.root();
+    let _one_at_a_time = Lock::take(&root, "disk")?;
     let inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-disk"));
     let mut body = report::empty();
     if !resource.plan {
-        report::set_timeouts(&place, &config, &mut body)?;
+        report::set_timeouts(&root, &config, &mut body)?;
     }
-    if let Some(owner) = owner::other(&place, &config) {
+    if let Some(owner) = owner::other(&root, &config) {
         let said = format!("the resource disk is left to others: {owner}");
         if resource.plan {
             return Ok(Outcome::Planned(said));
         }
         (body.state, body.managed_by) = (DiskState::ManagedBy, Some(owner));
         body.reason.clone_from(&said);
-        return Ok(report::write_and_say(&place, body, &said, &inputs, &sandbox)?);
+        return Ok(report::write_and_say(&root, body, &said, &inputs, &sandbox)?);
     }
-    let wanted = Wanted::from(&config, &place)?;
+    let wanted = Wanted::from(&config, &root)?;
     let target = match named {
         Some((node, file)) => Ok(Some(Target::Named(node, file))),
         None => find::locate(),
     };
     let done = match &target {
         Err(fault) => Err(fault.clone().into()),
-        Ok(None) => absent(&place, resource, body.clone(), &inputs, &sandbox),
-        Ok(Some(target)) => rounds(&POLICY, &args.common, &sandbox, target, |round, sandbox| {
+        Ok(None) => absent(&root, resource, body.clone(), &inputs, &sandbox),
+        Ok(Some(target)) => attempts(&POLICY, &args.common, &sandbox, target, |attempt, sandbox| {
             sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
-            let work = Work { place: &place, sandbox, wanted: &wanted, is_mounted: resource.mounted };
-            told(&work, resource, target, round, &mut body.clone(), &inputs)
+            let work = Work { root: &root, sandbox, wanted: &wanted, is_mounted: resource.mounted };
+            told(&work, resource, target, attempt, &mut body.clone(), &inputs)
         }),
     };
     if let Err(fault) = &done
         && !resource.plan
     {
-        report::write_failure(&place, body, fault, &inputs, &sandbox);
+        report::write_failure(&root, body, fault, &inputs, &sandbox);
     }
     done
 }
 
 fn absent(
-    place: &Place,
+    root: &Root,
     resource: &Resource,
     mut body: ResourceDisk,
     inputs: &Inputs,
@@ -97,8 +97,8 @@ fn absent(
         return Ok(Outcome::Planned(said.to_owned()));
     }
     said.clone_into(&mut body.reason);
-    Journal::remove(place)?;
-    Ok(report::write_and_say(place, body, said, inputs, sandbox)?)
+    Journal::remove(root)?;
+    Ok(report::write_and_say(root, body, said, inputs, sandbox)?)
 }
 
 /// Does the work, and writes what came of it.
@@ -106,20 +106,20 @@ fn told(
     work: &Work<'_>,
     resource: &Resource,
     target: &Target,
-    round: Round,
+    attempt: Attempt,
     body: &mut ResourceDisk,
     inputs: &Inputs,
 ) -> Result<Outcome> {
-    match steps(work, resource, target, round, body) {
+    match steps(work, resource, target, attempt, body) {
         Ok(Outcome::Done(said)) => {
-            let said = report::write_and_say(work.place, body.clone(), &said, inputs, work.sandbox)?;
-            raise_flag(work.place, body)?;
+            let said = report::write_and_say(work.root, body.clone(), &said, inputs, work.sandbox)?;
+            raise_flag(work.root, body)?;
             Ok(said)
         }
         Ok(other) => Ok(other),
         Err(fault) => {
             if !resource.plan {
-                report::write_failure(work.place, body.clone(), &fault, inputs, work.sandbox);
+                report::write_failure(work.root, body.clone(), &fault, inputs, work.sandbox);
             }
             Err(fault)
         }
@@ -131,13 +131,13 @@ fn steps(
     work: &Work<'_>,
     resource: &Resource,
     target: &Target,
-    round: Round,
+    attempt: Attempt,
     body: &mut ResourceDisk,
 ) -> Result<Outcome> {
     let mut disk = target.open()?;
-    disk.round = round;
+    disk.attempt = attempt;
     body.device = Some(disk.describe());
-    let facts = Facts::gather(&disk, Journal::read(work.place)?)?;
+    let facts = Facts::gather(&disk, Journal::read(work.root)?)?;
     body.evidence = report::evidence(&disk, &facts);
     body.uuid = facts.uuid();
     let decision = decide(&facts, work.wanted);

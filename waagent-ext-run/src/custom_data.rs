@@ -12,7 +12,7 @@ use waagent_common::digest::sha256;
 use waagent_common::documents::{CommandState, Inputs};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::time;
 
@@ -28,13 +28,13 @@ const ID: &str = "custom-data";
 
 /// Runs `CustomData` if the flag is there and no result is: `started` counts, so that a script that reboots or hangs
 /// isn't run again.
-pub fn run(place: &Place, sandbox: &Sandbox) -> Result<Outcome> {
-    if !place.run("provision/customdata").exists() {
+pub fn run(root: &Root, sandbox: &Sandbox) -> Result<Outcome> {
+    if !root.runtime_path("provision/customdata").exists() {
         return Ok(Outcome::Unchanged("provisioning doesn't ask for custom data to be run".to_owned()));
     }
-    let script = place.lib("CustomData");
+    let script = root.state_path("CustomData");
     let bytes = durable::read_bounded(&script, MAX)?;
-    let results = Results::new(place, ID, Inputs::new().digest("custom-data", &sha256(&bytes)), sandbox);
+    let results = Results::new(root, ID, Inputs::new().digest("custom-data", &sha256(&bytes)), sandbox);
     let Some((mark, _)) = results.claim()? else {
         return Ok(Outcome::Unchanged("custom data was run before, and never is a second time".to_owned()));
     };
@@ -45,7 +45,7 @@ pub fn run(place: &Place, sandbox: &Sandbox) -> Result<Outcome> {
     }
     let mut result = results.begun(CommandState::Started);
     results.write(&result)?;
-    let ending = execute(place, &bytes, &mut result.stdout_bytes)?;
+    let ending = execute(root, &bytes, &mut result.stdout_bytes)?;
     result.state = if ending.timed_out { CommandState::TimedOut } else { CommandState::Exited };
     (result.exit_code, result.signal) = (ending.code, ending.signal);
     result.ended_at = Some(time::now_micros());
@@ -67,11 +67,11 @@ fn unfit(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// A script with an interpreter line, or a program, is executed; other text is for the shell.
-fn execute(place: &Place, bytes: &[u8], written: &mut u64) -> Result<launch::Ending> {
-    let script = place.lib("CustomData");
+fn execute(root: &Root, bytes: &[u8], written: &mut u64) -> Result<launch::Ending> {
+    let script = root.state_path("CustomData");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o700))
         .with_context(|| format!("cannot set the mode of '{}'", script.display()))?;
-    let log = place.path("/var/log/azure/customdata.log");
+    let log = root.path("/var/log/azure/customdata.log");
     let out = OpenOptions::new()
         .append(true)
         .create(true)
@@ -85,9 +85,9 @@ fn execute(place: &Place, bytes: &[u8], written: &mut u64) -> Result<launch::End
     let direct = program && noexec::mount_of(&script).is_none();
     let quoted = format!("'{}'", path.replace('\'', "'\\''"));
     let arguments = if direct { vec!["-c", quoted.as_str()] } else { vec![path] };
-    let shell = place.path("/bin/sh");
-    let environment: BTreeMap<String, String> = environment::basic(place, false);
-    let directory = place.lib("");
+    let shell = root.path("/bin/sh");
+    let environment: BTreeMap<String, String> = environment::basic(root, false);
+    let directory = root.state_path("");
     let launch = Launch {
         shell: &shell,
         arguments: &arguments,

@@ -10,7 +10,7 @@ use waagent_common::documents::{
     Command, CommandKind, CommandResult, CommandState, Document, HandlerRef, Inputs,
 };
 use waagent_common::fault::{Fault, Outcome};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::shown;
 use waagent_common::time;
@@ -21,12 +21,12 @@ use super::order;
 use super::result::Results;
 
 /// Runs the command of this id, unless it was begun before.
-pub fn run(place: &Place, id: &str, sandbox: &Sandbox) -> Result<Outcome> {
-    let order = match order::read(place, id) {
+pub fn run(root: &Root, id: &str, sandbox: &Sandbox) -> Result<Outcome> {
+    let order = match order::read(root, id) {
         Ok(order) => order,
-        Err(fault) => return refuse(&Results::new(place, id, Inputs::new(), sandbox), fault),
+        Err(fault) => return refuse(&Results::new(root, id, Inputs::new(), sandbox), fault),
     };
-    let results = Results::new(place, id, Inputs::new().document(&order), sandbox);
+    let results = Results::new(root, id, Inputs::new().document(&order), sandbox);
     let Some((out, err)) = results.claim()? else {
         return Ok(Outcome::Unchanged(format!("command {id} was run before, and never is a second time")));
     };
@@ -36,7 +36,7 @@ pub fn run(place: &Place, id: &str, sandbox: &Sandbox) -> Result<Outcome> {
     }
     let mut result = results.begun(CommandState::Started);
     results.write(&result)?;
-    conduct(place, &order, &results, &mut result, &(out, err))?;
+    conduct(root, &order, &results, &mut result, &(out, err))?;
     result.ended_at = Some(time::now_micros());
     results.write(&result)?;
     Ok(Outcome::Done(summary(&order, &result)))
@@ -51,7 +51,7 @@ fn refuse(results: &Results<'_>, fault: Fault) -> Result<Outcome> {
 }
 
 fn conduct(
-    place: &Place,
+    root: &Root,
     order: &Document<Command>,
     results: &Results<'_>,
     result: &mut CommandResult,
@@ -62,7 +62,7 @@ fn conduct(
         remove(command, result);
         return Ok(());
     }
-    let shell = place.path("/bin/sh");
+    let shell = root.path("/bin/sh");
     let launch = Launch {
         shell: &shell,
         arguments: &["-c", &command.command],

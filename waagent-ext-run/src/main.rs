@@ -32,10 +32,10 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     POLICY.check_domain()?;
     process::clean()?;
     let sandbox = Sandbox::unconfined();
-    let place = args.common.place();
+    let root = args.common.root();
     match args.job()? {
-        Job::Command(id) => handler::run(&place, &id, &sandbox),
-        Job::Ended(id) => ended::conclude(&place, &id, &sandbox),
-        Job::CustomData => custom_data::run(&place, &sandbox),
+        Job::Command(id) => handler::run(&root, &id, &sandbox),
+        Job::Ended(id) => ended::conclude(&root, &id, &sandbox),
+        Job::CustomData => custom_data::run(&root, &sandbox),
     }
 }

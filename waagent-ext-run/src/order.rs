@@ -4,19 +4,19 @@ use std::path::Path;
 
 use waagent_common::documents::{Body, Command, CommandKind, Document};
 use waagent_common::fault::Fault;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::text::shown;
 
 /// Reads the document of this id, and refuses what a planner of ours wouldn't write.
-pub(crate) fn read(place: &Place, id: &str) -> Result<Document<Command>, Fault> {
-    let path = place.path(Command::PATH).join(format!("{id}.json"));
-    let document = Document::<Command>::read_at(place, &path)?;
-    check(place, id, &document.body)
+pub(crate) fn read(root: &Root, id: &str) -> Result<Document<Command>, Fault> {
+    let path = root.path(Command::PATH).join(format!("{id}.json"));
+    let document = Document::<Command>::read_at(root, &path)?;
+    check(root, id, &document.body)
         .map_err(|why| Fault::data(format!("cannot run '{}': {why}", path.display())))?;
     Ok(document)
 }
 
-fn check(place: &Place, id: &str, command: &Command) -> Result<(), String> {
+fn check(root: &Root, id: &str, command: &Command) -> Result<(), String> {
     if command.id != id {
         return Err(format!("body.id: '{}', not the file's name", shown(&command.id)));
     }
@@ -33,18 +33,18 @@ fn check(place: &Place, id: &str, command: &Command) -> Result<(), String> {
         return Err(format!("body.environment: unfit variable '{}'", shown(name)));
     }
     match command.kind {
-        CommandKind::Remove => removable(place, command),
+        CommandKind::Remove => removable(root, command),
         CommandKind::Services | CommandKind::CustomData => {
             Err(format!("body.kind: {} isn't run from a document", command.kind))
         }
-        _ => below_the_handler(place, command),
+        _ => below_the_handler(root, command),
     }
 }
 
 /// The folder is the handler's own, and the command begins in it.
-fn below_the_handler(place: &Place, command: &Command) -> Result<(), String> {
+fn below_the_handler(root: &Root, command: &Command) -> Result<(), String> {
     let handler = command.handler.as_ref().ok_or("body.handler: missing")?;
-    let folder = place.lib(format!("{}-{}", handler.name, handler.version));
+    let folder = root.state_path(format!("{}-{}", handler.name, handler.version));
     if Path::new(&command.directory) != folder {
         return Err(format!("body.directory: '{}' isn't the handler's folder", shown(&command.directory)));
     }
@@ -55,9 +55,9 @@ fn below_the_handler(place: &Place, command: &Command) -> Result<(), String> {
 }
 
 /// Only what the planner renamed for removal.
-fn removable(place: &Place, command: &Command) -> Result<(), String> {
+fn removable(root: &Root, command: &Command) -> Result<(), String> {
     let path = Path::new(&command.command);
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let trash = name.starts_with('.') && name.contains(".trash-") && path == place.lib(name);
+    let trash = name.starts_with('.') && name.contains(".trash-") && path == root.state_path(name);
     if trash { Ok(()) } else { Err(format!("body.command: '{}' isn't removable", shown(&command.command))) }
 }

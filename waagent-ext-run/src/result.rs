@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use waagent_common::documents::{self, CommandResult, CommandState, Document, Inputs};
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::time;
 
@@ -16,7 +16,7 @@ use waagent_common::boot;
 /// Where one command's results are.
 #[derive(Debug)]
 pub(crate) struct Results<'a> {
-    place: &'a Place,
+    root: &'a Root,
     id: &'a str,
     inputs: Inputs,
     sandbox: &'a Sandbox,
@@ -24,18 +24,18 @@ pub(crate) struct Results<'a> {
 
 impl<'a> Results<'a> {
     /// Results of this command, made from these inputs.
-    pub(crate) fn new(place: &'a Place, id: &'a str, inputs: Inputs, sandbox: &'a Sandbox) -> Self {
-        Self { place, id, inputs, sandbox }
+    pub(crate) fn new(root: &'a Root, id: &'a str, inputs: Inputs, sandbox: &'a Sandbox) -> Self {
+        Self { root, id, inputs, sandbox }
     }
 
     /// `ext/results/<id>.<kind>`.
     pub(crate) fn path(&self, kind: &str) -> PathBuf {
-        self.place.lib("ext/results").join(format!("{}.{kind}", self.id))
+        self.root.state_path("ext/results").join(format!("{}.{kind}", self.id))
     }
 
     /// The result as it is; a damaged one counts as none.
     pub(crate) fn read(&self) -> Option<CommandResult> {
-        Document::read_at_if_there(self.place, &self.path("result.json"))
+        Document::read_at_if_there(self.root, &self.path("result.json"))
             .ok()
             .flatten()
             .map(|document| document.body)

@@ -2,13 +2,13 @@
 
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::Extension;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::text::shown;
 use waagent_common::types::HandlerName;
 
 use crate::error::{ExtensionError, code};
 use crate::extension_policy::ExtensionPolicy;
-use crate::plan::step::{Wish, wish_of};
+use crate::plan::step::{TargetState, target_state_of};
 
 /// Folders of the agent in `<lib>`, which no handler may be called.
 const RESERVED: &[&str] = &["events", "history", "net", "fetch", "certs", "disk", "provision", "ext", "logs"];
@@ -24,11 +24,11 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Reads the policy file, if the configuration asks for it.
-    pub(crate) fn read(place: &Place, config: &Config) -> Self {
+    pub(crate) fn read(root: &Root, config: &Config) -> Self {
         Self {
             enabled: config.switch(SwitchKey::ExtensionsEnabled),
-            configuration: place.path("/etc/waagent.conf").display().to_string(),
-            policy: ExtensionPolicy::read(place, config),
+            configuration: root.path("/etc/waagent.conf").display().to_string(),
+            policy: ExtensionPolicy::read(root, config),
             signed: config.switch(SwitchKey::DebugEnableSignatureValidation),
         }
     }
@@ -40,8 +40,12 @@ impl Admission {
         all: &[Extension],
     ) -> Result<&'static str, ExtensionError> {
         let name = extension.name.as_str();
-        let wish = wish_of(extension);
-        let refused = if matches!(wish, Ok(Wish::Enabled) | Err(_)) { code::ENABLE } else { code::DISABLE };
+        let target_state = target_state_of(extension);
+        let refused = if matches!(target_state, Ok(TargetState::Enabled) | Err(_)) {
+            code::ENABLE
+        } else {
+            code::DISABLE
+        };
         let refuse =
             |text: String| Err(ExtensionError::new(refused, "ExtensionProcessing", text).overriding());
         if !self.enabled {
@@ -51,11 +55,11 @@ impl Admission {
                 self.configuration
             ));
         }
-        let verb = if wish == Ok(Wish::Enabled) { "run" } else { "uninstall" };
+        let verb = if target_state == Ok(TargetState::Enabled) { "run" } else { "uninstall" };
         if let Err(why) = self.policy.on(name, verb) {
             return refuse(format!("Extension will not be processed: {why}"));
         }
-        wish?;
+        target_state?;
         check_settings(extension, all)?;
         Ok(self.policy.rule())
     }

@@ -9,31 +9,31 @@ use nix::fcntl::AtFlags;
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use waagent_common::folder::{self, Folder};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::{log, resident};
 
 /// What a folder may hold.
 #[derive(Debug, Clone, Copy)]
-struct Most {
+struct Limits {
     files: usize,
     /// All files together.
     bytes: u64,
 }
 
 /// `<logs>/<handler>/events`, of each handler.
-const OF_ONE: Most = Most { files: 2000, bytes: 64 << 20 };
+const OF_ONE: Limits = Limits { files: 2000, bytes: 64 << 20 };
 /// `<lib>/events`, of all handlers together: as many files as the reference agent leaves (WALinuxAgent,
 /// `common/event.py`), of 64 KiB.
-const OF_ALL: Most = Most { files: 1000, bytes: 1000 * (64 << 10) };
+const OF_ALL: Limits = Limits { files: 1000, bytes: 1000 * (64 << 10) };
 /// Folders of handlers that are looked into.
 const MAX_FOLDERS: usize = 1000;
 
 /// Bounds the folders of events below `logs`, that is `Extension.LogDir`, and the older one.
-pub(crate) fn bound(place: &Place, logs: &str) {
-    if let Ok(folder) = Folder::open(&place.lib("events")) {
+pub(crate) fn bound(root: &Root, logs: &str) {
+    if let Ok(folder) = Folder::open(&root.state_path("events")) {
         keep_newest(&folder, OF_ALL);
     }
-    let Ok(logs) = Folder::open(&place.path(logs)) else { return };
+    let Ok(logs) = Folder::open(&root.path(logs)) else { return };
     for name in logs.names(MAX_FOLDERS) {
         let events = logs.enter(&name).and_then(|handler| handler.enter("events"));
         if let Ok(events) = events {
@@ -45,15 +45,15 @@ pub(crate) fn bound(place: &Place, logs: &str) {
 /// A file: the oldest is the smallest.
 type Entry = ((i64, i64), CString, u64);
 
-fn keep_newest(folder: &Folder, most: Most) {
-    let removed = remove_older(folder, most);
+fn keep_newest(folder: &Folder, limits: Limits) {
+    let removed = remove_older(folder, limits);
     match removed {
         Ok(0) => {}
         Ok(removed) => log::info(&format!(
             "removed {removed} files from '{}': at most {} and {} bytes are kept",
             folder.path().display(),
-            most.files,
-            most.bytes
+            limits.files,
+            limits.bytes
         )),
         Err(error) => {
             log::warning(&format!("cannot bound '{}': {error}, ignoring", folder.path().display()));
@@ -62,19 +62,19 @@ fn keep_newest(folder: &Folder, most: Most) {
 }
 
 /// Says how many were removed. However many there are, no more than `most` are held in memory.
-fn remove_older(folder: &Folder, most: Most) -> nix::Result<usize> {
+fn remove_older(folder: &Folder, limits: Limits) -> nix::Result<usize> {
     let mut entries = Dir::openat(folder, ".", folder::FLAGS, Mode::empty())?;
     let mut newest: BinaryHeap<Reverse<Entry>> = BinaryHeap::new();
     let mut removed = 0;
     for entry in entries.iter().take_while(|_| !resident::must_end()) {
         newest.extend(look(folder, entry?.file_name().to_owned()).map(Reverse));
-        if newest.len() > most.files
+        if newest.len() > limits.files
             && let Some(Reverse((_, oldest, _))) = newest.pop()
         {
             removed += remove(folder, &oldest)?;
         }
     }
-    let mut left = most.bytes;
+    let mut left = limits.bytes;
     // Of the reversed order: the newest first.
     for Reverse((_, name, size)) in newest.into_sorted_vec() {
         match left.checked_sub(size) {
@@ -139,9 +139,9 @@ mod tests {
         fs::write(dir.path().join("kept"), "x").unwrap();
         symlink(dir.path().join("kept"), path.join("link")).unwrap();
         let folder = Folder::open(&path).unwrap();
-        assert_eq!(remove_older(&folder, Most { files: 6, bytes: 1000 }).unwrap(), 0);
+        assert_eq!(remove_older(&folder, Limits { files: 6, bytes: 1000 }).unwrap(), 0);
         // The link is the newest; then 5 and 4; 3 is too big; 2 and 1 are too old.
-        assert_eq!(remove_older(&folder, Most { files: 4, bytes: 110 }).unwrap(), 3);
+        assert_eq!(remove_older(&folder, Limits { files: 4, bytes: 110 }).unwrap(), 3);
         assert_eq!(names(&path), ["4", "5", "folder", "link"]);
         assert!(dir.path().join("kept").exists());
     }

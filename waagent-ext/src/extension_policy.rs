@@ -5,7 +5,7 @@ use waagent_common::config::{Config, SwitchKey, TextKey};
 use waagent_common::durable::read_with_owner;
 use waagent_common::fault::Exit;
 use waagent_common::json;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::text::shown;
 
 /// Largest policy file, in bytes.
@@ -36,11 +36,11 @@ pub(crate) enum ExtensionPolicy {
 impl ExtensionPolicy {
     /// Reads the file, if `Debug.EnableExtensionPolicy=y`. It fails closed: a policy that is asked for and isn't there
     /// allows nothing.
-    pub(crate) fn read(place: &Place, config: &Config) -> Self {
+    pub(crate) fn read(root: &Root, config: &Config) -> Self {
         if !config.switch(SwitchKey::DebugEnableExtensionPolicy) {
             return Self::Everything;
         }
-        let path = place.path(config.text(TextKey::PolicyPolicyFilePath));
+        let path = root.path(config.text(TextKey::PolicyPolicyFilePath));
         let shown_path = path.display().to_string();
         let invalid = |why: &str| {
             Self::Nothing(format!(
@@ -160,9 +160,9 @@ fn check_version(text: &str) -> Result<(), String> {
     ))
 }
 
-fn known(object: &Map<String, Value>, place: &str, names: &[&str]) -> Result<(), String> {
+fn known(object: &Map<String, Value>, at: &str, names: &[&str]) -> Result<(), String> {
     match object.keys().find(|name| !names.contains(&name.as_str())) {
-        Some(name) => Err(format!("unrecognized attribute '{}' in {place}", shown(name))),
+        Some(name) => Err(format!("unrecognized attribute '{}' in {at}", shown(name))),
         None => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use nix::sys::stat::FileStat;
 use waagent_common::documents::{self, Begun, Body, Document, End, Foreign, ForeignKind, Inputs};
 use waagent_common::fault::Fault;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
 /// An input that ended so many runs isn't worked on again. Once may be chance: somebody killed us.
@@ -27,7 +27,7 @@ pub(crate) fn stamp(file: &FileStat) -> String {
 /// What is worked on, what ended us, and what this run has come back from.
 #[derive(Debug)]
 pub(crate) struct Guard<'a> {
-    place: &'a Place,
+    root: &'a Root,
     sandbox: &'a Sandbox,
     record: RefCell<Begun>,
     /// The newest of each kind and owner: read again as it was, it does no harm.
@@ -36,8 +36,8 @@ pub(crate) struct Guard<'a> {
 
 impl<'a> Guard<'a> {
     /// Reads the record. What the last run didn't come back from counts against it.
-    pub(crate) fn open(place: &'a Place, sandbox: &'a Sandbox) -> Self {
-        let record = Document::<Begun>::read_if_there(place).unwrap_or_else(|fault| {
+    pub(crate) fn open(root: &'a Root, sandbox: &'a Sandbox) -> Self {
+        let record = Document::<Begun>::read_if_there(root).unwrap_or_else(|fault| {
             log::warning(&format!("{fault}, ignoring"));
             None
         });
@@ -48,7 +48,7 @@ impl<'a> Guard<'a> {
             count(&mut record.ends, input);
         }
         let guard =
-            Self { place, sandbox, record: RefCell::new(record), survived: RefCell::new(HashMap::new()) };
+            Self { root, sandbox, record: RefCell::new(record), survived: RefCell::new(HashMap::new()) };
         if ended.is_some() {
             guard.save();
         }
@@ -100,7 +100,7 @@ impl<'a> Guard<'a> {
     /// An empty record is no file: its removal needn't be durable, for it is over as soon as the name is gone.
     fn try_save(&self) -> Result<(), Fault> {
         let record = self.record.borrow();
-        let path = self.place.path(Begun::PATH);
+        let path = self.root.path(Begun::PATH);
         if *record != Begun::default() {
             return documents::replace_at(&path, &*record, &Inputs::new(), self.sandbox);
         }

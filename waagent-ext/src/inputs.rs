@@ -9,7 +9,7 @@ use waagent_common::documents::{
 };
 use waagent_common::fault::Fault;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::time;
 
 use crate::guard::{Guard, stamp};
@@ -41,11 +41,11 @@ pub(crate) enum Certificate {
 
 impl Known {
     /// Reads what is there. A damaged goal state is an error: the old plan holds.
-    pub(crate) fn read(place: &Place, guard: &Guard<'_>) -> Result<Self, Fault> {
+    pub(crate) fn read(root: &Root, guard: &Guard<'_>) -> Result<Self, Fault> {
         Ok(Self {
-            goal: goal_state(place, guard)?,
-            certificates: lenient(Document::read_if_there(place)),
-            provisioning: lenient(Document::<ProvisionStatus>::read_if_there(place)).map(|d| d.body.state),
+            goal: goal_state(root, guard)?,
+            certificates: lenient(Document::read_if_there(root)),
+            provisioning: lenient(Document::<ProvisionStatus>::read_if_there(root)).map(|d| d.body.state),
         })
     }
 
@@ -86,18 +86,18 @@ impl Known {
 }
 
 /// The goal state; none where no run came back from reading it.
-fn goal_state(place: &Place, guard: &Guard<'_>) -> Result<Option<Document<GoalState>>, Fault> {
-    let Ok(file) = lstat(&place.path(GoalState::PATH)) else { return Document::read_if_there(place) };
+fn goal_state(root: &Root, guard: &Guard<'_>) -> Result<Option<Document<GoalState>>, Fault> {
+    let Ok(file) = lstat(&root.path(GoalState::PATH)) else { return Document::read_if_there(root) };
     let input = Foreign { kind: ForeignKind::GoalState, of: String::new(), stamp: stamp(&file) };
-    guard.work(input, || Document::read_if_there(place)).unwrap_or_else(|why| {
+    guard.work(input, || Document::read_if_there(root)).unwrap_or_else(|why| {
         log::error(&why);
         Ok(None)
     })
 }
 
 /// The platform's address, as handlers are told.
-pub(crate) fn platform(place: &Place) -> String {
-    lenient(Document::<Endpoint>::read_if_there(place))
+pub(crate) fn platform(root: &Root) -> String {
+    lenient(Document::<Endpoint>::read_if_there(root))
         .map_or(Endpoint::WELL_KNOWN, |document| document.body.address)
         .to_string()
 }

@@ -42,10 +42,10 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<Outcome> {
     let enter = if args.once { program::enter } else { program::enter_to_stay };
     let (sandbox, config) = enter(&POLICY, &args.common)?;
-    let place = args.common.place();
-    let _lock = Lock::take(&place, "ext")?;
-    exec_mount::ask(&place, &config)?;
+    let root = args.common.root();
+    let _lock = Lock::take(&root, "ext")?;
+    exec_mount::ask(&root, &config)?;
     resident::begin()?;
-    let engine = Engine::new(&place, &config, &sandbox, args.force)?;
-    if args.once { once::work(engine, &sandbox) } else { service::serve(engine, &place, &sandbox) }
+    let engine = Engine::new(&root, &config, &sandbox, args.force)?;
+    if args.once { once::work(engine, &sandbox) } else { service::serve(engine, &root, &sandbox) }
 }

@@ -5,7 +5,7 @@ use waagent_common::documents::Written;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::sandbox::Sandbox;
 
-use crate::engine::{Engine, Rest};
+use crate::engine::{Engine, WaitReason};
 
 /// Works until something has to be waited for, and says what.
 pub fn work(mut engine: Engine<'_>, sandbox: &Sandbox) -> Result<Outcome> {
@@ -16,11 +16,13 @@ pub fn work(mut engine: Engine<'_>, sandbox: &Sandbox) -> Result<Outcome> {
     let rest = engine.advance()?;
     let (written, _) = engine.publish()?;
     let text = match rest {
-        Rest::Idle(why) => why,
-        Rest::Command(id) | Rest::Start(id, _) => format!("command {id} waits for its starter or its end"),
-        Rest::Package(name) => format!("waits for the package of {name}"),
-        Rest::Dependency(name, _) => format!("{name} waits for what it depends on"),
-        Rest::Certificate(name, left) => {
+        WaitReason::Idle(why) => why,
+        WaitReason::Command(id) | WaitReason::Start(id, _) => {
+            format!("command {id} waits for its starter or its end")
+        }
+        WaitReason::Package(name) => format!("waits for the package of {name}"),
+        WaitReason::Dependency(name, _) => format!("{name} waits for what it depends on"),
+        WaitReason::Certificate(name, left) => {
             format!("{name} waits for its certificate, at most {} s", left.as_secs())
         }
     };

@@ -7,13 +7,13 @@ use anyhow::Result;
 use waagent_common::documents::Written;
 use waagent_common::fault::{Exit, Outcome, exit_of};
 use waagent_common::log;
-use waagent_common::place::Place;
 use waagent_common::program;
 use waagent_common::resident;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
-use crate::engine::{Engine, Rest};
-use crate::pace::Pace;
+use crate::engine::{Engine, WaitReason};
+use crate::rate_limit::RateLimit;
 use crate::watch::{Changes, Watch};
 
 /// Changes of status files are gathered for so long: handlers write several at a time.
@@ -26,11 +26,11 @@ const HOUSEKEEPING: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_secs(60);
 
 /// Works until SIGTERM.
-pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Outcome> {
+pub fn serve(engine: Engine<'_>, root: &Root, sandbox: &Sandbox) -> Result<Outcome> {
     let mut service = Service {
         engine,
-        watch: Watch::new(place)?,
-        pace: Pace::new(Instant::now()),
+        watch: Watch::new(root)?,
+        rate_limit: RateLimit::new(Instant::now()),
         report: Some(Instant::now()),
         house: Instant::now(),
         said: String::new(),
@@ -56,7 +56,7 @@ pub fn serve(engine: Engine<'_>, place: &Place, sandbox: &Sandbox) -> Result<Out
 struct Service<'a> {
     engine: Engine<'a>,
     watch: Watch,
-    pace: Pace,
+    rate_limit: RateLimit,
     /// When the report is to be looked at.
     report: Option<Instant>,
     /// When the house is to be kept.
@@ -74,7 +74,7 @@ impl Service<'_> {
             self.report_within(GATHER);
         }
         if Instant::now() >= self.house {
-            self.engine.keep_house();
+            self.engine.enforce_limits();
             self.house = Instant::now() + HOUSEKEEPING;
         }
         let (rest, mut pause) = match self.engine.advance() {
@@ -85,7 +85,7 @@ impl Service<'_> {
             Err(error) if exit_of(&error) == Exit::TryAgain => return Err(error),
             Err(error) => {
                 self.say(&format!("{error:#}, trying again"));
-                (Rest::Idle(String::new()), Some(RETRY))
+                (WaitReason::Idle(String::new()), Some(RETRY))
             }
         };
         if changes.documents || changes.results {
@@ -97,12 +97,13 @@ impl Service<'_> {
     }
 
     /// Writes the report if it is time to; says when it will be.
-    fn publish(&mut self, rest: &Rest) -> Option<Duration> {
+    fn publish(&mut self, rest: &WaitReason) -> Option<Duration> {
         let now = Instant::now();
         let due = self.report?.saturating_duration_since(now);
-        let wait = due.max(
-            self.pace.wait(now, matches!(rest, Rest::Command(_) | Rest::Start(..)) && !self.engine.is_new()),
-        );
+        let wait = due.max(self.rate_limit.wait(
+            now,
+            matches!(rest, WaitReason::Command(_) | WaitReason::Start(..)) && !self.engine.is_new(),
+        ));
         if !wait.is_zero() {
             return Some(wait);
         }
@@ -112,7 +113,7 @@ impl Service<'_> {
         match self.engine.publish() {
             Ok((written, again)) => {
                 if written == Written::Changed {
-                    self.pace.wrote(now);
+                    self.rate_limit.wrote(now);
                 }
                 self.report = again.and_then(|again| now.checked_add(again));
                 again
@@ -139,9 +140,11 @@ impl Service<'_> {
     }
 }
 
-fn pause_of(rest: &Rest) -> Option<Duration> {
+fn pause_of(rest: &WaitReason) -> Option<Duration> {
     match rest {
-        Rest::Certificate(_, left) | Rest::Dependency(_, left) | Rest::Start(_, left) => Some(*left),
+        WaitReason::Certificate(_, left) | WaitReason::Dependency(_, left) | WaitReason::Start(_, left) => {
+            Some(*left)
+        }
         _ => None,
     }
 }

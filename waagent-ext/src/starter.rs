@@ -3,7 +3,7 @@
 //! Never this program: a child would inherit its sandbox, and handlers must have none.
 
 use waagent_common::fault::Fault;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use crate::systemd;
 
@@ -18,14 +18,14 @@ pub(crate) enum Starter {
 
 impl Starter {
     /// By the rule of sd_booted(3).
-    pub(crate) fn of(place: &Place) -> Self {
-        if place.path("/run/systemd/system").is_dir() { Self::Systemd } else { Self::Watcher }
+    pub(crate) fn of(root: &Root) -> Self {
+        if root.path("/run/systemd/system").is_dir() { Self::Systemd } else { Self::Watcher }
     }
 
     /// Has the command of this id started; its document is there. `TryAgain`: nobody knows whether it will be.
-    pub(crate) fn start(self, place: &Place, id: &str) -> Result<(), Fault> {
+    pub(crate) fn start(self, root: &Root, id: &str) -> Result<(), Fault> {
         match self {
-            Self::Systemd => systemd::start_unit(place, &format!("waagent-ext-run@{id}.service")),
+            Self::Systemd => systemd::start_unit(root, &format!("waagent-ext-run@{id}.service")),
             Self::Watcher => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::wait;
 
 use crate::dbus::{self, Failure, Kind, Message};
@@ -22,8 +22,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 
 /// Has PID 1 start a unit; that its job was queued is all that is waited for. `TryAgain`: it may have been
 /// heard, or not, or the machine goes down.
-pub(crate) fn start_unit(place: &Place, unit: &str) -> Result<(), Fault> {
-    let socket = place.path(SOCKET);
+pub(crate) fn start_unit(root: &Root, unit: &str) -> Result<(), Fault> {
+    let socket = root.path(SOCKET);
     start_unit_at(&socket, unit).map_err(|failure| {
         let (exit, why) = match failure {
             Failure::Refused(why) => (Exit::Unavailable, why),
@@ -38,7 +38,7 @@ fn start_unit_at(socket: &Path, unit: &str) -> Result<(), Failure> {
     dbus::reply(&mut stream)
 }
 
-fn ask_to_start(socket: &Path, unit: &str) -> Result<Insistent, Failure> {
+fn ask_to_start(socket: &Path, unit: &str) -> Result<PatientReader, Failure> {
     let failed = |error: io::Error| Failure::Unsettled(error.to_string());
     let mut stream = UnixStream::connect(socket).map_err(failed)?;
     stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
@@ -53,7 +53,7 @@ fn ask_to_start(socket: &Path, unit: &str) -> Result<Insistent, Failure> {
         arguments: &[unit, "fail"],
     };
     stream.write_all(&call.bytes()).map_err(failed)?;
-    Ok(Insistent { stream, until: Instant::now() + LIMIT, pause: PAUSES.0 })
+    Ok(PatientReader { stream, until: Instant::now() + LIMIT, pause: PAUSES.0 })
 }
 
 /// Reads, and says an empty word whenever nothing comes. Where systemd reads the end of the handshake and the call at
@@ -61,13 +61,13 @@ fn ask_to_start(socket: &Path, unit: &str) -> Result<Insistent, Failure> {
 /// src/libsystemd/sd-bus/bus-socket.c leaves it in the buffer): seen with systemd 257, as 25 s of silence; what was sent
 /// before it looked, however often, doesn't count. The word is a signal: what PID 1 checks by SELinux are method calls,
 /// a built-in one such as `Ping` as class system, permission status (`mac_selinux_filter` in src/core/dbus.c).
-struct Insistent {
+struct PatientReader {
     stream: UnixStream,
     until: Instant,
     pause: Duration,
 }
 
-impl Read for Insistent {
+impl Read for PatientReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while Instant::now() < self.until {
             let mut ready = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];

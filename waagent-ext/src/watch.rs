@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use nix::sys::inotify::AddWatchFlags;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::watch::{self, Change};
 
 use crate::handler::paths::HandlerPaths;
@@ -44,7 +44,7 @@ const RENAMED: AddWatchFlags = AddWatchFlags::IN_MOVED_TO;
 
 impl Watch {
     /// Watches the documents' folders.
-    pub fn new(place: &Place) -> Result<Self> {
+    pub fn new(root: &Root) -> Result<Self> {
         let mut watch = Self { watched: watch::Watch::new()? };
         let folders = [
             ("fetch", Kind::Document("goal-state.json")),
@@ -54,7 +54,7 @@ impl Watch {
             ("ext/results", Kind::Result(".result.json")),
         ];
         for (folder, kind) in folders {
-            let path = place.lib(folder);
+            let path = root.state_path(folder);
             let hint = "systemd-tmpfiles --create makes it";
             watch
                 .add(path.clone(), kind, RENAMED)

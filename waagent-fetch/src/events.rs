@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::AddWatchFlags;
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::watch::{Change, Watch};
 use waagent_common::{log, resident};
 
@@ -59,10 +59,10 @@ pub struct Events {
 
 impl Events {
     /// Begins to listen: what changes from now on isn't missed.
-    pub fn new(place: &Place) -> Result<Self, Fault> {
+    pub fn new(root: &Root) -> Result<Self, Fault> {
         let mut folders = Watch::new()?;
         for folder in Folder::ALL {
-            let path = place.lib(folder.path());
+            let path = root.state_path(folder.path());
             let watched = folders.add(&path, AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ONLYDIR, folder);
             if let Err(error) = watched {
                 log::warning(&format!("cannot watch '{}': {error}, ignoring it", path.display()));

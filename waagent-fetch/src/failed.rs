@@ -8,20 +8,20 @@ use waagent_common::documents::{Document, Failed, Inputs, UntypedDocument, Writt
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::shown;
 
 use crate::events::Folder;
 
 /// Writes `fetch/failed/<unit>.json` from what systemd told in `$MONITOR_*` (systemd.exec(5)).
-pub fn note(place: &Place, sandbox: &Sandbox, unit: &str) -> Result<Outcome, Fault> {
+pub fn note(root: &Root, sandbox: &Sandbox, unit: &str) -> Result<Outcome, Fault> {
     // An instance of waagent-failed@ is started with the unit's name; by hand it may come without its suffix.
     let unit = if unit.contains('.') { unit.to_owned() } else { format!("{unit}.service") };
     if !is_unit_name(&unit) {
         return Err(Fault::new(Exit::Usage, format!("'{}' is no name of one of our units", shown(&unit))));
     }
-    let folder = place.lib("fetch/failed");
+    let folder = root.state_path("fetch/failed");
     fs::create_dir_all(&folder).map_err(|error| {
         Fault::new(Exit::CannotCreate, format!("cannot make '{}': {error}", folder.display()))
     })?;
@@ -44,7 +44,7 @@ pub fn note(place: &Place, sandbox: &Sandbox, unit: &str) -> Result<Outcome, Fau
         exit_code: monitor("EXIT_CODE"),
         exit_status: monitor("EXIT_STATUS"),
     };
-    match write_at(place, &path, &failed, &Inputs::new(), sandbox)? {
+    match write_at(root, &path, &failed, &Inputs::new(), sandbox)? {
         Written::Changed => Ok(Outcome::Done(format!(
             "noted that {unit} failed: {} ({} {})",
             failed.result, failed.exit_code, failed.exit_status
@@ -54,7 +54,7 @@ pub fn note(place: &Place, sandbox: &Sandbox, unit: &str) -> Result<Outcome, Fau
 }
 
 /// Removes the notes of units that have written a document since.
-pub(crate) fn forget(place: &Place, folder: Folder) {
+pub(crate) fn forget(root: &Root, folder: Folder) {
     let (units, document): (&[&str], &str) = match folder {
         Folder::Certs => (&["waagent-certs.service"], "certs/certificates.json"),
         Folder::Ext => (&["waagent-ext.service"], "ext/status.json"),
@@ -65,9 +65,9 @@ pub(crate) fn forget(place: &Place, folder: Folder) {
         }
     };
     for unit in units {
-        let path = place.lib(format!("fetch/failed/{unit}.json"));
-        let Ok(Some(note)) = Document::<Failed>::read_at_if_there(place, &path) else { continue };
-        let is_over = UntypedDocument::<IgnoredAny>::read(&place.lib(document))
+        let path = root.state_path(format!("fetch/failed/{unit}.json"));
+        let Ok(Some(note)) = Document::<Failed>::read_at_if_there(root, &path) else { continue };
+        let is_over = UntypedDocument::<IgnoredAny>::read(&root.state_path(document))
             .is_ok_and(|it| it.written_at > note.written_at);
         if is_over && let Err(fault) = durable::remove(&path) {
             log::error(&fault.text);

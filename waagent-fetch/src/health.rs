@@ -8,7 +8,7 @@ use waagent_common::documents::{
     write,
 };
 use waagent_common::fault::Fault;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::secret::redact_uris;
 use waagent_common::text::cut;
@@ -55,8 +55,8 @@ pub(crate) enum ReportOutcome {
 
 impl Reporter {
     /// What an earlier run has sent.
-    pub(crate) fn new(place: &Place, agent: ChosenAgent) -> Self {
-        let sent = match Document::<Health>::read_if_there(place) {
+    pub(crate) fn new(root: &Root, agent: ChosenAgent) -> Self {
+        let sent = match Document::<Health>::read_if_there(root) {
             Ok(sent) => sent.map(|document| document.body),
             Err(fault) => {
                 log::warning(&format!("{fault}, ignoring it"));
@@ -72,7 +72,7 @@ impl Reporter {
     /// Tells the platform what it doesn't know yet.
     pub(crate) fn report(
         &mut self,
-        place: &Place,
+        root: &Root,
         sandbox: &Sandbox,
         server: WireServer<'_>,
         wire: &WireGoalState,
@@ -81,7 +81,7 @@ impl Reporter {
         if self.settled && !(wire.expects_health && is_ready && !self.repeated) {
             return Ok(ReportOutcome::Everything);
         }
-        let (report, inputs) = self.wanted(place);
+        let (report, inputs) = self.wanted(root);
         let Some(report) = report else { return Ok(ReportOutcome::Everything) };
         let asked = wire.expects_health && !self.repeated && report.state == State::Ready;
         if self.is_known(&report) && !asked {
@@ -116,7 +116,7 @@ impl Reporter {
             let why = unsent.as_deref().unwrap_or_default();
             log::warning(&format!("the platform doesn't know yet: {}; {why}", report.state));
         }
-        self.keep(place, sandbox, &report, http_status, unsent, &inputs)?;
+        self.keep(root, sandbox, &report, http_status, unsent, &inputs)?;
         Ok(told)
     }
 
@@ -141,13 +141,13 @@ impl Reporter {
     }
 
     /// What there is to say now, and what that is made from.
-    fn wanted(&mut self, place: &Place) -> (Option<Report>, Inputs) {
-        let status = Document::<ProvisionStatus>::read_if_there(place);
+    fn wanted(&mut self, root: &Root) -> (Option<Report>, Inputs) {
+        let status = Document::<ProvisionStatus>::read_if_there(root);
         let inputs = Inputs::new().optional(status.as_ref().ok().and_then(Option::as_ref));
         let report = match status {
             Ok(Some(document)) => Some(of_document(&document.body)),
             Ok(None) if self.disabled => Some(Report::of(State::Ready, "")),
-            Ok(None) => self.without_document(place),
+            Ok(None) => self.without_document(root),
             // Never `Ready` on the word of a damaged document.
             Err(fault) => {
                 self.complain(&fault.text);
@@ -158,9 +158,9 @@ impl Reporter {
         (report, inputs)
     }
 
-    fn without_document(&self, place: &Place) -> Option<Report> {
+    fn without_document(&self, root: &Root) -> Option<Report> {
         // The late pass is the last word: where the first one was killed, it may come right in it.
-        if let Some(text) = failure_of(place, "waagent-provision-late.service") {
+        if let Some(text) = failure_of(root, "waagent-provision-late.service") {
             return Some(Report::of(State::Failed, &text));
         }
         let told = self.sent.as_ref().is_some_and(|sent| sent.unsent.is_none());
@@ -178,14 +178,14 @@ impl Reporter {
     /// Tells the fingerprint of the host key, after `Ready`. Best effort: nobody waits for it.
     pub(crate) fn tell_fingerprint(
         &mut self,
-        place: &Place,
+        root: &Root,
         sandbox: &Sandbox,
         server: WireServer<'_>,
         identity: &Identity,
     ) -> Result<(), Fault> {
         let Some(left) = self.fingerprint_tries else { return Ok(()) };
         let Some(sent) = self.sent.as_ref().filter(|sent| sent.unsent.is_none()) else { return Ok(()) };
-        let status = Document::<ProvisionStatus>::read_if_there(place).ok().flatten();
+        let status = Document::<ProvisionStatus>::read_if_there(root).ok().flatten();
         let fingerprint = status.as_ref().and_then(|status| status.body.ssh_host_key_fingerprint.clone());
         let known = sent.role_properties.as_ref().map(|known| &known.fingerprint);
         let Some(fingerprint) = fingerprint.filter(|text| !text.is_empty() && Some(text) != known) else {
@@ -212,14 +212,14 @@ impl Reporter {
         let inputs = Inputs::new().optional(status.as_ref());
         if let Some(sent) = &mut self.sent {
             sent.role_properties = Some(RoleProperties { fingerprint, result });
-            write(place, sent, &inputs, sandbox)?;
+            write(root, sent, &inputs, sandbox)?;
         }
         Ok(())
     }
 
     fn keep(
         &mut self,
-        place: &Place,
+        root: &Root,
         sandbox: &Sandbox,
         report: &Report,
         http_status: Option<u16>,
@@ -247,7 +247,7 @@ impl Reporter {
                 .filter(|before| before.vm_id == report.vm_id)
                 .and_then(|before| before.role_properties),
         };
-        let written = write(place, &health, inputs, sandbox);
+        let written = write(root, &health, inputs, sandbox);
         self.sent = Some(health);
         written.map(|_| ())
     }
@@ -269,9 +269,9 @@ fn of_document(status: &ProvisionStatus) -> Report {
 }
 
 /// What `waagent-fetch failed` left of a unit.
-fn failure_of(place: &Place, unit: &str) -> Option<String> {
-    let path = place.lib(format!("fetch/failed/{unit}.json"));
-    let failed = Document::<Failed>::read_at_if_there(place, &path).ok()??.body;
+fn failure_of(root: &Root, unit: &str) -> Option<String> {
+    let path = root.state_path(format!("fetch/failed/{unit}.json"));
+    let failed = Document::<Failed>::read_at_if_there(root, &path).ok()??.body;
     Some(format!(
         "{} failed without a report: {} ({} {})",
         failed.unit, failed.result, failed.exit_code, failed.exit_status

@@ -42,14 +42,14 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome> {
     heap::one_arena();
-    let place = args.common.place();
+    let root = args.common.root();
     if let Some(Act::Failed { unit }) = &args.act {
-        return Ok(failed::note(&place, &POLICY.enter(&args.common)?, unit)?);
+        return Ok(failed::note(&root, &POLICY.enter(&args.common)?, unit)?);
     }
     let enter = if args.once { program::enter } else { program::enter_to_stay };
     let (sandbox, config) = enter(&POLICY, &args.common)?;
-    let _lock = Lock::take(&place, "fetch")?;
+    let _lock = Lock::take(&root, "fetch")?;
     let settings = Settings::of(&config);
-    let session = Session::new(&place, config, sandbox, settings)?;
+    let session = Session::new(&root, config, sandbox, settings)?;
     if args.once { once::run(session) } else { resident::run(session) }
 }

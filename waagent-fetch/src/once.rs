@@ -12,8 +12,8 @@ use crate::status::{Sent, send};
 /// Does the round; exit 75 where the platform doesn't answer, 76 where its answer makes no sense.
 pub fn run(mut session: Session) -> Result<Outcome> {
     let round = session.round().map_err(Fault::from)?;
-    let Fetcher { place, sandbox, client, settings, .. } = &session.fetcher;
-    let work = Work { place, sandbox, client, settings };
+    let Fetcher { root, sandbox, client, settings, .. } = &session.fetcher;
+    let work = Work { root, sandbox, client, settings };
     let report = packages::run(work, session.channel, None, &mut Clock)?;
     let fast_track = session.fetcher.offers_fast_track().unwrap_or(false);
     let upload = session.uploader.prepare(fast_track, monotonic());

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::http::{Client, HttpError, Request, Response, StorageUri, Stored, Target};
-use crate::storage::{Put, empty};
+use crate::storage::{BlobRequest, empty};
 
 /// By which the host knows which machine asks: of the most recent goal state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl<'a> Plugin<'a> {
     }
 
     /// Lets the host send one request of a blob's upload.
-    pub(crate) fn put(&mut self, put: &Put, text: &[u8]) -> Result<Response, HttpError> {
+    pub(crate) fn put(&mut self, put: &BlobRequest, text: &[u8]) -> Result<Response, HttpError> {
         if let Some(response) = self.is_there()? {
             return Ok(response);
         }

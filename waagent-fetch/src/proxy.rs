@@ -12,14 +12,14 @@ use crate::http::StorageUri;
 /// The rule for each scheme, and whom it doesn't hold for.
 #[derive(Debug, Clone)]
 pub struct Proxies {
-    http: Way,
-    https: Way,
+    http: Via,
+    https: Via,
     no_proxy: Vec<Exception>,
 }
 
 /// How a target is reached.
 #[derive(Debug, Clone)]
-enum Way {
+enum Via {
     Direct,
     Through(Box<Proxy>),
     /// What was said can't be used, and going round it would be worse: the reason.
@@ -77,7 +77,7 @@ impl Proxies {
             let way = configured(host, config.optional_integer(OptionalIntegerKey::HttpProxyPort));
             return Self { http: way.clone(), https: way, no_proxy };
         }
-        let of = |name: &str, said: Option<&String>| said.map_or(Way::Direct, |url| from_url(name, url));
+        let of = |name: &str, said: Option<&String>| said.map_or(Via::Direct, |url| from_url(name, url));
         Self {
             http: of("http_proxy", environment.http.as_ref()),
             https: of("https_proxy", environment.https.as_ref()),
@@ -87,7 +87,7 @@ impl Proxies {
 
     /// No proxy at all.
     pub fn none() -> Self {
-        Self { http: Way::Direct, https: Way::Direct, no_proxy: Vec::new() }
+        Self { http: Via::Direct, https: Via::Direct, no_proxy: Vec::new() }
     }
 
     /// The proxy for a blob; none: directly. `Err` is the reason why the blob can't be reached at all.
@@ -96,9 +96,9 @@ impl Proxies {
             return Ok(None);
         }
         match if uri.is_https() { &self.https } else { &self.http } {
-            Way::Direct => Ok(None),
-            Way::Through(proxy) => Ok(Some(proxy.as_ref())),
-            Way::Refused(why) => Err(why.clone()),
+            Via::Direct => Ok(None),
+            Via::Through(proxy) => Ok(Some(proxy.as_ref())),
+            Via::Refused(why) => Err(why.clone()),
         }
     }
 }
@@ -106,52 +106,52 @@ impl Proxies {
 impl fmt::Display for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.https {
-            Way::Direct => f.write_str("no proxy"),
-            Way::Through(proxy) => write!(f, "proxy {}:{}", proxy.host(), proxy.port()),
-            Way::Refused(_) => f.write_str("a proxy that can't be used"),
+            Via::Direct => f.write_str("no proxy"),
+            Via::Through(proxy) => write!(f, "proxy {}:{}", proxy.host(), proxy.port()),
+            Via::Refused(_) => f.write_str("a proxy that can't be used"),
         }
     }
 }
 
 /// `host`, `host:port`, `http://host:port`; the key `HttpProxy.Port` wins, and 80 is what its documentation promises.
-fn configured(host: &str, port: Option<u64>) -> Way {
+fn configured(host: &str, port: Option<u64>) -> Via {
     if host.contains('@') {
-        return Way::Refused(format!("HttpProxy.Host: {CREDENTIALS}"));
+        return Via::Refused(format!("HttpProxy.Host: {CREDENTIALS}"));
     }
     let bare = host.strip_prefix("http://").unwrap_or(host).trim_end_matches('/');
     if bare.contains("://") || bare.contains('/') {
-        return Way::Refused(format!("HttpProxy.Host: not a host name: '{}'; write host:port", shown(host)));
+        return Via::Refused(format!("HttpProxy.Host: not a host name: '{}'; write host:port", shown(host)));
     }
     let (name, own_port) = split_port(bare);
     match port.or_else(|| own_port.and_then(|port| port.parse().ok())).or(own_port.is_none().then_some(80)) {
         Some(port) => through("HttpProxy.Host", name, port),
-        None => Way::Refused(format!("HttpProxy.Host: not a port: '{}'; write host:port", shown(bare))),
+        None => Via::Refused(format!("HttpProxy.Host: not a port: '{}'; write host:port", shown(bare))),
     }
 }
 
 /// A URL without a port is no proxy, as with WALinuxAgent.
-fn from_url(variable: &str, url: &str) -> Way {
+fn from_url(variable: &str, url: &str) -> Via {
     if url.contains('@') {
-        return Way::Refused(format!("{variable}: {CREDENTIALS}"));
+        return Via::Refused(format!("{variable}: {CREDENTIALS}"));
     }
     let url = url.trim();
     let bare = url.strip_prefix("http://").unwrap_or(url);
     if bare.contains("://") {
-        return Way::Refused(format!("{variable}: not http://host:port: '{}'", shown(url)));
+        return Via::Refused(format!("{variable}: not http://host:port: '{}'", shown(url)));
     }
     match split_port(bare.split('/').next().unwrap_or_default()) {
-        (_, None) => Way::Direct,
+        (_, None) => Via::Direct,
         (name, Some(port)) => match port.parse() {
             Ok(port) => through(variable, name, port),
             Err(_) => {
-                Way::Refused(format!("{variable}: not a port: '{}'; write http://host:port", shown(port)))
+                Via::Refused(format!("{variable}: not a port: '{}'; write http://host:port", shown(port)))
             }
         },
     }
 }
 
-fn through(what: &str, host: &str, port: u64) -> Way {
-    let refuse = |why: &str| Way::Refused(format!("{what}: {why}: '{}'; write host:port", shown(host)));
+fn through(what: &str, host: &str, port: u64) -> Via {
+    let refuse = |why: &str| Via::Refused(format!("{what}: {why}: '{}'; write host:port", shown(host)));
     let Some(port) = u16::try_from(port).ok().filter(|port| *port > 0) else {
         return refuse("port out of range");
     };
@@ -160,7 +160,7 @@ fn through(what: &str, host: &str, port: u64) -> Way {
         return refuse("not a host name");
     }
     match Proxy::builder(ProxyProtocol::Http).host(host).port(port).resolve_target(false).build() {
-        Ok(proxy) => Way::Through(Box::new(proxy)),
+        Ok(proxy) => Via::Through(Box::new(proxy)),
         Err(_) => refuse("not a host name"),
     }
 }

@@ -12,7 +12,7 @@ use waagent_common::documents::{
 use waagent_common::durable;
 use waagent_common::fault::Fault;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 /// Ours, and the document that its reader makes from it.
 #[derive(Debug)]
@@ -61,15 +61,15 @@ impl Republish {
     }
 
     /// Compares, after a change on either side or when it is time; `now` is of the monotonic clock.
-    pub(crate) fn look(&mut self, place: &Place, now: Duration) -> Result<(), Fault> {
+    pub(crate) fn look(&mut self, root: &Root, now: Duration) -> Result<(), Fault> {
         // Nobody runs extensions here, so nobody answers a goal state.
-        let is_switched_off = place.lib("disable_agent").symlink_metadata().is_ok();
+        let is_switched_off = root.state_path("disable_agent").symlink_metadata().is_ok();
         for pair in &mut self.pairs {
             if is_switched_off && pair.name == GoalState::NAME {
                 pair.late = None;
                 continue;
             }
-            pair.look(place, now)?;
+            pair.look(root, now)?;
         }
         Ok(())
     }
@@ -86,14 +86,14 @@ impl Pair {
         Self { ours: Ours::PATH, name: Ours::NAME, max: Ours::MAX_BYTES, theirs: Theirs::PATH, late: None }
     }
 
-    fn look(&mut self, place: &Place, now: Duration) -> Result<(), Fault> {
-        let ours = place.path(self.ours);
+    fn look(&mut self, root: &Root, now: Duration) -> Result<(), Fault> {
+        let ours = root.path(self.ours);
         let Ok(bytes) = durable::read_bounded(&ours, self.max) else {
             self.late = None;
             return Ok(());
         };
         let digest = sha256(&bytes);
-        let made_from = UntypedDocument::<IgnoredAny>::read(&place.path(self.theirs)).ok();
+        let made_from = UntypedDocument::<IgnoredAny>::read(&root.path(self.theirs)).ok();
         let made_from = made_from.and_then(|it| it.inputs.get(self.name).cloned());
         if made_from.as_ref() == Some(&digest) {
             self.late = None;
@@ -127,31 +127,31 @@ mod tests {
     use super::*;
 
     /// Which file it is: one that is put in place again is another.
-    fn inode(place: &Place) -> u64 {
+    fn inode(root: &Root) -> u64 {
         use std::os::unix::fs::MetadataExt;
-        path_of::<TransportProblem>(place).metadata().unwrap().ino()
+        path_of::<TransportProblem>(root).metadata().unwrap().ino()
     }
 
     /// Whom a question starts may be killed before it has done anything: a question that is heard once isn't enough.
     #[test]
     fn a_question_is_put_again_for_as_long_as_it_is_there() {
-        let root = tempfile::tempdir().unwrap();
-        let place = Place::new(root.path());
-        std::fs::create_dir_all(place.lib("fetch")).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let root = Root::new(scratch.path());
+        std::fs::create_dir_all(root.state_path("fetch")).unwrap();
         let problem = TransportProblem { reason: "there is none".to_owned() };
-        write(&place, &problem, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        write(&root, &problem, &Inputs::new(), &Sandbox::unconfined()).unwrap();
         let mut republish = Republish::new();
-        let mut asked = inode(&place);
+        let mut asked = inode(&root);
         let mut times = Vec::new();
         for second in 0..1500 {
-            republish.look(&place, Duration::from_secs(second)).unwrap();
-            if inode(&place) != std::mem::replace(&mut asked, inode(&place)) {
+            republish.look(&root, Duration::from_secs(second)).unwrap();
+            if inode(&root) != std::mem::replace(&mut asked, inode(&root)) {
                 times.push(second);
             }
         }
         assert_eq!(times, [10, 70, 670, 1270]);
-        durable::remove(&path_of::<TransportProblem>(&place)).unwrap();
-        republish.look(&place, Duration::from_secs(1500)).unwrap();
+        durable::remove(&path_of::<TransportProblem>(&root)).unwrap();
+        republish.look(&root, Duration::from_secs(1500)).unwrap();
         assert_eq!(republish.next(), Duration::MAX);
     }
 }

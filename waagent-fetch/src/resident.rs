@@ -29,9 +29,9 @@ use crate::status::{Next, Sent, Upload, send};
 /// Runs until SIGTERM.
 pub fn run(session: Session) -> Result<Outcome> {
     resident::begin()?;
-    let mut events = Events::new(&session.fetcher.place)?;
+    let mut events = Events::new(&session.fetcher.root)?;
     let process = std::process::id().to_string();
-    durable::write(&session.fetcher.place.run("fetch/waagent.pid"), process.as_bytes(), 0o644)?;
+    durable::write(&session.fetcher.root.runtime_path("fetch/waagent.pid"), process.as_bytes(), 0o644)?;
     resident::sign();
     let mut fetcher = Resident::new(session, events.waker());
     loop {
@@ -109,7 +109,7 @@ impl Resident {
         self.fetch_packages();
         if self.compare || monotonic() >= self.republish.next() {
             self.compare = false;
-            if let Err(fault) = self.republish.look(&self.session.fetcher.place, monotonic()) {
+            if let Err(fault) = self.republish.look(&self.session.fetcher.root, monotonic()) {
                 log::error(&fault.text);
             }
         }
@@ -150,7 +150,7 @@ impl Resident {
         if failed && monotonic().saturating_sub(self.started) < IMPATIENT {
             return Duration::from_secs(1);
         }
-        let is_first = !self.session.fetcher.place.lib("ext/initial_goal_state").exists();
+        let is_first = !self.session.fetcher.root.state_path("ext/initial_goal_state").exists();
         let key = if is_first {
             IntegerKey::ExtensionsInitialGoalStatePeriod
         } else {
@@ -192,15 +192,15 @@ impl Resident {
         let refreshed = self.packages.stale.take();
         self.packages = Packages { running: true, ..Packages::default() };
         // Nearly always there is nothing to fetch: that isn't worth a thread.
-        if !self.session.fetcher.place.lib("ext/wanted.json").exists() {
+        if !self.session.fetcher.root.state_path("ext/wanted.json").exists() {
             self.packages.running = false;
             return;
         }
         let fetcher = &self.session.fetcher;
-        let (place, sandbox) = (fetcher.place.clone(), fetcher.sandbox.clone());
+        let (root, sandbox) = (fetcher.root.clone(), fetcher.sandbox.clone());
         let (client, settings, by) = (fetcher.client.clone(), fetcher.settings.clone(), self.session.channel);
         self.packages.running = self.start("packages", move || {
-            let work = Work { place: &place, sandbox: &sandbox, client: &client, settings: &settings };
+            let work = Work { root: &root, sandbox: &sandbox, client: &client, settings: &settings };
             Report::Packages(packages::run(work, by, refreshed.as_ref(), &mut Clock))
         });
     }
@@ -265,7 +265,7 @@ impl Resident {
             self.packages.due = true;
             self.session.uploader.doubt();
         }
-        crate::failed::forget(&self.session.fetcher.place, folder);
+        crate::failed::forget(&self.session.fetcher.root, folder);
     }
 
     fn after_certificates(&mut self) {
@@ -316,7 +316,7 @@ impl Resident {
         if self.session.channel != report.channel {
             self.session.channel = report.channel;
             let fetcher = &self.session.fetcher;
-            let remembered = remember(&fetcher.place, &fetcher.sandbox, |cursor| {
+            let remembered = remember(&fetcher.root, &fetcher.sandbox, |cursor| {
                 cursor.download_channel = Some(report.channel);
             });
             if let Err(fault) = remembered {

@@ -6,16 +6,16 @@ use waagent_common::documents::{
 };
 use waagent_common::durable;
 use waagent_common::fault::Fault;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::{log, time};
 
 use crate::clock::{monotonic, random};
 use crate::failure::{Failure, Kind};
-use crate::fetcher::{Fetcher, Round};
+use crate::fetcher::{Fetcher, PollResult};
 use crate::health::{ReportOutcome, Reporter};
 use crate::outage::Outage;
-use crate::packages::rounds::Channel;
+use crate::packages::channels::Channel;
 use crate::retry::Throttled;
 use crate::settings::Settings;
 use crate::status::Uploader;
@@ -41,15 +41,15 @@ pub struct Session {
 
 impl Session {
     /// Takes up what the last run left.
-    pub fn new(place: &Place, config: Config, sandbox: Sandbox, settings: Settings) -> Result<Self, Fault> {
-        let cursor = Document::<Cursor>::read_if_there(place).unwrap_or_default();
+    pub fn new(root: &Root, config: Config, sandbox: Sandbox, settings: Settings) -> Result<Self, Fault> {
+        let cursor = Document::<Cursor>::read_if_there(root).unwrap_or_default();
         let channel = cursor.and_then(|cursor| cursor.body.download_channel);
         // A question of an earlier run: this one has heard no silence yet.
-        durable::remove(&path_of::<EndpointProblem>(place))?;
-        let reporter = Reporter::new(place, config.chosen_agent());
-        let uploader = Uploader::new(place, &config);
+        durable::remove(&path_of::<EndpointProblem>(root))?;
+        let reporter = Reporter::new(root, config.chosen_agent());
+        let uploader = Uploader::new(root, &config);
         Ok(Self {
-            fetcher: Fetcher::new(place.clone(), config, sandbox, settings)?,
+            fetcher: Fetcher::new(root.clone(), config, sandbox, settings)?,
             reporter,
             uploader,
             channel: channel.unwrap_or(Channel::Direct),
@@ -61,7 +61,7 @@ impl Session {
     }
 
     /// One round: who are we, how are we, what is wanted.
-    pub(crate) fn round(&mut self) -> Result<Round, Failure> {
+    pub(crate) fn round(&mut self) -> Result<PollResult, Failure> {
         let result = self.ask_and_follow();
         self.spare_the_platform(&result);
         self.take_note(&result);
@@ -69,7 +69,7 @@ impl Session {
     }
 
     /// After a round that met "not so often" the next one waits; a round that went well ends that.
-    fn spare_the_platform(&mut self, result: &Result<Round, Failure>) {
+    fn spare_the_platform(&mut self, result: &Result<PollResult, Failure>) {
         let throttled = match (result, self.throttled.take()) {
             (Err(Failure { kind: Kind::Throttled(throttled), .. }), _) => Some(*throttled),
             (_, throttled) => throttled,
@@ -79,11 +79,11 @@ impl Session {
         }
     }
 
-    fn ask_and_follow(&mut self) -> Result<Round, Failure> {
+    fn ask_and_follow(&mut self) -> Result<PollResult, Failure> {
         let wire = self.fetcher.ask()?;
         let identity = wire.identity.clone();
-        let Fetcher { place, sandbox, client, .. } = &self.fetcher;
-        let told = self.reporter.report(place, sandbox, WireServer::new(client), &wire);
+        let Fetcher { root, sandbox, client, .. } = &self.fetcher;
+        let told = self.reporter.report(root, sandbox, WireServer::new(client), &wire);
         if let Err(fault) = &told {
             log::error(&fault.text);
         }
@@ -91,9 +91,9 @@ impl Session {
             self.throttled = Some(throttled);
         }
         let round = self.fetcher.follow(&wire)?;
-        let Fetcher { place, sandbox, client, .. } = &self.fetcher;
+        let Fetcher { root, sandbox, client, .. } = &self.fetcher;
         if told == Ok(ReportOutcome::Everything) {
-            self.reporter.tell_fingerprint(place, sandbox, WireServer::new(client), &identity)?;
+            self.reporter.tell_fingerprint(root, sandbox, WireServer::new(client), &identity)?;
         }
         if round.changed {
             self.uploader.doubt();
@@ -102,7 +102,7 @@ impl Session {
     }
 
     /// Says a failure once, and now and then; writes our own status when it changes.
-    fn take_note(&mut self, result: &Result<Round, Failure>) {
+    fn take_note(&mut self, result: &Result<PollResult, Failure>) {
         let now = monotonic();
         match result {
             Ok(round) => {
@@ -124,7 +124,7 @@ impl Session {
         self.write_status(result);
     }
 
-    fn say_notes(&mut self, round: &Round) {
+    fn say_notes(&mut self, round: &PollResult) {
         if self.notes != round.notes && !round.notes.is_empty() {
             for note in &round.notes {
                 log::warning(note);
@@ -135,7 +135,7 @@ impl Session {
         }
     }
 
-    fn write_status(&mut self, result: &Result<Round, Failure>) {
+    fn write_status(&mut self, result: &Result<PollResult, Failure>) {
         let state = match (result, self.fetcher.current()) {
             (Err(failure), _) => match failure.kind {
                 Kind::Silent => FetchState::Silent,
@@ -163,7 +163,7 @@ impl Session {
             return;
         }
         waagent_common::notify::notify(&format!("STATUS={}", status.state));
-        if let Err(fault) = write(&self.fetcher.place, &status, &Inputs::new(), &self.fetcher.sandbox) {
+        if let Err(fault) = write(&self.fetcher.root, &status, &Inputs::new(), &self.fetcher.sandbox) {
             log::error(&fault.text);
         }
         self.told = Some(status);
@@ -177,14 +177,14 @@ impl Session {
             since: i64::try_from(since).map_or_else(|_| time::now_seconds(), time::of_unix),
             failures: self.outage.failures(),
         };
-        if let Err(fault) = write(&self.fetcher.place, &problem, &Inputs::new(), &self.fetcher.sandbox) {
+        if let Err(fault) = write(&self.fetcher.root, &problem, &Inputs::new(), &self.fetcher.sandbox) {
             log::error(&fault.text);
         }
         self.fetcher.wants = true;
     }
 
     fn endpoint_answers(&self) {
-        if let Err(fault) = durable::remove(&path_of::<EndpointProblem>(&self.fetcher.place)) {
+        if let Err(fault) = durable::remove(&path_of::<EndpointProblem>(&self.fetcher.root)) {
             log::error(&fault.text);
         }
     }

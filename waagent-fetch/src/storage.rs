@@ -82,7 +82,7 @@ pub(crate) fn empty(file: &mut File) -> Result<(), HttpError> {
 
 /// One of the requests that write a blob. `Content-Length` is the body's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Put {
+pub(crate) struct BlobRequest {
     /// Where to.
     pub(crate) uri: StorageUri,
     /// All but `Content-Length`.
@@ -94,11 +94,11 @@ pub(crate) struct Put {
 /// The requests that write a text of this length, in order. A page blob's text must have been padded.
 ///
 /// A page blob is made anew each time: that gives it its new length.
-pub(crate) fn puts(uri: &StorageUri, kind: BlobKind, length: usize) -> Vec<Put> {
+pub(crate) fn puts(uri: &StorageUri, kind: BlobKind, length: usize) -> Vec<BlobRequest> {
     let put = |uri: StorageUri, headers: &[(&'static str, String)], bytes| {
         // Storage doesn't look at the date of a signed URI; this is the form that WALinuxAgent sends.
         let common = [("x-ms-version", VERSION.to_owned()), ("x-ms-date", time::now_seconds())];
-        Put { uri, headers: common.into_iter().chain(headers.iter().cloned()).collect(), bytes }
+        BlobRequest { uri, headers: common.into_iter().chain(headers.iter().cloned()).collect(), bytes }
     };
     if kind == BlobKind::Block {
         return vec![put(uri.clone(), &[("x-ms-blob-type", "BlockBlob".to_owned())], 0..length)];
@@ -149,7 +149,7 @@ mod tests {
         StorageUri::parse("https://a.blob.core.windows.net/c/vm.status?sv=1&sig=CANARY", false).unwrap()
     }
 
-    fn header<'a>(put: &'a Put, name: &str) -> &'a str {
+    fn header<'a>(put: &'a BlobRequest, name: &str) -> &'a str {
         put.headers.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 

@@ -8,7 +8,7 @@ use waagent_common::digest::sha256;
 use waagent_common::documents::PackageState;
 use waagent_fabric::fault::{Act, Fault};
 use waagent_fabric::route::Route;
-use waagent_fetch::packages::rounds::Channel;
+use waagent_fetch::packages::channels::Channel;
 use waagent_fetch::packages::{Report, run};
 use waagent_fetch::plugin::HostIds;
 
@@ -179,7 +179,7 @@ fn a_failure_is_tried_again_with_the_next_goal_state_only() {
     assert_eq!(fetch(&stand).failed, 1);
     stand.fabric.set_faults(Vec::new());
     assert_eq!(fetch(&stand).ready, 0);
-    let mut uris = waagent_common::documents::Document::<waagent_common::documents::Uris>::read(&stand.place)
+    let mut uris = waagent_common::documents::Document::<waagent_common::documents::Uris>::read(&stand.root)
         .unwrap()
         .body;
     uris.goal_state_id = "incarnation_2".to_owned();
@@ -248,7 +248,7 @@ fn a_missing_uri_and_a_list_of_another_goal_state_are_told_apart() {
     stand.want(&[("Test.Unknown", "1.0", 1)]);
     assert_eq!(fetch(&stand).failed, 1);
     assert_eq!(stand.package("Test.Unknown-1.0").state, PackageState::NoUri);
-    let mut uris = waagent_common::documents::Document::<waagent_common::documents::Uris>::read(&stand.place)
+    let mut uris = waagent_common::documents::Document::<waagent_common::documents::Uris>::read(&stand.root)
         .unwrap()
         .body;
     uris.goal_state_id = "incarnation_2".to_owned();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use waagent_common::config::Config;
 use waagent_fabric::fault::Act;
 use waagent_fabric::route::Route;
-use waagent_fetch::packages::rounds::Channel;
+use waagent_fetch::packages::channels::Channel;
 use waagent_fetch::packages::run;
 use waagent_fetch::proxy::{Environment, Proxies};
 
@@ -54,7 +54,7 @@ fn tunnel(mut client: TcpStream, target: &str) {
 }
 
 fn proxies(stand: &Stand, address: SocketAddr, no_proxy: Option<&str>) -> Proxies {
-    let config = Config::load(stand.place.root(), None).unwrap();
+    let config = Config::load(stand.root.root(), None).unwrap();
     let url = Some(format!("http://{address}"));
     Proxies::new(&config, &Environment { http: url.clone(), https: url, none: no_proxy.map(str::to_owned) })
 }
@@ -99,9 +99,9 @@ fn the_plugin_serves_where_the_proxy_is_dead_or_refused_and_nothing_goes_round_i
         "HttpProxy.Host=u:CANARY@proxy\n".to_owned(),
     ] {
         let mut stand = Stand::new("http", "BlockBlob");
-        std::fs::create_dir_all(stand.place.root().join("etc")).unwrap();
-        std::fs::write(stand.place.root().join("etc/waagent.conf"), lines).unwrap();
-        let config = Config::load(stand.place.root(), None).unwrap();
+        std::fs::create_dir_all(stand.root.root().join("etc")).unwrap();
+        std::fs::write(stand.root.root().join("etc/waagent.conf"), lines).unwrap();
+        let config = Config::load(stand.root.root(), None).unwrap();
         stand.settings.proxies = Proxies::new(&config, &Environment::default());
         stand.want(&[("Test.One", "1.0.0", 1)]);
         let report = run(stand.work(), Channel::Direct, None, &mut NoWait::default()).unwrap();

@@ -8,7 +8,7 @@ use waagent_common::config::Config;
 use waagent_common::documents::{Document, GoalState, Uris};
 use waagent_fabric::fault::{Act, Fault};
 use waagent_fabric::route::Route;
-use waagent_fetch::packages::rounds::Channel;
+use waagent_fetch::packages::channels::Channel;
 use waagent_fetch::status::{Next, Sent, Uploader, send};
 
 use support::Stand;
@@ -16,7 +16,7 @@ use support::Stand;
 mod support;
 
 fn uploader(stand: &Stand) -> Uploader {
-    Uploader::new(&stand.place, &Config::load(stand.place.root(), None).unwrap())
+    Uploader::new(&stand.root, &Config::load(stand.root.root(), None).unwrap())
 }
 
 fn at(seconds: u64) -> Duration {
@@ -120,7 +120,7 @@ fn an_unchanged_status_writes_no_file() {
     stand.report(vec![handler("one")]);
     let mut uploader = uploader(&stand);
     round(&stand, &mut uploader, 0).unwrap();
-    let copy = stand.place.lib("fetch/waagent_status.json");
+    let copy = stand.root.state_path("fetch/waagent_status.json");
     let written = std::fs::metadata(&copy).unwrap().modified().unwrap();
     round(&stand, &mut uploader, 60).unwrap();
     assert_eq!(std::fs::metadata(&copy).unwrap().modified().unwrap(), written);
@@ -135,7 +135,7 @@ fn no_signature_is_left_in_any_file_or_message() {
     let (Sent::Failed { text, .. }, _) = round(&stand, &mut uploader, 0).unwrap() else { panic!() };
     assert!(!text.contains("CANARY"), "{text}");
     assert!(text.contains("host's plugin: status 500") && text.contains("storage: status 500"), "{text}");
-    let copy = std::fs::read_to_string(stand.place.lib("fetch/waagent_status.json")).unwrap();
+    let copy = std::fs::read_to_string(stand.root.state_path("fetch/waagent_status.json")).unwrap();
     assert!(!copy.contains("CANARY"), "{copy}");
 }
 
@@ -144,7 +144,7 @@ fn an_expired_signature_asks_for_a_new_goal_state_at_most_each_five_minutes() {
     let stand = Stand::new("http", "BlockBlob");
     stand.report(Vec::new());
     stand.break_routes(&[Route::HostPluginStatus], &CLOSED);
-    let mut uris = Document::<Uris>::read(&stand.place).unwrap().body;
+    let mut uris = Document::<Uris>::read(&stand.root).unwrap().body;
     let status = uris.status_blob.as_mut().unwrap();
     status.uri = status.uri.replace("CANARY-SAS", "CANARY-OLD");
     stand.write(&uris);
@@ -162,7 +162,7 @@ fn an_expired_signature_asks_for_a_new_goal_state_at_most_each_five_minutes() {
 fn a_moved_machine_sends_nothing_and_asks_for_its_new_ids() {
     let stand = Stand::new("http", "BlockBlob");
     stand.report(Vec::new());
-    let mut goal_state = Document::<GoalState>::read(&stand.place).unwrap().body;
+    let mut goal_state = Document::<GoalState>::read(&stand.root).unwrap().body;
     goal_state.container_id = "old".to_owned();
     stand.write(&goal_state);
     let mut uploader = uploader(&stand);
@@ -213,8 +213,8 @@ fn reports_handlers_that_nobody_takes_care_of_after_five_minutes() {
 #[test]
 fn a_damaged_document_is_left_out_and_the_sign_of_life_goes_on() {
     let stand = Stand::new("http", "BlockBlob");
-    std::fs::write(stand.place.lib("ext/status.json"), "{").unwrap();
-    std::fs::write(stand.place.lib("provision/status.json"), vec![0; 300_000]).unwrap();
+    std::fs::write(stand.root.state_path("ext/status.json"), "{").unwrap();
+    std::fs::write(stand.root.state_path("provision/status.json"), vec![0; 300_000]).unwrap();
     assert!(matches!(round(&stand, &mut uploader(&stand), 0).unwrap().0, Sent::Taken(_)));
     assert_eq!(
         stand.fabric.record().last_status.unwrap()["aggregateStatus"]["guestAgentStatus"]["status"],
@@ -230,14 +230,14 @@ fn sends_nothing_without_a_goal_state_a_blob_or_where_the_agent_is_switched_off(
         assert_eq!(uploader.next(), Duration::MAX);
     };
     let mut rests = uploader(&stand);
-    std::fs::write(stand.place.lib("disable_agent"), "").unwrap();
+    std::fs::write(stand.root.state_path("disable_agent"), "").unwrap();
     without(&mut rests);
-    std::fs::remove_file(stand.place.lib("disable_agent")).unwrap();
-    let mut uris = Document::<Uris>::read(&stand.place).unwrap().body;
+    std::fs::remove_file(stand.root.state_path("disable_agent")).unwrap();
+    let mut uris = Document::<Uris>::read(&stand.root).unwrap().body;
     uris.status_blob = None;
     stand.write(&uris);
     without(&mut uploader(&stand));
-    std::fs::remove_file(stand.place.lib("fetch/goal-state.json")).unwrap();
+    std::fs::remove_file(stand.root.state_path("fetch/goal-state.json")).unwrap();
     without(&mut uploader(&stand));
     stand.publish();
     rests.doubt();

@@ -10,7 +10,7 @@ use std::process::Command;
 use waagent_common::documents::{BlobKind, Document, PackageState, Uris};
 use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::route::Route;
-use waagent_fetch::packages::rounds::Channel;
+use waagent_fetch::packages::channels::Channel;
 use waagent_fetch::packages::run;
 use waagent_fetch::status::{Sent, Uploader, send};
 
@@ -72,8 +72,8 @@ fn fetches_and_uploads_by_tls_over_kept_connections() {
     assert_eq!((report.ready, stand.package(ONE).error), (1, None));
     assert!(stand.package(ONE).uri.unwrap().starts_with("https://127.0.0.1:"));
     stand.report(Vec::new());
-    let config = waagent_common::config::Config::load(stand.place.root(), None).unwrap();
-    let upload = Uploader::new(&stand.place, &config)
+    let config = waagent_common::config::Config::load(stand.root.root(), None).unwrap();
+    let upload = Uploader::new(&stand.root, &config)
         .prepare(false, std::time::Duration::from_secs(1_000_000))
         .unwrap();
     assert_eq!(upload.blob.kind, BlobKind::Page);
@@ -85,7 +85,7 @@ fn fetches_and_uploads_by_tls_over_kept_connections() {
 fn refuses_a_certificate_of_another_name() {
     let Some(state) = with_the_authority("refuses_a_certificate_of_another_name") else { return };
     let stand = stand(&state);
-    let mut uris = Document::<Uris>::read(&stand.place).unwrap().body;
+    let mut uris = Document::<Uris>::read(&stand.root).unwrap().body;
     for uri in uris.extensions.iter_mut().flat_map(|extension| &mut extension.manifests) {
         *uri = uri.replace("127.0.0.1", "127.0.0.2");
     }

@@ -7,12 +7,12 @@ use std::os::unix::fs::MetadataExt;
 use waagent_common::documents::{Body, Document, Endpoint};
 use waagent_common::gate::protocol::{IMDS, Target};
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 /// The addresses of the targets, as `net/endpoint.json` says now.
 #[derive(Debug)]
 pub struct Addresses {
-    place: Place,
+    root: Root,
     allowed: Vec<Ipv4Addr>,
     seen: Option<Stamp>,
     wireserver: Option<Ipv4Addr>,
@@ -20,8 +20,8 @@ pub struct Addresses {
 
 impl Addresses {
     /// With `Protocol.AllowedEndpoints`, which may be empty.
-    pub fn new(place: Place, allowed: Vec<Ipv4Addr>) -> Self {
-        Self { place, allowed, seen: None, wireserver: Some(Endpoint::WELL_KNOWN) }
+    pub fn new(root: Root, allowed: Vec<Ipv4Addr>) -> Self {
+        Self { root, allowed, seen: None, wireserver: Some(Endpoint::WELL_KNOWN) }
     }
 
     /// The address of a target; none where the document names one that isn't allowed.
@@ -36,7 +36,7 @@ impl Addresses {
     }
 
     fn wireserver(&mut self) -> Option<Ipv4Addr> {
-        let stamp = Stamp::of(&self.place);
+        let stamp = Stamp::of(&self.root);
         if stamp != self.seen {
             self.seen = stamp;
             self.wireserver = self.read();
@@ -45,7 +45,7 @@ impl Addresses {
     }
 
     fn read(&self) -> Option<Ipv4Addr> {
-        match Document::<Endpoint>::read_if_there(&self.place) {
+        match Document::<Endpoint>::read_if_there(&self.root) {
             Ok(None) => Some(Endpoint::WELL_KNOWN),
             Ok(Some(document)) => self.believe(document.body.address),
             Err(fault) => {
@@ -59,7 +59,7 @@ impl Addresses {
         if Endpoint::may_be(address, &self.allowed) {
             return Some(address);
         }
-        let path = self.place.path(Endpoint::PATH);
+        let path = self.root.path(Endpoint::PATH);
         log::error(&format!(
             "cannot use '{}': body.address: {address} isn't in Protocol.AllowedEndpoints; \
              list it there and restart waagent-gate, or run 'systemctl start waagent-net'",
@@ -78,9 +78,9 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(place: &Place) -> Option<Self> {
+    fn of(root: &Root) -> Option<Self> {
         // What can't be looked at can't be read either: the same as a missing document.
-        let meta = fs::symlink_metadata(place.path(Endpoint::PATH)).ok()?;
+        let meta = fs::symlink_metadata(root.path(Endpoint::PATH)).ok()?;
         Some(Self { device: meta.dev(), inode: meta.ino(), changed: (meta.ctime(), meta.ctime_nsec()) })
     }
 }
@@ -97,31 +97,31 @@ mod tests {
     const OTHER: Ipv4Addr = Ipv4Addr::new(10, 1, 2, 3);
 
     fn put(root: &Path, address: Ipv4Addr) {
-        let place = Place::new(root);
-        fs::create_dir_all(place.lib("net")).unwrap();
+        let root = Root::new(root);
+        fs::create_dir_all(root.state_path("net")).unwrap();
         let body = Endpoint { address, source: EndpointSource::Lease, interface: None, option_245: None };
-        write(&place, &body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        write(&root, &body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
     }
 
     #[test]
     fn follows_the_document_from_version_to_version() {
-        let root = tempfile::tempdir().unwrap();
-        let mut addresses = Addresses::new(Place::new(root.path()), vec![OTHER]);
+        let scratch = tempfile::tempdir().unwrap();
+        let mut addresses = Addresses::new(Root::new(scratch.path()), vec![OTHER]);
         assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
-        put(root.path(), OTHER);
+        put(scratch.path(), OTHER);
         assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(OTHER, 80)));
         assert_eq!(addresses.of(Target::HostGaPlugin), Some(SocketAddrV4::new(OTHER, 32526)));
         assert_eq!(addresses.of(Target::Imds), Some(SocketAddrV4::new(IMDS, 80)));
-        put(root.path(), Endpoint::WELL_KNOWN);
+        put(scratch.path(), Endpoint::WELL_KNOWN);
         assert_eq!(addresses.of(Target::HostGaPlugin), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 32526)));
     }
 
     #[test]
     fn refuses_an_address_that_the_configuration_does_not_allow() {
         // A false answer of a DHCP server.
-        let root = tempfile::tempdir().unwrap();
-        put(root.path(), OTHER);
-        let mut addresses = Addresses::new(Place::new(root.path()), Vec::new());
+        let scratch = tempfile::tempdir().unwrap();
+        put(scratch.path(), OTHER);
+        let mut addresses = Addresses::new(Root::new(scratch.path()), Vec::new());
         assert_eq!(addresses.of(Target::WireServer), None);
         assert_eq!(addresses.of(Target::HostGaPlugin), None);
         assert_eq!(addresses.of(Target::Imds), Some(SocketAddrV4::new(IMDS, 80)));
@@ -129,10 +129,10 @@ mod tests {
 
     #[test]
     fn takes_the_well_known_address_where_the_document_is_damaged_or_a_link() {
-        let root = tempfile::tempdir().unwrap();
-        put(root.path(), OTHER);
-        let mut addresses = Addresses::new(Place::new(root.path()), vec![OTHER]);
-        let path = Place::new(root.path()).path(Endpoint::PATH);
+        let scratch = tempfile::tempdir().unwrap();
+        put(scratch.path(), OTHER);
+        let mut addresses = Addresses::new(Root::new(scratch.path()), vec![OTHER]);
+        let path = Root::new(scratch.path()).path(Endpoint::PATH);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "{").unwrap();
         assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));

@@ -40,14 +40,14 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<Outcome> {
     let passed = passed_socket();
     let (sandbox, config) = program::enter_to_stay(&POLICY, &args.common)?;
-    let place = args.common.place();
+    let root = args.common.root();
     let listener = socket::check(passed)?;
-    let fetcher = uid_of(&place, "waagent-fetch");
+    let fetcher = uid_of(&root, "waagent-fetch");
     if fetcher.is_none() {
         log::warning("there is no user 'waagent-fetch'; sysusers.d/waagent.conf makes it, using root alone");
     }
     log::info("ready: connects to WireServer, HostGAPlugin and IMDS for waagent-fetch");
     notify("READY=1");
-    let addresses = Addresses::new(place, config.allowed_endpoints());
+    let addresses = Addresses::new(root, config.allowed_endpoints());
     Ok(Server::new(listener, fetcher, addresses).serve(&sandbox)?)
 }

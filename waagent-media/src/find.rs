@@ -11,7 +11,7 @@ use waagent_common::device_nodes::Changes;
 use waagent_common::durable::read_bounded;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::secret::Secret;
 use waagent_common::text::shown;
 
@@ -78,18 +78,18 @@ pub(crate) fn settled(changes: &Changes) -> Result<Vec<Candidate>, Missing> {
 }
 
 /// Looks at the named device, or at each drive; two media with the file are one too many.
-pub fn read_one(place: &Place, named: Option<&Named>, candidates: &[Candidate]) -> Result<Found, Missing> {
-    let Some(named) = named else { return among(place, candidates) };
+pub fn read_one(root: &Root, named: Option<&Named>, candidates: &[Candidate]) -> Result<Found, Missing> {
+    let Some(named) = named else { return among(root, candidates) };
     let file = named.file.try_clone().map_err(|e| silent(&named.path, &e.to_string()))?;
-    read(place, &named.path, file)
+    read(root, &named.path, file)
 }
 
 /// Looks at each of these drives.
-pub fn among(place: &Place, candidates: &[Candidate]) -> Result<Found, Missing> {
+pub fn among(root: &Root, candidates: &[Candidate]) -> Result<Found, Missing> {
     let mut found: Option<Found> = None;
     let mut missing = Missing::Nothing("there is no CD or DVD drive".to_owned());
     for candidate in candidates {
-        match candidate.open().and_then(|file| read(place, &candidate.node, file)) {
+        match candidate.open().and_then(|file| read(root, &candidate.node, file)) {
             Ok(second) if found.is_some() => {
                 let text = format!(
                     "there are two media with {OVF}, the second in '{}'; remove one",
@@ -163,14 +163,14 @@ impl Candidate {
 }
 
 /// Reads what matters from one device.
-fn read(place: &Place, device: &Path, file: File) -> Result<Found, Missing> {
+fn read(root: &Root, device: &Path, file: File) -> Result<Found, Missing> {
     let sorted = |mut fault: Fault| {
         fault.text = format!("cannot read '{}': {}", device.display(), fault.text);
         if fault.exit == Exit::Data { Missing::Refused(fault) } else { Missing::Silent(fault.text) }
     };
     match medium::open(file).map_err(sorted)? {
         Content::Medium(medium) => read_files(device, medium).map_err(sorted)?,
-        Content::Fat => return read_mounted(place, device),
+        Content::Fat => return read_mounted(root, device),
         Content::Unknown => Err("neither UDF nor ISO 9660 nor FAT"),
     }
     .map_err(|why| {
@@ -205,8 +205,8 @@ fn read_files(device: &Path, mut medium: Medium<File>) -> Result<Result<Found, &
 }
 
 /// A FAT medium is read where PID 1 has mounted it.
-fn read_mounted(place: &Place, device: &Path) -> Result<Found, Missing> {
-    let mounted = place.path(FAT_MOUNT).join(OVF);
+fn read_mounted(root: &Root, device: &Path) -> Result<Found, Missing> {
+    let mounted = root.path(FAT_MOUNT).join(OVF);
     match read_bounded(&mounted, MAX_OVF) {
         Ok(ovf) if is_xml(&ovf) => Ok(Found {
             device: device.to_path_buf(),
@@ -214,7 +214,7 @@ fn read_mounted(place: &Place, device: &Path) -> Result<Found, Missing> {
             label: String::new(),
             ovf: Secret::new(ovf),
             custom_data: None,
-            scvmm: place.path(FAT_MOUNT).join(SCVMM).exists(),
+            scvmm: root.path(FAT_MOUNT).join(SCVMM).exists(),
         }),
         Ok(_) => Err(Missing::Nothing(format!("'{}' is no XML", mounted.display()))),
         Err(_) => Err(Missing::Fat(format!(

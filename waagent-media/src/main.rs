@@ -26,14 +26,14 @@ use waagent_common::device_nodes::Changes;
 use waagent_common::documents::{Inputs, REQUEST};
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
-use waagent_common::place::Place;
 use waagent_common::program;
+use waagent_common::root::Root;
 use waagent_common::sandbox::{Confine, Sandbox};
 use waagent_media::args::{Args, Named};
 use waagent_media::decide::{MediaDecision, decide};
 use waagent_media::find::{self, Missing};
 use waagent_media::policy::POLICY;
-use waagent_media::release::Wish;
+use waagent_media::release::ReleaseRequest;
 use waagent_media::{apart, publish, release, wait};
 
 fn main() -> ExitCode {
@@ -43,11 +43,11 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<Outcome> {
     let named = args.open()?;
     let (sandbox, config) = program::enter(&POLICY, &args.common)?;
-    let place = args.common.place();
-    let _one_at_a_time = Lock::take(&place, "media")?;
-    let read = || Ok(release::word(&place)?);
+    let root = args.common.root();
+    let _one_at_a_time = Lock::take(&root, "media")?;
+    let read = || Ok(release::word(&root)?);
     program::until_unmoved("'provision/release'", read, |word| {
-        once(args, named.as_ref(), &sandbox, &config, &place, word.as_deref())
+        once(args, named.as_ref(), &sandbox, &config, &root, word.as_deref())
     })
 }
 
@@ -56,40 +56,40 @@ fn once(
     named: Option<&Named>,
     sandbox: &Sandbox,
     config: &Config,
-    place: &Place,
+    root: &Root,
     word: Option<&[u8]>,
 ) -> Result<Outcome> {
     let mut inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-media"));
     let mut again = false;
-    match release::wish(place, word) {
-        Wish::Release if release::is_due(place)? => {
+    match release::request_of(root, word) {
+        ReleaseRequest::Release if release::is_due(root)? => {
             let sandbox = POLICY.narrow(&args.common, &find::nodes(), sandbox);
             sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
-            return Ok(release::release(place, named, &sandbox)?);
+            return Ok(release::release(root, named, &sandbox)?);
         }
-        Wish::Look { request, is_open } => {
+        ReleaseRequest::Look { request, is_open } => {
             inputs = inputs.digest(REQUEST, &request);
             again = is_open;
         }
-        Wish::Release | Wish::None => {}
+        ReleaseRequest::Release | ReleaseRequest::None => {}
     }
-    let wait = match decide(place, config, again)? {
+    let wait = match decide(root, config, again)? {
         MediaDecision::Nothing(why) => return Ok(Outcome::Unchanged(why)),
-        MediaDecision::CloudInit => return Ok(publish::left_to_cloud_init(place, &inputs, sandbox)?),
+        MediaDecision::CloudInit => return Ok(publish::left_to_cloud_init(root, &inputs, sandbox)?),
         MediaDecision::Disabled => {
-            return Ok(publish::absent(place, "Provisioning.Agent=disabled", &inputs, sandbox)?);
+            return Ok(publish::absent(root, "Provisioning.Agent=disabled", &inputs, sandbox)?);
         }
         MediaDecision::Wanted { wait } => wait,
     };
     let read = |changes: &Changes| {
         apart::look(&POLICY, &args.common, sandbox, named, changes, |sandbox, candidates| {
             sandbox.satisfies(config.switch(SwitchKey::SandboxRequired)).map_err(Missing::Refused)?;
-            let found = find::read_one(place, named, candidates)?;
-            Ok(publish::found(place, &found, &inputs, sandbox))
+            let found = find::read_one(root, named, candidates)?;
+            Ok(publish::found(root, &found, &inputs, sandbox))
         })
     };
     match wait::for_medium(read, named.is_some(), wait) {
         Ok(outcome) => Ok(outcome),
-        Err(missing) => Ok(publish::missing(place, missing, &inputs, sandbox)?),
+        Err(missing) => Ok(publish::missing(root, missing, &inputs, sandbox)?),
     }
 }

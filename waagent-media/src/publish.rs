@@ -4,7 +4,7 @@ use waagent_common::digest::sha256;
 use waagent_common::documents::{Document, Inputs, Media, MediaFile, MediaState, Written, write};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::cut;
 use waagent_common::types::Sha256;
@@ -17,8 +17,8 @@ const MOUNT_FLAG: &str = "media/mount";
 const MODE: u32 = 0o640;
 
 /// Writes the copies, then the document that vouches for them.
-pub fn found(place: &Place, found: &Found, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
-    let folder = place.run("media");
+pub fn found(root: &Root, found: &Found, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+    let folder = root.runtime_path("media");
     let mut files = Vec::new();
     if let Some(data) = &found.custom_data {
         durable::write(&folder.join(CUSTOM_DATA), data.expose(), MODE)?;
@@ -38,16 +38,16 @@ pub fn found(place: &Place, found: &Found, inputs: &Inputs, sandbox: &Sandbox) -
         scvmm: found.scvmm,
         ..nothing(MediaState::Read, None)
     };
-    write(place, &media, inputs, sandbox)?;
-    durable::remove(&place.run(MOUNT_FLAG))?;
+    write(root, &media, inputs, sandbox)?;
+    durable::remove(&root.runtime_path(MOUNT_FLAG))?;
     let device = found.device.display();
     Ok(Outcome::Done(format!("read {OVF} ({size} bytes) from '{device}' ({})", found.file_system)))
 }
 
 /// Says in the document why there is no copy. A missing medium is no failure; one that makes no sense is.
-pub fn missing(place: &Place, why: Missing, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+pub fn missing(root: &Root, why: Missing, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
     if let Missing::Fat(why) = &why {
-        durable::write(&place.run(MOUNT_FLAG), format!("{why}\n").as_bytes(), 0o644)?;
+        durable::write(&root.runtime_path(MOUNT_FLAG), format!("{why}\n").as_bytes(), 0o644)?;
     }
     let (reason, refused) = match why {
         Missing::Nothing(why) | Missing::Unsettled(why) | Missing::Silent(why) | Missing::Fat(why) => {
@@ -55,14 +55,14 @@ pub fn missing(place: &Place, why: Missing, inputs: &Inputs, sandbox: &Sandbox) 
         }
         Missing::Refused(fault) => (fault.text.clone(), Some(fault)),
     };
-    let said = absent(place, &reason, inputs, sandbox)?;
+    let said = absent(root, &reason, inputs, sandbox)?;
     refused.map_or(Ok(said), Err)
 }
 
 /// No medium, for this reason.
-pub fn absent(place: &Place, reason: &str, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+pub fn absent(root: &Root, reason: &str, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
     leave(
-        place,
+        root,
         &nothing(MediaState::Absent, Some(reason)),
         inputs,
         sandbox,
@@ -71,28 +71,28 @@ pub fn absent(place: &Place, reason: &str, inputs: &Inputs, sandbox: &Sandbox) -
 }
 
 /// cloud-init reads the medium.
-pub fn left_to_cloud_init(place: &Place, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+pub fn left_to_cloud_init(root: &Root, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
     let media = nothing(MediaState::LeftToCloudInit, Some("cloud-init provisions this machine"));
-    leave(place, &media, inputs, sandbox, "left the medium to cloud-init")
+    leave(root, &media, inputs, sandbox, "left the medium to cloud-init")
 }
 
 /// Without a copy, a document that speaks of one would lie: the document goes first.
 fn leave(
-    place: &Place,
+    root: &Root,
     media: &Media,
     inputs: &Inputs,
     sandbox: &Sandbox,
     said: &str,
 ) -> Result<Outcome, Fault> {
-    match write(place, media, inputs, sandbox)? {
+    match write(root, media, inputs, sandbox)? {
         Written::Changed => Ok(Outcome::Done(said.to_owned())),
         Written::Unchanged => Ok(Outcome::Unchanged(said.to_owned())),
     }
 }
 
 /// The document after the copies are gone; what was read stays on record.
-pub(crate) fn released(place: &Place, sandbox: &Sandbox) -> Result<(), Fault> {
-    let before = match Document::<Media>::read_if_there(place) {
+pub(crate) fn released(root: &Root, sandbox: &Sandbox) -> Result<(), Fault> {
+    let before = match Document::<Media>::read_if_there(root) {
         Ok(before) => before,
         Err(fault) if fault.exit == Exit::Data => None,
         Err(fault) => return Err(fault),
@@ -106,7 +106,7 @@ pub(crate) fn released(place: &Place, sandbox: &Sandbox) -> Result<(), Fault> {
     );
     media.state = MediaState::Released;
     media.reason = None;
-    write(place, &media, &inputs, sandbox).map(|_| ())
+    write(root, &media, &inputs, sandbox).map(|_| ())
 }
 
 fn nothing(state: MediaState, reason: Option<&str>) -> Media {

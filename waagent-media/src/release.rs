@@ -16,7 +16,7 @@ use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::instance::InstanceId;
 use waagent_common::log;
 use waagent_common::marker::Marker;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::cdrom;
 
@@ -26,7 +26,7 @@ use super::publish;
 
 /// What provisioning wishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum ReleaseRequest {
     /// Nothing.
     None,
     /// It has finished, and the copy is still there.
@@ -44,8 +44,8 @@ pub enum Wish {
 const MAX_WISH: u64 = 256;
 
 /// Reads provisioning's word, if there is one.
-pub fn word(place: &Place) -> Result<Option<Vec<u8>>, Fault> {
-    match durable::read_bounded(&place.run(MEDIA_FLAG), MAX_WISH) {
+pub fn word(root: &Root) -> Result<Option<Vec<u8>>, Fault> {
+    match durable::read_bounded(&root.runtime_path(MEDIA_FLAG), MAX_WISH) {
         Ok(word) => Ok(Some(word)),
         Err(fault) if fault.exit == Exit::NoInput => Ok(None),
         Err(fault) => Err(fault),
@@ -53,32 +53,32 @@ pub fn word(place: &Place) -> Result<Option<Vec<u8>>, Fault> {
 }
 
 /// What that word means now.
-pub fn wish(place: &Place, word: Option<&[u8]>) -> Wish {
-    let Some(word) = word else { return Wish::None };
+pub fn request_of(root: &Root, word: Option<&[u8]>) -> ReleaseRequest {
+    let Some(word) = word else { return ReleaseRequest::None };
     if !word.starts_with(LOOK_AGAIN.as_bytes()) {
-        return Wish::Release;
+        return ReleaseRequest::Release;
     }
     let request = sha256(word);
     // A damaged document answers nothing.
-    let media = Document::<Media>::read_if_there(place).ok().flatten();
+    let media = Document::<Media>::read_if_there(root).ok().flatten();
     let is_open = media.is_none_or(|media| media.inputs.get(REQUEST) != Some(&request));
-    Wish::Look { request, is_open }
+    ReleaseRequest::Look { request, is_open }
 }
 
 /// Has provisioning recorded durably that it has succeeded, and is that still so? Not the flag but the record counts:
 /// a medium that is ejected before can't be read again after a crash.
-pub fn is_due(place: &Place) -> Result<bool, Fault> {
-    if Marker::read(place, &InstanceId::of_this_machine()) == Marker::Absent {
+pub fn is_due(root: &Root) -> Result<bool, Fault> {
+    if Marker::read(root, &InstanceId::of_this_machine()) == Marker::Absent {
         return Ok(false);
     }
-    let status = Document::<ProvisionStatus>::read_if_there(place)?;
+    let status = Document::<ProvisionStatus>::read_if_there(root)?;
     Ok(status.is_some_and(|status| status.body.state == ProvisionState::Ready))
 }
 
 /// Removes the copies, opens the tray, says so.
-pub fn release(place: &Place, named: Option<&Named>, sandbox: &Sandbox) -> Result<Outcome, Fault> {
-    let media = Document::<Media>::read_if_there(place).ok().flatten();
-    let folder = place.run("media");
+pub fn release(root: &Root, named: Option<&Named>, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+    let media = Document::<Media>::read_if_there(root).ok().flatten();
+    let folder = root.runtime_path("media");
     let had_ovf = durable::remove(&folder.join(OVF))?;
     let had_data = durable::remove(&folder.join(CUSTOM_DATA))?;
     let state = media.as_ref().map(|media| media.body.state);
@@ -91,7 +91,7 @@ pub fn release(place: &Place, named: Option<&Named>, sandbox: &Sandbox) -> Resul
         (None, Some(device)) => open_and_eject(Path::new(device)),
         (None, None) => Ejected::No("no medium was read".to_owned()),
     };
-    publish::released(place, sandbox)?;
+    publish::released(root, sandbox)?;
     Ok(Outcome::Done(format!("removed the copy of {OVF}; {}", ejected.text())))
 }
 

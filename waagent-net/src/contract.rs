@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use waagent_common::documents::{Endpoint, Written};
 use waagent_common::durable;
 use waagent_common::fault::Fault;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 /// The platform speaks one protocol; other software expects its name in a file.
 const PROTOCOL: &str = "WireProtocol";
@@ -13,9 +13,9 @@ const PROTOCOL: &str = "WireProtocol";
 const MAX: u64 = 64;
 
 /// Writes `WireServerEndpoint` and `Protocol`, without a newline as readers expect, where they differ.
-pub(crate) fn write(place: &Place, endpoint: &Endpoint) -> Result<Written, Fault> {
+pub(crate) fn write(root: &Root, endpoint: &Endpoint) -> Result<Written, Fault> {
     let mut written = Written::Unchanged;
-    for (path, text) in files(place, endpoint) {
+    for (path, text) in files(root, endpoint) {
         if durable::read_bounded(&path, MAX).is_ok_and(|bytes| bytes == text.as_bytes()) {
             continue;
         }
@@ -25,9 +25,9 @@ pub(crate) fn write(place: &Place, endpoint: &Endpoint) -> Result<Written, Fault
     Ok(written)
 }
 
-fn files(place: &Place, endpoint: &Endpoint) -> [(PathBuf, String); 2] {
+fn files(root: &Root, endpoint: &Endpoint) -> [(PathBuf, String); 2] {
     [
-        (place.lib("net/WireServerEndpoint"), endpoint.address.to_string()),
-        (place.lib("net/Protocol"), PROTOCOL.to_owned()),
+        (root.state_path("net/WireServerEndpoint"), endpoint.address.to_string()),
+        (root.state_path("net/Protocol"), PROTOCOL.to_owned()),
     ]
 }

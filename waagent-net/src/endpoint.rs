@@ -6,7 +6,7 @@ use waagent_common::config::{Config, TextKey};
 use waagent_common::digest::sha256;
 use waagent_common::documents::{Document, Endpoint, EndpointSource, Inputs};
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use crate::leases::{self, Lease, files};
 use crate::route::Routes;
@@ -23,9 +23,9 @@ pub(crate) struct Finding {
 }
 
 /// Looks at leases, routes and configuration.
-pub(crate) fn find(place: &Place, config: &Config) -> Finding {
+pub(crate) fn find(root: &Root, config: &Config) -> Finding {
     let dhcp = config.text(TextKey::ProtocolEndpointDiscovery) == "dhcp";
-    let leases = if dhcp { files::read(place) } else { Vec::new() };
+    let leases = if dhcp { files::read(root) } else { Vec::new() };
     let routes = Routes::read();
     let mut finding = decide(dhcp, &config.allowed_endpoints(), &leases, &routes);
     finding.inputs = finding.inputs.digest("configuration", &config.digest_for("waagent-net"));
@@ -33,8 +33,8 @@ pub(crate) fn find(place: &Place, config: &Config) -> Finding {
 }
 
 /// The last known address for a time when no network is up: that of the document, if it may still be used.
-pub(crate) fn known(place: &Place, config: &Config) -> (Ipv4Addr, Option<Document<Endpoint>>) {
-    match Document::<Endpoint>::read_if_there(place) {
+pub(crate) fn known(root: &Root, config: &Config) -> (Ipv4Addr, Option<Document<Endpoint>>) {
+    match Document::<Endpoint>::read_if_there(root) {
         Ok(Some(document)) if Endpoint::may_be(document.body.address, &config.allowed_endpoints()) => {
             (document.body.address, Some(document))
         }

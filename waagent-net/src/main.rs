@@ -33,12 +33,12 @@ fn main() -> ExitCode {
 
 fn steps(args: &Args) -> Result<Outcome> {
     let (sandbox, config) = program::enter(&POLICY, &args.common)?;
-    let place = args.common.place();
+    let root = args.common.root();
     if args.plan {
-        return plan::print(&place, &config, args.step);
+        return plan::print(&root, &config, args.step);
     }
-    let _held = Lock::take(&place, "net")?;
-    let run = run::Run { place: &place, config: &config, sandbox: &sandbox };
+    let _held = Lock::take(&root, "net")?;
+    let run = run::Run { root: &root, config: &config, sandbox: &sandbox };
     match args.step {
         Some(Step::Firewall) => run.firewall(),
         None => run.network(),

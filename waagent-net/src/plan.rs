@@ -6,23 +6,23 @@ use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::{Document, Endpoint};
 use waagent_common::fault::Outcome;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use crate::args::Step;
 use crate::{endpoint, firewall};
 
 /// Prints what would change.
-pub fn print(place: &Place, config: &Config, step: Option<Step>) -> Result<Outcome> {
+pub fn print(root: &Root, config: &Config, step: Option<Step>) -> Result<Outcome> {
     let mut lines = Vec::new();
     let address = match step {
-        Some(Step::Firewall) => endpoint::known(place, config).0,
+        Some(Step::Firewall) => endpoint::known(root, config).0,
         None => {
-            let finding = endpoint::find(place, config);
+            let finding = endpoint::find(root, config);
             if let Some(refused) = &finding.refused {
                 log::warning(refused);
             }
             // A damaged document is replaced, as a missing one is made.
-            let old = Document::<Endpoint>::read_if_there(place).unwrap_or_default();
+            let old = Document::<Endpoint>::read_if_there(root).unwrap_or_default();
             if old.is_none_or(|old| old.body != finding.body) {
                 lines.push(format!(
                     "write net/endpoint.json: {} ({})",

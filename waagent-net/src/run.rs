@@ -7,7 +7,7 @@ use anyhow::Result;
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::{self, Document, Endpoint, Firewall, Inputs, Written};
 use waagent_common::fault::Outcome;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::{log, program};
 
@@ -18,7 +18,7 @@ use crate::{contract, firewall};
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     /// Where files are.
-    pub place: &'a Place,
+    pub root: &'a Root,
     /// What is configured.
     pub config: &'a Config,
     /// What confines us.
@@ -28,7 +28,7 @@ pub struct Run<'a> {
 impl Run<'_> {
     /// Before the network is up: the firewall for the last known address.
     pub fn firewall(&self) -> Result<Outcome> {
-        let (address, document) = endpoint::known(self.place, self.config);
+        let (address, document) = endpoint::known(self.root, self.config);
         let (changed, said) = self.protect(address, document.as_ref())?;
         Ok(outcome(changed, said))
     }
@@ -36,10 +36,10 @@ impl Run<'_> {
     /// The endpoint, then the firewall for it.
     pub fn network(&self) -> Result<Outcome> {
         let mut changed = false;
-        let read = || Ok(endpoint::find(self.place, self.config));
+        let read = || Ok(endpoint::find(self.root, self.config));
         let said = program::until_unmoved("what leases and routes say", read, |finding| {
             changed |= self.write_down(finding)?;
-            let document = Document::<Endpoint>::read(self.place)?;
+            let document = Document::<Endpoint>::read(self.root)?;
             let (protected, said) = self.protect(document.body.address, Some(&document))?;
             changed |= protected;
             Ok(format!("{}; {said}", described(&document.body)))
@@ -51,8 +51,8 @@ impl Run<'_> {
         if let Some(refused) = &finding.refused {
             log::warning(refused);
         }
-        let document = documents::write(self.place, &finding.body, &finding.inputs, self.sandbox)?;
-        let files = contract::write(self.place, &finding.body)?;
+        let document = documents::write(self.root, &finding.body, &finding.inputs, self.sandbox)?;
+        let files = contract::write(self.root, &finding.body)?;
         Ok((document, files) != (Written::Unchanged, Written::Unchanged))
     }
 
@@ -61,7 +61,7 @@ impl Run<'_> {
         let enforced = firewall::enforce(address, self.config.switch(SwitchKey::OsEnableFirewall));
         let inputs =
             Inputs::new().optional(endpoint).digest("configuration", &self.config.digest_for("waagent-net"));
-        let written = documents::write::<Firewall>(self.place, &enforced.body, &inputs, self.sandbox)?;
+        let written = documents::write::<Firewall>(self.root, &enforced.body, &inputs, self.sandbox)?;
         let said = enforced.said();
         match enforced.fault {
             Some(fault) => Err(fault.into()),

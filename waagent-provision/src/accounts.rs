@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use waagent_common::durable::read_bounded;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::text::shown;
 
 /// A line of passwd(5).
@@ -23,8 +23,8 @@ pub(crate) struct Account {
 }
 
 /// The account of that name, if this machine itself has one.
-pub(crate) fn account(place: &Place, name: &str) -> Option<Account> {
-    text(place, "/etc/passwd").lines().find_map(|line| {
+pub(crate) fn account(root: &Root, name: &str) -> Option<Account> {
+    text(root, "/etc/passwd").lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         let [found, _, uid, gid, _, home, shell] = fields.as_slice() else { return None };
         (*found == name).then_some(())?;
@@ -40,8 +40,8 @@ pub(crate) fn account(place: &Place, name: &str) -> Option<Account> {
 
 impl Account {
     /// Why it is no account of a person: such accounts are nobody's to log in with.
-    pub(crate) fn oddity(&self, place: &Place) -> Option<String> {
-        let ordinary = LoginDefs::read(place).uids();
+    pub(crate) fn oddity(&self, root: &Root) -> Option<String> {
+        let ordinary = LoginDefs::read(root).uids();
         if !ordinary.contains(&self.uid) {
             let (first, last) = (ordinary.start(), ordinary.end());
             return Some(format!(
@@ -49,16 +49,16 @@ impl Account {
                 self.uid
             ));
         }
-        (!is_login_shell(place, &self.shell))
+        (!is_login_shell(root, &self.shell))
             .then(|| format!("its shell '{}' isn't for logging in (/etc/shells)", shown(&self.shell)))
     }
 }
 
 /// Listed in shells(5), and not there only so that ftp servers take its users, as Red Hat once listed nologin. No shell
 /// is `/bin/sh` (passwd(5)); no list is the two of getusershell(3).
-fn is_login_shell(place: &Place, shell: &str) -> bool {
+fn is_login_shell(root: &Root, shell: &str) -> bool {
     let shell = if shell.is_empty() { "/bin/sh" } else { shell };
-    let listed = ["/etc/shells", "/usr/etc/shells"].map(|path| text(place, path));
+    let listed = ["/etc/shells", "/usr/etc/shells"].map(|path| text(root, path));
     let is_listed = match listed.iter().find(|list| !list.is_empty()) {
         Some(list) => list.lines().any(|line| line.trim() == shell),
         None => ["/bin/sh", "/bin/csh"].contains(&shell),
@@ -72,9 +72,9 @@ pub(crate) struct LoginDefs(String);
 
 impl LoginDefs {
     /// Reads the file, or the vendor's copy where `/etc` has none.
-    pub fn read(place: &Place) -> Self {
-        let own = text(place, "/etc/login.defs");
-        Self(if own.is_empty() { text(place, "/usr/etc/login.defs") } else { own })
+    pub fn read(root: &Root) -> Self {
+        let own = text(root, "/etc/login.defs");
+        Self(if own.is_empty() { text(root, "/usr/etc/login.defs") } else { own })
     }
 
     /// Numbers of ordinary users: never root's, whatever the file says, and useradd's own bounds where it says nothing,
@@ -117,8 +117,8 @@ impl LoginDefs {
 }
 
 /// Unreadable is empty: the tools that change these files say what is wrong with them.
-fn text(place: &Place, path: &str) -> String {
-    let bytes = read_bounded(&place.path(path), 4 << 20).unwrap_or_default();
+fn text(root: &Root, path: &str) -> String {
+    let bytes = read_bounded(&root.path(path), 4 << 20).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -138,9 +138,9 @@ mod tests {
 
     #[test]
     fn a_person_has_an_ordinary_number_and_a_shell_for_logging_in() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("etc")).unwrap();
-        let place = Place::new(root.path());
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("etc")).unwrap();
+        let root = Root::new(scratch.path());
         let with = |uid, shell: &str| Account {
             name: "orchard".to_owned(),
             uid,
@@ -148,9 +148,10 @@ mod tests {
             home: PathBuf::from("/home/orchard"),
             shell: shell.to_owned(),
         };
-        let is_odd = |uid, shell: &str| with(uid, shell).oddity(&place).is_some();
+        let is_odd = |uid, shell: &str| with(uid, shell).oddity(&root).is_some();
         assert!(!is_odd(1000, "/bin/sh") && !is_odd(1000, "") && is_odd(1000, "/bin/zsh"), "without a list");
-        std::fs::write(root.path().join("etc/shells"), "# list\n/bin/sh\n/bin/zsh\n/sbin/nologin\n").unwrap();
+        std::fs::write(scratch.path().join("etc/shells"), "# list\n/bin/sh\n/bin/zsh\n/sbin/nologin\n")
+            .unwrap();
         for (uid, shell) in [(1000, "/bin/sh"), (60000, "/bin/zsh"), (1001, "")] {
             assert!(!is_odd(uid, shell), "{uid} {shell}");
         }
@@ -164,14 +165,14 @@ mod tests {
 
     #[test]
     fn finds_an_account_by_its_whole_name() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("etc")).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("etc")).unwrap();
         let lines =
             "al:x:1001:1001::/home/al:/bin/sh\nalice:x:1002:1003:A,,:/home/alice:/bin/bash\nbad:x:y:1:::\n";
-        std::fs::write(root.path().join("etc/passwd"), lines).unwrap();
-        let place = Place::new(root.path());
-        assert_eq!(account(&place, "alice").unwrap().gid, 1003);
-        assert_eq!(account(&place, "al").unwrap().uid, 1001);
-        assert!(account(&place, "ali").is_none() && account(&place, "bad").is_none());
+        std::fs::write(scratch.path().join("etc/passwd"), lines).unwrap();
+        let root = Root::new(scratch.path());
+        assert_eq!(account(&root, "alice").unwrap().gid, 1003);
+        assert_eq!(account(&root, "al").unwrap().uid, 1001);
+        assert!(account(&root, "ali").is_none() && account(&root, "bad").is_none());
     }
 }

@@ -5,7 +5,7 @@ use waagent_common::config::{ChosenAgent, Config};
 use waagent_common::documents::StepError;
 use waagent_common::instance::InstanceId;
 use waagent_common::marker::Marker;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use crate::reason::{self, Reason};
 
@@ -28,12 +28,12 @@ pub enum Decision {
 
 impl Decision {
     /// Looks at configuration, marker and cloud-init, in this order. `force`: as if the marker weren't this VM's.
-    pub fn make(config: &Config, place: &Place, id: &InstanceId, force: bool) -> Self {
+    pub fn make(config: &Config, root: &Root, id: &InstanceId, force: bool) -> Self {
         let agent = config.chosen_agent();
         if agent == ChosenAgent::Disabled {
             return Self::Disabled;
         }
-        let marker = Marker::read(place, id);
+        let marker = Marker::read(root, id);
         match &marker {
             Marker::Same if !force => return Self::Already,
             Marker::Empty => return Self::Adopt("the marker 'provisioned' names no VM".to_owned()),
@@ -45,7 +45,7 @@ impl Decision {
             Marker::Bad(why) => return Self::Adopt(format!("the marker 'provisioned' is damaged: {why}")),
             Marker::Same | Marker::Absent => {}
         }
-        match (agent, CloudInit::on(place)) {
+        match (agent, CloudInit::on(root)) {
             (ChosenAgent::CloudInit, _) | (ChosenAgent::Auto, CloudInit::Enabled)
                 if marker == Marker::Same =>
             {

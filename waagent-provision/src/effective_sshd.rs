@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::tool::Tool;
 
 use crate::names::UserName;
@@ -19,8 +19,8 @@ pub(crate) struct Effective(String);
 impl Effective {
     /// `None` below a scratch root, whose included files sshd would look for in the machine's own, and where sshd
     /// can't say because its host keys or its folder aren't there yet.
-    pub(crate) fn ask(place: &Place, user: &str) -> Option<Self> {
-        if !place.is_live() || !Path::new(SSHD).exists() {
+    pub(crate) fn ask(root: &Root, user: &str) -> Option<Self> {
+        if !root.is_live() || !Path::new(SSHD).exists() {
             return None;
         }
         let who = format!("user={user},host=localhost,addr=127.0.0.1");
@@ -44,8 +44,8 @@ impl Effective {
 }
 
 /// The files that sshd reads this user's keys from; none where sshd isn't there or can't say.
-pub(crate) fn authorized_keys_files(place: &Place, user: &UserName, home: &Path) -> Vec<PathBuf> {
-    let Some(effective) = Effective::ask(place, user.as_str()) else { return Vec::new() };
+pub(crate) fn authorized_keys_files(root: &Root, user: &UserName, home: &Path) -> Vec<PathBuf> {
+    let Some(effective) = Effective::ask(root, user.as_str()) else { return Vec::new() };
     let patterns = effective.value("authorizedkeysfile").unwrap_or_default();
     patterns
         .split_whitespace()

@@ -22,7 +22,7 @@ pub(crate) fn in_folder_of<T>(
     file: &Path,
     work: impl FnOnce(&Folder) -> Result<T>,
 ) -> Result<T> {
-    let home = pass.place.path(&account.home);
+    let home = pass.root.path(&account.home);
     privileges::as_user(account.uid, account.gid, || {
         let mut folder = open_home(&home, account.uid)?;
         for part in file.parent().unwrap_or(Path::new("")).components() {
@@ -98,7 +98,7 @@ fn refused(path: &Path, error: &std::io::Error) -> Fault {
 
 /// Finishes the home of a user that we made: a killed useradd leaves none, or one that root still owns.
 pub(crate) fn repair(pass: &mut Pass<'_>, account: &Account) -> Result<bool> {
-    let home = pass.place.path(&account.home);
+    let home = pass.root.path(&account.home);
     let meta = match fs::symlink_metadata(&home) {
         Ok(meta) if meta.uid() == account.uid || !meta.is_dir() => return Ok(false),
         Ok(meta) => Some(meta),
@@ -108,7 +108,7 @@ pub(crate) fn repair(pass: &mut Pass<'_>, account: &Account) -> Result<bool> {
     if meta.is_none() {
         fs::DirBuilder::new().mode(0o700).create(&home).with_context(failed)?;
     }
-    let skeleton = pass.place.path("/etc/skel");
+    let skeleton = pass.root.path("/etc/skel");
     // Bounded by the administrator's own skeleton, and by depth.
     let mut folders = vec![(skeleton, home.clone(), 0)];
     while let Some((from, to, depth)) = folders.pop() {
@@ -122,7 +122,7 @@ pub(crate) fn repair(pass: &mut Pass<'_>, account: &Account) -> Result<bool> {
         }
     }
     chown(&home, Some(account.uid), Some(account.gid)).with_context(failed)?;
-    let mode = LoginDefs::read(pass.place).home_mode();
+    let mode = LoginDefs::read(pass.root).home_mode();
     fs::set_permissions(&home, fs::Permissions::from_mode(mode)).with_context(failed)?;
     pass.touched.push(home);
     Ok(true)

@@ -5,7 +5,7 @@ use waagent_common::documents::{self, Document, Inputs, JournalState, JournalSte
 use waagent_common::durable;
 use waagent_common::fault::Exit;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::cut;
 use waagent_common::time;
@@ -13,7 +13,7 @@ use waagent_common::time;
 /// The journal of this pass, and where it is written.
 #[derive(Debug)]
 pub(crate) struct Journal<'a> {
-    place: &'a Place,
+    root: &'a Root,
     sandbox: &'a Sandbox,
     inputs: Inputs,
     /// What it says.
@@ -21,11 +21,11 @@ pub(crate) struct Journal<'a> {
 }
 
 /// The journal that an earlier pass left. A damaged one is kept aside: the steps look at the system itself.
-pub fn read(place: &Place) -> Result<Option<ProvisionJournal>> {
-    match Document::<ProvisionJournal>::read_if_there(place) {
+pub fn read(root: &Root) -> Result<Option<ProvisionJournal>> {
+    match Document::<ProvisionJournal>::read_if_there(root) {
         Ok(journal) => Ok(journal.map(|journal| journal.body)),
         Err(fault) if fault.exit == Exit::Data => {
-            let path = documents::path_of::<ProvisionJournal>(place);
+            let path = documents::path_of::<ProvisionJournal>(root);
             let aside = path.with_extension("json.bad");
             log::warning(&format!("{fault}, ignoring; it is kept as '{}'", aside.display()));
             std::fs::rename(&path, &aside)?;
@@ -48,13 +48,8 @@ pub(crate) fn has_set_password(journal: &ProvisionJournal) -> bool {
 
 impl<'a> Journal<'a> {
     /// A journal that goes on with `body`.
-    pub(crate) fn new(
-        place: &'a Place,
-        sandbox: &'a Sandbox,
-        inputs: Inputs,
-        body: ProvisionJournal,
-    ) -> Self {
-        Self { place, sandbox, inputs, body }
+    pub(crate) fn new(root: &'a Root, sandbox: &'a Sandbox, inputs: Inputs, body: ProvisionJournal) -> Self {
+        Self { root, sandbox, inputs, body }
     }
 
     /// Notes which VM and boot this pass is of.
@@ -98,7 +93,7 @@ impl<'a> Journal<'a> {
 
     /// Writes it durably, if it says anything new.
     pub(crate) fn write(&self) -> Result<()> {
-        documents::write(self.place, &self.body, &self.inputs, self.sandbox)?;
+        documents::write(self.root, &self.body, &self.inputs, self.sandbox)?;
         Ok(())
     }
 }

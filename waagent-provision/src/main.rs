@@ -35,7 +35,7 @@ use waagent_provision::args::Args;
 use waagent_provision::decide::Decision;
 use waagent_provision::policy::POLICY;
 use waagent_provision::provision::provision;
-use waagent_provision::run::{Hope, Run};
+use waagent_provision::run::{Retry, Run};
 use waagent_provision::status::Sources;
 use waagent_provision::{console, not_provisioning, privileges, state_folder, status};
 
@@ -45,16 +45,16 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome> {
     let (sandbox, config) = program::enter(&POLICY, &args.common)?;
-    let place = args.common.place();
-    privileges::settle(&POLICY, &place)?;
-    let _lock = if args.plan { None } else { Some(status::lock(&place)?) };
-    let read = || Sources::read(&place, &config);
+    let root = args.common.root();
+    privileges::settle(&POLICY, &root)?;
+    let _lock = if args.plan { None } else { Some(status::lock(&root)?) };
+    let read = || Sources::read(&root, &config);
     let work = |sources: &mut Sources| {
         pass(&mut Run {
             args,
             sandbox: &sandbox,
             config: &config,
-            place: &place,
+            root: &root,
             id: InstanceId::of_this_machine(),
             sources,
         })
@@ -68,9 +68,9 @@ fn run(args: &Args) -> Result<Outcome> {
 fn pass(run: &mut Run<'_>) -> Result<Outcome> {
     console::start(not_provisioning::uses_console(run));
     if !run.args.plan {
-        state_folder::repair(run.place)?;
+        state_folder::repair(run.root)?;
     }
-    let decision = Decision::make(run.config, run.place, &run.id, run.args.force);
+    let decision = Decision::make(run.config, run.root, &run.id, run.args.force);
     if decision != Decision::Provision {
         privileges::host_name_is_settled()?;
     }
@@ -81,8 +81,8 @@ fn pass(run: &mut Run<'_>) -> Result<Outcome> {
         Decision::CloudInit => not_provisioning::to_cloud_init(run),
         Decision::Provision => provision(run),
         Decision::Refuse(error) => {
-            let blank = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
-            run.fail(blank, vec![error], Exit::Config, Hope::None)
+            let blank = status::blank(run.root, &run.id, ProvisioningAgent::Waagent);
+            run.fail(blank, vec![error], Exit::Config, Retry::None)
         }
     }
 }

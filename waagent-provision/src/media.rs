@@ -9,7 +9,7 @@ use waagent_common::documents::{
 };
 use waagent_common::durable;
 use waagent_common::fault::Exit;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::secret::Secret;
 use waagent_common::text::shown;
 use waagent_common::time;
@@ -28,14 +28,14 @@ pub(crate) struct Input {
 
 /// Finds the file. A pass that was begun goes on without the medium, which a reboot may have taken away.
 pub(crate) fn find(
-    place: &Place,
+    root: &Root,
     media: Option<&Document<Media>>,
     journal: Option<&ProvisionJournal>,
 ) -> Result<Result<Input, StepError>> {
     if let Some(media) = media.filter(|media| media.body.state == MediaState::Read) {
-        return Ok(copy_of(place, &media.body));
+        return Ok(copy_of(root, &media.body));
     }
-    let saved = place.lib(SAVED);
+    let saved = root.state_path(SAVED);
     // A copy that no pass of ours has begun with is another agent's, or another VM's.
     if journal.is_some_and(|journal| !journal.ovf_sha256.is_empty()) {
         match durable::read_bounded(&saved, ovf::MAX_BYTES) {
@@ -61,14 +61,14 @@ pub(crate) fn is_worth_a_look(media: Option<&Document<Media>>, force: bool) -> b
 }
 
 /// Has waagent-media look at the drive again, and waits for its answer. None comes where nobody starts it.
-pub(crate) fn look_again(place: &Place) -> Result<()> {
+pub(crate) fn look_again(root: &Root) -> Result<()> {
     let word = format!("{LOOK_AGAIN}{}\n", time::now_micros());
     let request = sha256(word.as_bytes());
-    durable::write(&place.run(MEDIA_FLAG), word.as_bytes(), 0o644)?;
+    durable::write(&root.runtime_path(MEDIA_FLAG), word.as_bytes(), 0o644)?;
     let deadline = Instant::now() + ANSWER;
     while Instant::now() < deadline {
         // Until it is replaced, a damaged document is no answer.
-        let media = Document::<Media>::read_if_there(place).ok().flatten();
+        let media = Document::<Media>::read_if_there(root).ok().flatten();
         if media.is_some_and(|media| media.inputs.get(REQUEST) == Some(&request)) {
             break;
         }
@@ -78,8 +78,8 @@ pub(crate) fn look_again(place: &Place) -> Result<()> {
 }
 
 /// Complete, and what its document was written for.
-fn copy_of(place: &Place, media: &Media) -> Result<Input, StepError> {
-    let path = place.run("media/ovf-env.xml");
+fn copy_of(root: &Root, media: &Media) -> Result<Input, StepError> {
+    let path = root.runtime_path("media/ovf-env.xml");
     let refuse = |why: String| reason::error("media", Reason::MediaUnreadable, why);
     let bytes = durable::read_bounded(&path, ovf::MAX_BYTES).map_err(|fault| refuse(fault.text))?;
     let is_whole = media.sha256.as_ref().is_some_and(|digest| digest.as_str() == sha256(&bytes));
@@ -92,11 +92,11 @@ fn copy_of(place: &Place, media: &Media) -> Result<Input, StepError> {
 }
 
 /// Keeps the scrubbed copy, for deprovisioning, support tools and later passes.
-pub(crate) fn save(place: &Place, text: &str) -> Result<Option<String>> {
+pub(crate) fn save(root: &Root, text: &str) -> Result<Option<String>> {
     let Some(clean) = ovf::redact(text) else {
         return Ok(Some("ovf-env.xml couldn't be scrubbed, using no copy of it".to_owned()));
     };
-    let path = place.lib(SAVED);
+    let path = root.state_path(SAVED);
     if durable::read_bounded(&path, ovf::MAX_BYTES).is_ok_and(|old| old == clean.as_bytes()) {
         return Ok(None);
     }
@@ -105,9 +105,9 @@ pub(crate) fn save(place: &Place, text: &str) -> Result<Option<String>> {
 }
 
 /// Asks PID 1 to let waagent-media unlink the copy and eject the medium; only while there is a copy.
-pub(crate) fn release(place: &Place) -> Result<()> {
-    if place.run("media/ovf-env.xml").exists() {
-        durable::write(&place.run(MEDIA_FLAG), b"provisioning is finished\n", 0o644)?;
+pub(crate) fn release(root: &Root) -> Result<()> {
+    if root.runtime_path("media/ovf-env.xml").exists() {
+        durable::write(&root.runtime_path(MEDIA_FLAG), b"provisioning is finished\n", 0o644)?;
     }
     Ok(())
 }

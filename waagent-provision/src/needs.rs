@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use waagent_common::documents::StepError;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use crate::plan::{KeySource, NewPassword, Plan};
 use crate::reason::{self, Reason};
@@ -10,9 +10,9 @@ use crate::steps::certificates::{Lookup, look_up};
 use crate::steps::shadow::{self, Field};
 
 /// What isn't there.
-pub(crate) fn lacking(place: &Place, plan: &Plan) -> Result<Vec<StepError>> {
+pub(crate) fn lacking(root: &Root, plan: &Plan) -> Result<Vec<StepError>> {
     let mut errors = Vec::new();
-    let is_set = || Ok::<_, anyhow::Error>(shadow::field(place, plan.user.as_str())? == Field::Usable);
+    let is_set = || Ok::<_, anyhow::Error>(shadow::field(root, plan.user.as_str())? == Field::Usable);
     if matches!(plan.password, NewPassword::SetEarlier) && (plan.account.is_none() || !is_set()?) {
         errors.push(password());
     }
@@ -21,7 +21,7 @@ pub(crate) fn lacking(place: &Place, plan: &Plan) -> Result<Vec<StepError>> {
         KeySource::Value(_) => None,
     });
     for thumbprint in by_certificate.chain(plan.key_pairs.iter().map(|pair| &pair.thumbprint)) {
-        if matches!(look_up(place, thumbprint)?, Lookup::Absent) {
+        if matches!(look_up(root, thumbprint)?, Lookup::Absent) {
             let text = format!("certificate {thumbprint} isn't there; run 'systemctl start waagent-fetch'");
             errors.push(reason::error("certificate-keys", Reason::Certificate, text));
         }

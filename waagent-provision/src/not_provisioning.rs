@@ -11,7 +11,7 @@ use waagent_common::marker::Marker;
 
 use crate::journal::Journal;
 use crate::reason::{self, Reason};
-use crate::run::{Hope, Run};
+use crate::run::{Retry, Run};
 use crate::{cloud_init, console, journal, media, ovf, status, steps};
 
 /// `Provisioning.Agent=disabled`.
@@ -20,9 +20,9 @@ pub fn disabled(run: &Run<'_>) -> Result<Outcome> {
         return Ok(Outcome::Planned("would note that provisioning is disabled".to_owned()));
     }
     if !run.is_marked() {
-        Marker::write(run.place, &run.id)?;
+        Marker::write(run.root, &run.id)?;
     }
-    let mut status = status::blank(run.place, &run.id, ProvisioningAgent::Disabled);
+    let mut status = status::blank(run.root, &run.id, ProvisioningAgent::Disabled);
     status::ready(&mut status, ProvisionOutcome::Disabled);
     let text = "Provisioning is disabled, skipping.".to_owned();
     Ok(if run.end(status)? { Outcome::Done(text) } else { Outcome::Unchanged(text) })
@@ -34,25 +34,24 @@ pub fn already(run: &Run<'_>) -> Result<Outcome> {
     if run.args.plan {
         return Ok(Outcome::Planned(text));
     }
-    media::release(run.place)?;
+    media::release(run.root)?;
     let mut is_new = false;
-    if let Some(journal) = journal::read(run.place)?.filter(|journal| journal.instance_id == run.id.marker())
-    {
-        is_new = steps::raise_custom_data_flag(run.place, run.config, &journal)?;
+    if let Some(journal) = journal::read(run.root)?.filter(|journal| journal.instance_id == run.id.marker()) {
+        is_new = steps::raise_custom_data_flag(run.root, run.config, &journal)?;
     }
     if let Some(certificates) = &run.sources.certificates {
-        is_new |= steps::links::place(run.place, &certificates.body)? > 0;
+        is_new |= steps::links::place(run.root, &certificates.body)? > 0;
     }
     // A damaged status is replaced.
-    let old = Document::<ProvisionStatus>::read_if_there(run.place).ok().flatten();
+    let old = Document::<ProvisionStatus>::read_if_there(run.root).ok().flatten();
     let is_told = old.is_some_and(|old| {
         old.body.state == ProvisionState::Ready && old.body.instance_id == run.id.marker()
     });
     if !is_told {
-        let mut status = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
-        status::add_host_keys(&mut status, run.place, run.config);
+        let mut status = status::blank(run.root, &run.id, ProvisioningAgent::Waagent);
+        status::add_host_keys(&mut status, run.root, run.config);
         status::ready(&mut status, ProvisionOutcome::Already);
-        is_new |= status::write(run.place, status, &run.sources.inputs, run.sandbox)?;
+        is_new |= status::write(run.root, status, &run.sources.inputs, run.sandbox)?;
     }
     Ok(if is_new { Outcome::Done(text) } else { Outcome::Unchanged(text) })
 }
@@ -62,8 +61,8 @@ pub fn adopt(run: &Run<'_>, why: &str) -> Result<Outcome> {
     if run.args.plan {
         return Ok(Outcome::Planned(format!("would note this VM's identity: {why}")));
     }
-    let mut status = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
-    status::add_host_keys(&mut status, run.place, run.config);
+    let mut status = status::blank(run.root, &run.id, ProvisioningAgent::Waagent);
+    status::add_host_keys(&mut status, run.root, run.config);
     let mut warning = format!("{why}; its users and host keys are kept");
     if run.sources.media.as_ref().is_some_and(|media| media.body.sha256.is_some()) {
         warning.push_str(
@@ -78,7 +77,7 @@ pub fn adopt(run: &Run<'_>, why: &str) -> Result<Outcome> {
     }
     console::warning(&warning);
     status.warnings.push(warning.clone());
-    Marker::write(run.place, &run.id)?;
+    Marker::write(run.root, &run.id)?;
     status::ready(&mut status, ProvisionOutcome::Already);
     run.end(status)?;
     Ok(Outcome::Done(warning))
@@ -91,14 +90,14 @@ pub fn to_cloud_init(run: &Run<'_>) -> Result<Outcome> {
             "would wait for cloud-init, and note that it has provisioned".to_owned(),
         ));
     }
-    let mut status = status::blank(run.place, &run.id, ProvisioningAgent::CloudInit);
-    if !cloud_init::has_finished(run.place) {
+    let mut status = status::blank(run.root, &run.id, ProvisioningAgent::CloudInit);
+    if !cloud_init::has_finished(run.root) {
         return wait_for_cloud_init(run, status);
     }
-    status.warnings = cloud_init::errors(run.place);
+    status.warnings = cloud_init::errors(run.root);
     note_ovf(run, &mut status)?;
-    status::add_host_keys(&mut status, run.place, run.config);
-    Marker::write(run.place, &run.id)?;
+    status::add_host_keys(&mut status, run.root, run.config);
+    Marker::write(run.root, &run.id)?;
     status::ready(&mut status, ProvisionOutcome::Done);
     run.end(status)?;
     Ok(Outcome::Done("Provisioning complete: cloud-init has provisioned this machine".to_owned()))
@@ -108,31 +107,31 @@ fn wait_for_cloud_init(run: &Run<'_>, mut status: ProvisionStatus) -> Result<Out
     if has_waited_too_long(run)? {
         let mut text =
             "cloud-init has not finished within 30 minutes; see 'cloud-init status --long'".to_owned();
-        for error in cloud_init::errors(run.place) {
+        for error in cloud_init::errors(run.root) {
             text.push_str("; ");
             text.push_str(&error);
         }
         let errors = vec![reason::error("cloud-init", Reason::CloudInitUnfinished, text)];
-        return run.fail(status, errors, Exit::Unavailable, Hope::None);
+        return run.fail(status, errors, Exit::Unavailable, Retry::None);
     }
     status.waits_for = vec!["cloud-init".to_owned()];
     status::waiting(&mut status);
-    let is_new = status::write(run.place, status, &run.sources.inputs, run.sandbox)?;
+    let is_new = status::write(run.root, status, &run.sources.inputs, run.sandbox)?;
     let text = "provisioning waits for cloud-init".to_owned();
     Ok(if is_new { Outcome::Done(text) } else { Outcome::Unchanged(text) })
 }
 
 /// Counted as the wait for a certificate is.
 fn has_waited_too_long(run: &Run<'_>) -> Result<bool> {
-    let earlier = journal::read(run.place)?.unwrap_or_default();
-    let mut journal = Journal::new(run.place, run.sandbox, Inputs::new(), earlier);
+    let earlier = journal::read(run.root)?.unwrap_or_default();
+    let mut journal = Journal::new(run.root, run.sandbox, Inputs::new(), earlier);
     journal.begin(&run.id.marker());
     journal.has_waited_too_long()
 }
 
 /// cloud-init's copy is information only: a damaged one is a warning.
 fn note_ovf(run: &Run<'_>, status: &mut ProvisionStatus) -> Result<()> {
-    let path = run.place.lib("ovf-env.xml");
+    let path = run.root.state_path("ovf-env.xml");
     let read = durable::read_bounded(&path, ovf::MAX_BYTES).map_err(|fault| fault.text).and_then(|bytes| {
         let text = ovf::decode(&bytes).map_err(|refusal| refusal.text)?;
         ovf::read(&text).map_err(|refusal| refusal.text)
@@ -145,7 +144,7 @@ fn note_ovf(run: &Run<'_>, status: &mut ProvisionStatus) -> Result<()> {
         }
     };
     status.hostname = Some(wishes.host_name).filter(|name| name.len() <= 64);
-    let disable = run.place.lib("disable_agent");
+    let disable = run.root.state_path("disable_agent");
     if !wishes.provision_guest_agent && !disable.exists() {
         durable::write(&disable, b"", 0o600)?;
     }
@@ -155,6 +154,6 @@ fn note_ovf(run: &Run<'_>, status: &mut ProvisionStatus) -> Result<()> {
 /// Whether this run may still write to the console: until a VM is provisioned.
 pub fn uses_console(run: &Run<'_>) -> bool {
     run.config.switch(SwitchKey::LogsConsole)
-        && run.place.is_live()
-        && Marker::read(run.place, &run.id) == Marker::Absent
+        && run.root.is_live()
+        && Marker::read(run.root, &run.id) == Marker::Absent
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use waagent_common::config::Config;
 use waagent_common::documents::{JournalState, Step, StepError, StepState};
 use waagent_common::fault::{Exit, exit_of};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use crate::accounts::{Account, account};
 use crate::console;
@@ -19,7 +19,7 @@ use crate::reason::{self, Reason};
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
     /// The tree that is provisioned.
-    pub(crate) place: &'a Place,
+    pub(crate) root: &'a Root,
     /// The configuration.
     pub(crate) config: &'a Config,
     /// What is to be done.
@@ -105,7 +105,7 @@ impl Pass<'_> {
 
     /// The user's account as it is now.
     pub(crate) fn account(&self) -> Result<Account> {
-        account(self.place, self.plan.user.as_str()).ok_or_else(|| {
+        account(self.root, self.plan.user.as_str()).ok_or_else(|| {
             let text = format!("user '{}' isn't in /etc/passwd", self.plan.user);
             waagent_common::fault::Fault::new(Exit::Os, text).into()
         })

@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use waagent_common::config::{Config, SwitchKey, TextKey};
 use waagent_common::digest::sha256;
 use waagent_common::documents::{ProvisionJournal, StepError};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::secret::Secret;
 use waagent_common::text::shown;
 use waagent_common::types::Thumbprint;
@@ -120,10 +120,10 @@ impl Plan {
     pub(crate) fn make(
         ovf: Ovf,
         config: &Config,
-        place: &Place,
+        root: &Root,
         earlier: Option<&ProvisionJournal>,
     ) -> Result<Self, Vec<StepError>> {
-        let mut judge = Judge { config, place, earlier, errors: Vec::new(), warnings: ovf.warnings };
+        let mut judge = Judge { config, root, earlier, errors: Vec::new(), warnings: ovf.warnings };
         if let Some(what) = ovf.preprovisioned {
             judge.refuse("media", Reason::Preprovisioned, format!("{what}; use cloud-init in such images"));
         }
@@ -189,7 +189,7 @@ impl Plan {
 
 struct Judge<'a> {
     config: &'a Config,
-    place: &'a Place,
+    root: &'a Root,
     earlier: Option<&'a ProvisionJournal>,
     errors: Vec<StepError>,
     warnings: Vec<String>,
@@ -227,13 +227,13 @@ impl Judge<'_> {
 
     /// Accounts that aren't a person's are refused, whatever is asked for them, unless the configuration allows it.
     fn account(&mut self, user: &UserName) -> Option<Account> {
-        let account = account(self.place, user.as_str())?;
+        let account = account(self.root, user.as_str())?;
         let is_allowed = self.config.switch(SwitchKey::ProvisioningAllowResetSysUser)
             && (account.uid != 0 || user.as_str() == "root");
         // useradd has given it what this machine gives to people.
         let is_ours =
             self.earlier.is_some_and(|journal| journal.created_user.as_deref() == Some(user.as_str()));
-        let oddity = account.oddity(self.place).filter(|_| !is_ours || account.uid == 0);
+        let oddity = account.oddity(self.root).filter(|_| !is_ours || account.uid == 0);
         if let Some(why) = oddity.filter(|_| !is_allowed) {
             let text = format!("'{user}' is an account of the system: {why}; choose another UserName");
             self.refuse("user", Reason::SystemUser, text);
@@ -245,8 +245,8 @@ impl Judge<'_> {
         if account.is_some() {
             return None;
         }
-        let gid = gid_of(self.place, user.as_str())?;
-        if !LoginDefs::read(self.place).gids().contains(&gid) {
+        let gid = gid_of(self.root, user.as_str())?;
+        if !LoginDefs::read(self.root).gids().contains(&gid) {
             self.refuse("user", Reason::SystemUser, format!("'{user}' is a group of the system (gid {gid})"));
         }
         Some(gid)
@@ -326,7 +326,7 @@ impl Judge<'_> {
 
     fn target(&mut self, path: Option<&str>, home: &Path, user: &UserName, what: &str) -> Option<Target> {
         let homes = self.config.text(TextKey::OsHomeDir);
-        match target(path.unwrap_or_default(), homes, home, user, self.place) {
+        match target(path.unwrap_or_default(), homes, home, user, self.root) {
             Ok(target) => Some(target),
             Err(why) => {
                 self.refuse("authorized-keys", Reason::KeyPath, format!("Path of {what}: {why}"));
@@ -368,7 +368,7 @@ impl Judge<'_> {
 }
 
 /// A file below the user's home, or one that sshd itself reads for this user; anything else could be any file.
-fn target(path: &str, homes: &str, home: &Path, user: &UserName, place: &Place) -> Result<Target, String> {
+fn target(path: &str, homes: &str, home: &Path, user: &UserName, root: &Root) -> Result<Target, String> {
     if path.is_empty() {
         return Err("it is missing".to_owned());
     }
@@ -393,7 +393,7 @@ fn target(path: &str, homes: &str, home: &Path, user: &UserName, place: &Place) 
         {
             Ok(Target::InHome(below.to_path_buf()))
         }
-        _ if effective_sshd::authorized_keys_files(place, user, home).contains(&path) => {
+        _ if effective_sshd::authorized_keys_files(root, user, home).contains(&path) => {
             Ok(Target::OfSshd(path))
         }
         _ => {

@@ -44,7 +44,7 @@ fn host_keys(run: &Run<'_>, was_done: bool) -> String {
     if !run.config.switch(SwitchKey::ProvisioningRegenerateSshHostKeyPair) {
         return "the image's stay".to_owned();
     }
-    if (was_done || run.is_marked()) && steps::host_keys::would_stay(run.place, run.config) {
+    if (was_done || run.is_marked()) && steps::host_keys::would_stay(run.root, run.config) {
         return "stay as they are".to_owned();
     }
     format!("new ones, type {}", run.config.text(TextKey::ProvisioningSshHostKeyPairType))
@@ -52,7 +52,7 @@ fn host_keys(run: &Run<'_>, was_done: bool) -> String {
 
 fn password(run: &Run<'_>, plan: &Plan, was_done: bool) -> String {
     let is_usable = plan.account.is_some()
-        && shadow::field(run.place, plan.user.as_str()).is_ok_and(|it| it == Field::Usable);
+        && shadow::field(run.root, plan.user.as_str()).is_ok_and(|it| it == Field::Usable);
     match plan.password {
         NewPassword::None => "none".to_owned(),
         NewPassword::Set(_) | NewPassword::SetEarlier if was_done && is_usable => "is set".to_owned(),
@@ -67,7 +67,7 @@ fn root_password(run: &Run<'_>, plan: &Plan) -> String {
     let is_left =
         !run.config.switch(SwitchKey::ProvisioningDeleteRootPassword) || plan.user.as_str() == "root";
     // Whatever can't be read is said when it is tried.
-    let is_locked = || shadow::field(run.place, "root").is_ok_and(|field| field == Field::Locked);
+    let is_locked = || shadow::field(run.root, "root").is_ok_and(|field| field == Field::Locked);
     if is_left || is_locked() { "stays" } else { "deleted" }.to_owned()
 }
 

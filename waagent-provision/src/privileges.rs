@@ -2,7 +2,7 @@
 
 use nix::unistd::{Gid, Uid, getgroups, setfsgid, setfsuid, setgroups};
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::{give_up, lay_down, take_up};
 use waagent_common::users::gid_of;
 use waagent_declaration::Policy;
@@ -15,7 +15,7 @@ const SEARCH: &str = "CAP_DAC_READ_SEARCH";
 const ADMIN: &str = "CAP_SYS_ADMIN";
 
 /// Right after the sandbox: the groups by which secrets are read, and no right over other people's files.
-pub fn settle(policy: &Policy, place: &Place) -> Result<(), Fault> {
+pub fn settle(policy: &Policy, root: &Root) -> Result<(), Fault> {
     if !nix::unistd::geteuid().is_root() {
         let text = format!(
             "cannot start: {} runs as root; use 'systemctl start {}'",
@@ -24,7 +24,7 @@ pub fn settle(policy: &Policy, place: &Place) -> Result<(), Fault> {
         return Err(Fault::new(Exit::NotPermitted, text));
     }
     let groups: Vec<Gid> =
-        policy.groups.iter().filter_map(|group| gid_of(place, group.what)).map(Gid::from_raw).collect();
+        policy.groups.iter().filter_map(|group| gid_of(root, group.what)).map(Gid::from_raw).collect();
     setgroups(&groups).map_err(|e| refused("take the groups of the policy", e))?;
     lay_down_files()
 }

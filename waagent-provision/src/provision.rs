@@ -8,14 +8,14 @@ use waagent_common::documents::{
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Outcome};
 use waagent_common::marker::Marker;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use crate::journal::{self, Journal, has_set_password};
 use crate::media::{self, Input};
 use crate::pass::Pass;
 use crate::plan::Plan;
 use crate::reason::{self, Reason};
-use crate::run::{Hope, Run};
+use crate::run::{Retry, Run};
 use crate::status::{self, Sources};
 use crate::{console, needs, ovf, preview, steps};
 
@@ -24,36 +24,36 @@ pub fn provision(run: &mut Run<'_>) -> Result<Outcome> {
     console::info("Running default provisioning handler");
     let is_forced = run.is_marked();
     if run.is_to_look_again(is_forced) {
-        media::look_again(run.place)?;
-        *run.sources = Sources::read(run.place, run.config)?;
+        media::look_again(run.root)?;
+        *run.sources = Sources::read(run.root, run.config)?;
     }
     go_through(run, is_forced)
 }
 
 fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
-    let hope = if run.args.plan || is_forced { Hope::None } else { hope_of_this_pass(run.place)? };
-    let mut status = status::blank(run.place, &run.id, ProvisioningAgent::Waagent);
-    let earlier = journal::read(run.place)?.filter(|journal| journal.instance_id == run.id.marker());
-    let input = match media::find(run.place, run.sources.media.as_ref(), earlier.as_ref())? {
+    let retry = if run.args.plan || is_forced { Retry::None } else { retry_after_this_pass(run.root)? };
+    let mut status = status::blank(run.root, &run.id, ProvisioningAgent::Waagent);
+    let earlier = journal::read(run.root)?.filter(|journal| journal.instance_id == run.id.marker());
+    let input = match media::find(run.root, run.sources.media.as_ref(), earlier.as_ref())? {
         Ok(input) => input,
         Err(error) => {
             let is_damaged = error.reason == Reason::MediaUnreadable;
             let exit = if is_damaged { Exit::Data } else { Exit::Unavailable };
-            return run.fail(status, vec![error], exit, hope);
+            return run.fail(status, vec![error], exit, retry);
         }
     };
     let plan = match judge(run, &input, earlier.as_ref()) {
         Ok(plan) => plan,
         // What the file says stays as it is; a medium that is gone may be attached again.
         Err(errors) if errors.iter().all(|error| error.reason == Reason::NoMedia) => {
-            return run.fail(status, errors, Exit::Data, hope);
+            return run.fail(status, errors, Exit::Data, retry);
         }
-        Err(errors) => return run.fail(status, errors, Exit::Data, Hope::None),
+        Err(errors) => return run.fail(status, errors, Exit::Data, Retry::None),
     };
     if is_forced {
-        let lacking = needs::lacking(run.place, &plan)?;
+        let lacking = needs::lacking(run.root, &plan)?;
         if !lacking.is_empty() {
-            return run.fail(status, lacking, Exit::Unavailable, Hope::None);
+            return run.fail(status, lacking, Exit::Unavailable, Retry::None);
         }
     }
     if run.args.plan {
@@ -65,17 +65,17 @@ fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
     }
     let mut pass = begin(run, &plan, &input, earlier, &mut status)?;
     pass.run(steps::ROWS)?;
-    finish(run, &mut pass, status, hope)
+    finish(run, &mut pass, status, retry)
 }
 
 /// The first pass of a boot is early: another one follows it, whatever it came to. One that is killed counts.
-fn hope_of_this_pass(place: &Place) -> Result<Hope> {
-    let tried = place.run("provision/tried");
+fn retry_after_this_pass(root: &Root) -> Result<Retry> {
+    let tried = root.runtime_path("provision/tried");
     if tried.exists() {
-        return Ok(Hope::None);
+        return Ok(Retry::None);
     }
     durable::write(&tried, b"a pass of this boot has begun\n", 0o644)?;
-    Ok(Hope::LatePass)
+    Ok(Retry::LatePass)
 }
 
 /// Everything is judged before anything is changed.
@@ -87,7 +87,7 @@ fn judge(run: &Run<'_>, input: &Input, earlier: Option<&ProvisionJournal>) -> Re
     }
     let text = ovf::decode(input.bytes.expose()).map_err(refuse)?;
     let wishes = ovf::read(&text).map_err(refuse)?;
-    Plan::make(wishes, run.config, run.place, earlier)
+    Plan::make(wishes, run.config, run.root, earlier)
 }
 
 /// The scrubbed copy and the journal are on disk before the first change.
@@ -102,7 +102,7 @@ fn begin<'a>(
         console::info("Copying ovf-env.xml");
         // It was decoded once already.
         let text = ovf::decode(input.bytes.expose()).unwrap_or_default();
-        status.warnings.extend(media::save(run.place, &text)?);
+        status.warnings.extend(media::save(run.root, &text)?);
     }
     let plan_sha256 = plan.digest();
     let ovf_sha256 = sha256(input.bytes.expose());
@@ -116,11 +116,11 @@ fn begin<'a>(
     }
     body.plan_sha256 = plan_sha256;
     body.password_given = plan.password.is_given();
-    let mut journal = Journal::new(run.place, run.sandbox, Inputs::new(), body);
+    let mut journal = Journal::new(run.root, run.sandbox, Inputs::new(), body);
     journal.begin(&run.id.marker());
     journal.write()?;
     Ok(Pass {
-        place: run.place,
+        root: run.root,
         config: run.config,
         plan,
         journal,
@@ -135,9 +135,9 @@ fn begin<'a>(
 }
 
 /// The marker only when all is done; the status in any case.
-fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, hope: Hope) -> Result<Outcome> {
+fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, retry: Retry) -> Result<Outcome> {
     if let Some(certificates) = &run.sources.certificates {
-        steps::links::place(run.place, &certificates.body)?;
+        steps::links::place(run.root, &certificates.body)?;
     }
     if !pass.waits_for.is_empty() && pass.journal.has_waited_too_long()? {
         for thing in std::mem::take(&mut pass.waits_for) {
@@ -146,24 +146,24 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, hope:
         }
     }
     status::add_pass(&mut status, pass);
-    status::add_host_keys(&mut status, run.place, run.config);
+    status::add_host_keys(&mut status, run.root, run.config);
     if !pass.errors.is_empty() {
         let exit = pass.exit.unwrap_or(Exit::Unavailable);
-        return run.fail(status, std::mem::take(&mut pass.errors), exit, hope);
+        return run.fail(status, std::mem::take(&mut pass.errors), exit, retry);
     }
     if !status.waits_for.is_empty() && pass.is_marked {
         let text = format!("{} went away meanwhile", status.waits_for.join(", "));
         let error = reason::error("certificate-keys", Reason::Certificate, text);
-        return run.fail(status, vec![error], Exit::Unavailable, hope);
+        return run.fail(status, vec![error], Exit::Unavailable, retry);
     }
     if !status.waits_for.is_empty() {
         status::waiting(&mut status);
         let text = format!("provisioning waits for {}", status.waits_for.join(", "));
-        status::write(run.place, status, &run.sources.inputs, run.sandbox)?;
+        status::write(run.root, status, &run.sources.inputs, run.sandbox)?;
         return Ok(Outcome::Done(text));
     }
     if !pass.is_marked {
-        Marker::write(run.place, &run.id)?;
+        Marker::write(run.root, &run.id)?;
     }
     say_host_keys(&status);
     status::ready(&mut status, ProvisionOutcome::Done);
@@ -171,7 +171,7 @@ fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, hope:
     let text = format!("Provisioning complete: '{user}' can log in, host name '{}'", pass.plan.host_name);
     run.end(status)?;
     if !pass.is_marked {
-        steps::raise_custom_data_flag(run.place, run.config, &pass.journal.body)?;
+        steps::raise_custom_data_flag(run.root, run.config, &pass.journal.body)?;
     }
     Ok(Outcome::Done(text))
 }

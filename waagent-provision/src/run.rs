@@ -6,7 +6,7 @@ use waagent_common::documents::{ProvisionStatus, StepError};
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::instance::InstanceId;
 use waagent_common::marker::Marker;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
 use crate::args::Args;
@@ -23,7 +23,7 @@ pub struct Run<'a> {
     /// The configuration.
     pub config: &'a Config,
     /// The tree that is provisioned.
-    pub place: &'a Place,
+    pub root: &'a Root,
     /// Which VM this is.
     pub id: InstanceId,
     /// The documents that it began with.
@@ -32,7 +32,7 @@ pub struct Run<'a> {
 
 /// May a later pass of this boot come right, where this one didn't?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hope {
+pub enum Retry {
     /// No: the platform is told.
     None,
     /// Yes: it follows by itself.
@@ -42,12 +42,12 @@ pub enum Hope {
 impl Run<'_> {
     /// Is this VM provisioned?
     pub(crate) fn is_marked(&self) -> bool {
-        Marker::read(self.place, &self.id) == Marker::Same
+        Marker::read(self.root, &self.id) == Marker::Same
     }
 
     /// Only where PID 1 may start waagent-media, and never to say what would be done.
     pub(crate) fn is_to_look_again(&self, is_forced: bool) -> bool {
-        self.place.is_live()
+        self.root.is_live()
             && !self.args.plan
             && media::is_worth_a_look(self.sources.media.as_ref(), is_forced)
     }
@@ -59,25 +59,25 @@ impl Run<'_> {
         mut status: ProvisionStatus,
         errors: Vec<StepError>,
         exit: Exit,
-        hope: Hope,
+        retry: Retry,
     ) -> Result<Outcome> {
         let texts: Vec<String> =
             errors.iter().map(|error| format!("{}: {}", error.reason, error.text)).collect();
         let text = format!("provisioning failed: {}", texts.join("; "));
         if !self.args.plan && !self.is_marked() {
-            match hope {
-                Hope::None => status::failed(&mut status, errors),
-                Hope::LatePass => status::held_up(&mut status, errors),
+            match retry {
+                Retry::None => status::failed(&mut status, errors),
+                Retry::LatePass => status::held_up(&mut status, errors),
             }
-            status::write(self.place, status, &self.sources.inputs, self.sandbox)?;
+            status::write(self.root, status, &self.sources.inputs, self.sandbox)?;
         }
         Err(Fault::new(exit, text).into())
     }
 
     /// Tells that it is done, then asks for the medium's copy to be removed.
     pub(crate) fn end(&self, status: ProvisionStatus) -> Result<bool> {
-        let written = status::write(self.place, status, &self.sources.inputs, self.sandbox)?;
-        media::release(self.place)?;
+        let written = status::write(self.root, status, &self.sources.inputs, self.sandbox)?;
+        media::release(self.root)?;
         if self.config.switch(SwitchKey::LogsConsole) {
             console::info(
                 "End of log to /dev/console. The agent will now check for updates and then will process extensions.",

@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use anyhow::{Context, Result};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::users::gid_of;
 
 /// Repairs owner and mode; says whether that was necessary.
-pub fn repair(place: &Place) -> Result<bool> {
-    let path = place.lib("");
-    let Some(gid) = gid_of(place, "waagent") else { return Ok(false) };
+pub fn repair(root: &Root) -> Result<bool> {
+    let path = root.state_path("");
+    let Some(gid) = gid_of(root, "waagent") else { return Ok(false) };
     let meta = fs::metadata(&path).with_context(|| format!("cannot look at '{}'", path.display()))?;
     if (meta.uid(), meta.gid(), meta.mode() & 0o7777) == (0, gid, 0o710) {
         return Ok(false);

@@ -12,7 +12,7 @@ use waagent_common::documents::{
 use waagent_common::fault::Exit;
 use waagent_common::instance::InstanceId;
 use waagent_common::lock::Lock;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::cut;
 use waagent_common::time;
@@ -35,9 +35,9 @@ pub struct Sources {
 
 impl Sources {
     /// Reads the documents.
-    pub fn read(place: &Place, config: &Config) -> Result<Self> {
-        let media = Document::<Media>::read_if_there(place)?;
-        let certificates = Document::<Certificates>::read_if_there(place)?;
+    pub fn read(root: &Root, config: &Config) -> Result<Self> {
+        let media = Document::<Media>::read_if_there(root)?;
+        let certificates = Document::<Certificates>::read_if_there(root)?;
         let inputs = Inputs::new()
             .optional(media.as_ref())
             .optional(certificates.as_ref())
@@ -47,11 +47,11 @@ impl Sources {
 }
 
 /// A status that says nothing but who this is.
-pub fn blank(place: &Place, id: &InstanceId, agent: ProvisioningAgent) -> ProvisionStatus {
+pub fn blank(root: &Root, id: &InstanceId, agent: ProvisioningAgent) -> ProvisionStatus {
     ProvisionStatus {
         state: ProvisionState::Provisioning,
         description: String::new(),
-        vm_id: id.vm_id(place),
+        vm_id: id.vm_id(root),
         ssh_host_key_fingerprint: None,
         outcome: ProvisionOutcome::Running,
         agent,
@@ -69,9 +69,9 @@ pub fn blank(place: &Place, id: &InstanceId, agent: ProvisioningAgent) -> Provis
 }
 
 /// Fills in the machine's host keys.
-pub(crate) fn add_host_keys(status: &mut ProvisionStatus, place: &Place, config: &Config) {
+pub(crate) fn add_host_keys(status: &mut ProvisionStatus, root: &Root, config: &Config) {
     let asked = config.text(TextKey::ProvisioningSshHostKeyPairType);
-    status.host_keys = host_keys::fingerprints(place);
+    status.host_keys = host_keys::fingerprints(root);
     let chosen = status.host_keys.iter().find(|key| key.key_type == asked).or(status.host_keys.first());
     // WALinuxAgent's form: without colons.
     status.ssh_host_key_fingerprint = chosen.map(|key| key.fingerprint.replace(':', ""));
@@ -80,7 +80,7 @@ pub(crate) fn add_host_keys(status: &mut ProvisionStatus, place: &Place, config:
 /// Fills in what a pass came to.
 pub(crate) fn add_pass(status: &mut ProvisionStatus, pass: &Pass<'_>) {
     let name = pass.plan.user.as_str();
-    status.user = account(pass.place, name).map(|account| ProvisionedUser {
+    status.user = account(pass.root, name).map(|account| ProvisionedUser {
         name: name.to_owned(),
         uid: account.uid,
         created: pass.account_is_ours(),
@@ -127,20 +127,20 @@ pub(crate) fn failed(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
 
 /// Writes it, unless it says what the last one said: times alone are no news.
 pub(crate) fn write(
-    place: &Place,
+    root: &Root,
     mut status: ProvisionStatus,
     inputs: &Inputs,
     sandbox: &Sandbox,
 ) -> Result<bool> {
     // A damaged predecessor is replaced.
-    if let Ok(Some(old)) = Document::<ProvisionStatus>::read_if_there(place) {
+    if let Ok(Some(old)) = Document::<ProvisionStatus>::read_if_there(root) {
         take_over_warnings(&mut status, &old.body);
         if old.is_made_from(inputs) && timeless(&old.body) == timeless(&status) {
             return Ok(false);
         }
     }
     status.uptime_s = time::uptime().as_secs();
-    documents::write(place, &status, inputs, sandbox)?;
+    documents::write(root, &status, inputs, sandbox)?;
     Ok(true)
 }
 
@@ -159,10 +159,10 @@ fn timeless(status: &ProvisionStatus) -> ProvisionStatus {
 }
 
 /// One pass at a time; a second one waits a minute, since what it was started for may be new.
-pub fn lock(place: &Place) -> Result<Lock> {
+pub fn lock(root: &Root) -> Result<Lock> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        match Lock::take(place, "provision") {
+        match Lock::take(root, "provision") {
             Err(fault) if fault.exit == Exit::TryAgain && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(250));
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use waagent_common::durable::read_bounded;
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::tool::Tool;
 use waagent_common::users::{gid_of, uid_of};
 
@@ -32,15 +32,15 @@ pub fn make(table: &Path) -> Result<()> {
 
 fn make_line(line: &str) -> Result<()> {
     let fields: Vec<&str> = line.split_whitespace().collect();
-    let place = Place::new(Path::new("/"));
+    let root = Root::new(Path::new("/"));
     match fields.as_slice() {
         [] => Ok(()),
         [first, ..] if first.starts_with('#') => Ok(()),
-        ["g", name, ..] if gid_of(&place, name).is_some() => Ok(()),
-        ["u", name, ..] if uid_of(&place, name).is_some() => Ok(()),
+        ["g", name, ..] if gid_of(&root, name).is_some() => Ok(()),
+        ["u", name, ..] if uid_of(&root, name).is_some() => Ok(()),
         ["g", name, ..] => run(Tool::new(GROUPADD).args(["--system", name])),
         ["u", name, ..] => {
-            if gid_of(&place, name).is_none() {
+            if gid_of(&root, name).is_none() {
                 run(Tool::new(GROUPADD).args(["--system", name]))?;
             }
             let common = ["--system", "--no-create-home", "--home-dir", "/", "--shell", "/usr/sbin/nologin"];

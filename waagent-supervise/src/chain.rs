@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
-use waagent_common::place::{Place, RUN};
+use waagent_common::root::{RUNTIME_PATH, Root};
 use waagent_common::watch::Watch;
 use waagent_common::{resident, wait};
 
@@ -77,15 +77,15 @@ pub fn run(args: &Args) -> Result<Outcome> {
 
 /// A second one would take the gate's socket and the residents' reports from the first.
 fn only_one() -> Result<Lock> {
-    let place = Place::new(Path::new("/"));
-    let folder = place.run("supervise");
+    let root = Root::new(Path::new("/"));
+    let folder = root.runtime_path("supervise");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make '{}'", folder.display()))?;
-    Ok(Lock::take(&place, "supervise")?)
+    Ok(Lock::take(&root, "supervise")?)
 }
 
 /// A new inode at `<run>/chain` tells waagent-ext that the chain was started anew, and not itself alone.
 fn new_run_of_the_chain() -> Result<()> {
-    let path = format!("{RUN}/chain");
+    let path = format!("{RUNTIME_PATH}/chain");
     match fs::remove_dir(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("cannot remove '{path}'"));
@@ -310,7 +310,7 @@ impl<'a> Chain<'a> {
             );
             say(program, &text);
         }
-        fs::write(format!("{RUN}/costs.json"), serde_json::to_vec_pretty(self.children.costs())?)?;
+        fs::write(format!("{RUNTIME_PATH}/costs.json"), serde_json::to_vec_pretty(self.children.costs())?)?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
-use waagent_common::place::{LIB, RUN};
+use waagent_common::root::{RUNTIME_PATH, STATE_PATH};
 
 use anyhow::Result;
 
@@ -22,7 +22,7 @@ pub struct Flags {
 impl Flags {
     /// Flags of an earlier run are no news, as they are none to a path unit.
     pub fn as_they_are() -> Self {
-        let acted = FLAGS.iter().map(|flag| (*flag, stamp(&Path::new(RUN).join(flag)))).collect();
+        let acted = FLAGS.iter().map(|flag| (*flag, stamp(&Path::new(RUNTIME_PATH).join(flag)))).collect();
         Self { acted }
     }
 
@@ -47,7 +47,7 @@ impl Flags {
 
     /// A flag that was made anew asks again.
     fn is_new(&mut self, flag: &'static str) -> bool {
-        let now = stamp(&Path::new(RUN).join(flag));
+        let now = stamp(&Path::new(RUNTIME_PATH).join(flag));
         let before = self.acted.insert(flag, now);
         now.is_some() && before != Some(now)
     }
@@ -96,14 +96,14 @@ impl Commands {
     }
 
     fn has_ended(id: &str) -> bool {
-        let path = Path::new(LIB).join("ext/results").join(format!("{id}.result.json"));
+        let path = Path::new(STATE_PATH).join("ext/results").join(format!("{id}.result.json"));
         // A result that can't be read is for the runner to replace.
         fs::read_to_string(path)
             .is_ok_and(|text| text.contains("\"exited\"") || text.contains("\"timed-out\""))
     }
 
     fn look(&mut self) {
-        let folder = Path::new(LIB).join("ext/commands");
+        let folder = Path::new(STATE_PATH).join("ext/commands");
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => {
@@ -114,7 +114,9 @@ impl Commands {
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
             .filter(|id| !id.starts_with('.') && !self.started.contains(id))
-            .filter(|id| !Path::new(LIB).join("ext/results").join(format!("{id}.result.json")).exists())
+            .filter(|id| {
+                !Path::new(STATE_PATH).join("ext/results").join(format!("{id}.result.json")).exists()
+            })
             .collect();
         ids.sort();
         for id in ids {

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use waagent_common::durable::read_bounded;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::tool::Tool;
 use waagent_common::users::{gid_of, uid_of};
 
@@ -82,10 +82,10 @@ fn make_line(line: &str) -> Result<()> {
 /// Gives owner and mode to what is there. Its folder may be another program's, whose user can put a link in its place:
 /// none is followed.
 fn set_owner_and_mode(path: &str, mode: &str, user: &str, group: &str, kind: OFlag) -> Result<()> {
-    let place = Place::new(Path::new("/"));
+    let root = Root::new(Path::new("/"));
     let missing = |what: &str, name: &str| format!("there is no {what} '{name}'");
-    let uid = uid_of(&place, user).with_context(|| missing("user", user))?;
-    let gid = gid_of(&place, group).with_context(|| missing("group", group))?;
+    let uid = uid_of(&root, user).with_context(|| missing("user", user))?;
+    let gid = gid_of(&root, group).with_context(|| missing("group", group))?;
     let mode = u32::from_str_radix(mode, 8).context("mode")?;
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | kind;
     let file = OpenOptions::new()

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use nix::mount::{MsFlags, mount};
 use waagent_common::documents::{Document, ResourceDisk};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sys::swap::swap_on;
 
 /// Words of fstab(5) that are flags of mount(2); all others are the file system's affair.
@@ -48,7 +48,7 @@ pub fn swap() -> Result<String> {
 }
 
 fn document() -> Result<ResourceDisk> {
-    Ok(Document::<ResourceDisk>::read(&Place::new(Path::new("/")))?.body)
+    Ok(Document::<ResourceDisk>::read(&Root::new(Path::new("/")))?.body)
 }
 
 fn is_mounted(at: &str) -> Result<bool> {

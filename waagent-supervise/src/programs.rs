@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use caps::CapsHashSet;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sys::spawn::{Identity, capability};
 use waagent_common::users::{gid_of, uid_of};
 use waagent_declaration::Unit;
@@ -97,15 +97,15 @@ impl Program {
     /// Numbers and capabilities for a child, from the names that the accounts have on this machine.
     pub fn identity(self) -> Result<Identity> {
         let unit = self.unit();
-        let place = Place::new(Path::new("/"));
-        let group = |name: &str| gid_of(&place, name).with_context(|| format!("there is no group '{name}'"));
+        let root = Root::new(Path::new("/"));
+        let group = |name: &str| gid_of(&root, name).with_context(|| format!("there is no group '{name}'"));
         let user = unit.last("User").unwrap_or("root");
         // Without a bounding set it has all of them: the runner is unconfined.
         let capabilities = unit
             .has("CapabilityBoundingSet")
             .then(|| unit.words("CapabilityBoundingSet").filter_map(capability).collect::<CapsHashSet>());
         Ok(Identity {
-            uid: uid_of(&place, user).with_context(|| format!("there is no user '{user}'"))?,
+            uid: uid_of(&root, user).with_context(|| format!("there is no user '{user}'"))?,
             gid: group(unit.last("Group").unwrap_or(user))?,
             groups: unit.words("SupplementaryGroups").map(group).collect::<Result<_>>()?,
             no_new_privs: unit.last("NoNewPrivileges") == Some("yes"),

@@ -11,17 +11,17 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
-use waagent_common::place::{Place, RUN};
+use waagent_common::root::{RUNTIME_PATH, Root};
 use waagent_common::users::gid_of;
 
 /// Opens the gate's listening socket, for group `waagent-fetch` alone.
 pub fn gate() -> Result<OwnedFd> {
-    let path = Path::new(RUN).join("gate/gate.sock");
+    let path = Path::new(RUNTIME_PATH).join("gate/gate.sock");
     remove_old(&path)?;
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(&path)?).with_context(|| format!("'{}'", path.display()))?;
     let group =
-        gid_of(&Place::new(Path::new("/")), "waagent-fetch").context("there is no group 'waagent-fetch'")?;
+        gid_of(&Root::new(Path::new("/")), "waagent-fetch").context("there is no group 'waagent-fetch'")?;
     std::os::unix::fs::chown(&path, Some(0), Some(group))?;
     fs::set_permissions(&path, Permissions::from_mode(0o660))?;
     listen(&listener.as_fd(), Backlog::new(16)?)?;
@@ -30,7 +30,7 @@ pub fn gate() -> Result<OwnedFd> {
 
 /// Opens the socket for `READY=1` and `STATUS=`; anybody may speak, and is believed in nothing but a line of text.
 pub fn notifications() -> Result<(UnixDatagram, PathBuf)> {
-    let path = Path::new(RUN).join("notify");
+    let path = Path::new(RUNTIME_PATH).join("notify");
     remove_old(&path)?;
     let socket = UnixDatagram::bind(&path).with_context(|| format!("'{}'", path.display()))?;
     fs::set_permissions(&path, Permissions::from_mode(0o666))?;

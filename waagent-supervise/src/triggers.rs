@@ -8,18 +8,18 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use waagent_common::place::{LIB, RUN};
+use waagent_common::root::{RUNTIME_PATH, STATE_PATH};
 
 use super::programs::Program;
 
 /// Files and the programs that look at them.
 pub(crate) const TRIGGERS: &[(&str, &str, Program)] = &[
-    (LIB, "fetch/certificates.json", Program::Certs),
-    (LIB, "fetch/transport-problem.json", Program::Certs),
-    (LIB, "certs/certificates.json", Program::Provision),
-    (RUN, "media/ovf-env.xml", Program::Provision),
-    (LIB, "fetch/endpoint-problem.json", Program::Net),
-    (RUN, "provision/release", Program::Media),
+    (STATE_PATH, "fetch/certificates.json", Program::Certs),
+    (STATE_PATH, "fetch/transport-problem.json", Program::Certs),
+    (STATE_PATH, "certs/certificates.json", Program::Provision),
+    (RUNTIME_PATH, "media/ovf-env.xml", Program::Provision),
+    (STATE_PATH, "fetch/endpoint-problem.json", Program::Net),
+    (RUNTIME_PATH, "provision/release", Program::Media),
 ];
 
 /// Which file it is: a new one of the same name differs in this.
@@ -65,7 +65,7 @@ pub fn stamp(path: &Path) -> Stamp {
 
 /// Folders to watch: the triggers', the flags', the commands'.
 pub fn folders() -> Vec<PathBuf> {
-    let lib = ["fetch", "certs", "ext", "ext/commands"].map(|folder| Path::new(LIB).join(folder));
-    let run = ["certs", "media", "provision", "disk"].map(|folder| Path::new(RUN).join(folder));
+    let lib = ["fetch", "certs", "ext", "ext/commands"].map(|folder| Path::new(STATE_PATH).join(folder));
+    let run = ["certs", "media", "provision", "disk"].map(|folder| Path::new(RUNTIME_PATH).join(folder));
     lib.into_iter().chain(run).collect()
 }

@@ -4,17 +4,17 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 /// With 64 MiB of data (setrlimit(2), `RLIMIT_DATA`): more memory isn't to be had.
-fn status(place: &Place) -> Output {
+fn status(root: &Root) -> Output {
     let script = "ulimit -d 65536 && exec \"$0\" status --root \"$1\"";
     let mut command = Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_waagent")]).arg(place.path("/")).output().unwrap()
+    command.args(["-c", script, env!("CARGO_BIN_EXE_waagent")]).arg(root.path("/")).output().unwrap()
 }
 
 /// A goal state with one extension, which has this in it.
-fn goal_state(place: &Place, member: &str) {
+fn goal_state(root: &Root, member: &str) {
     let document = format!(
         r#"{{"schema": "waagent/goal-state/2", "written_by": "waagent-fetch", "written_at": "2026-01-31T08:00:00Z",
             "inputs": {{}}, "sandbox": {{"uid": 1, "capabilities": [], "bounding": [], "no_new_privs": true,
@@ -27,9 +27,9 @@ fn goal_state(place: &Place, member: &str) {
             "extensions": [{{"name": "A.B", "version": "1.0", "state": "enabled", "encoded_signature": null,
             "multi_config": false, "error": null, {member}}}]}}}}"#
     );
-    fs::create_dir_all(place.lib("fetch")).unwrap();
-    fs::create_dir_all(place.lib("net")).unwrap();
-    fs::write(place.lib("fetch/goal-state.json"), document).unwrap();
+    fs::create_dir_all(root.state_path("fetch")).unwrap();
+    fs::create_dir_all(root.state_path("net")).unwrap();
+    fs::write(root.state_path("fetch/goal-state.json"), document).unwrap();
 }
 
 /// Settings as large as they may be.
@@ -44,15 +44,15 @@ fn settings(name: &str) -> String {
 
 #[test]
 fn a_goal_state_of_many_values_is_named_as_damaged_and_one_of_long_settings_is_shown() {
-    let root = tempfile::tempdir().unwrap();
-    let place = Place::new(root.path());
-    goal_state(&place, &format!("\"settings\": [{}[0]]", "[0],".repeat(2_800_000)));
-    let output = status(&place);
+    let scratch = tempfile::tempdir().unwrap();
+    let root = Root::new(scratch.path());
+    goal_state(&root, &format!("\"settings\": [{}[0]]", "[0],".repeat(2_800_000)));
+    let output = status(&root);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("goal-state.json': more than 32768 values"), "{text}{output:?}");
     assert_eq!(output.status.code(), Some(1));
-    goal_state(&place, &format!("\"settings\": [{}, {}]", settings("one"), settings("two")));
-    let output = status(&place);
+    goal_state(&root, &format!("\"settings\": [{}, {}]", settings("one"), settings("two")));
+    let output = status(&root);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("goal state incarnation_7 (fabric), 1 extensions"), "{text}{output:?}");
     assert_eq!(output.status.code(), Some(0));
@@ -60,13 +60,13 @@ fn a_goal_state_of_many_values_is_named_as_damaged_and_one_of_long_settings_is_s
 
 #[test]
 fn a_document_of_another_version_is_named_and_nothing_is_shown_of_it() {
-    let root = tempfile::tempdir().unwrap();
-    let place = Place::new(root.path());
-    goal_state(&place, "\"settings\": []");
-    let path = place.lib("fetch/goal-state.json");
+    let scratch = tempfile::tempdir().unwrap();
+    let root = Root::new(scratch.path());
+    goal_state(&root, "\"settings\": []");
+    let path = root.state_path("fetch/goal-state.json");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("goal-state/2", "goal-state/1")).unwrap();
-    let output = status(&place);
+    let output = status(&root);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("schema 'waagent/goal-state/1' isn't 'waagent/goal-state/2'"), "{text}");
     assert!(!text.contains("incarnation_7"), "{text}");

@@ -13,7 +13,7 @@ pub struct Row {
     /// Its name.
     pub name: String,
     /// Where it is.
-    pub place: String,
+    pub root: String,
     /// What each lane has to do with it.
     pub marks: Vec<Mark>,
     /// Lane of the writer, where it is a document.
@@ -51,7 +51,7 @@ pub fn groups(sources: &Sources, lanes: &[&Policy]) -> Vec<Group> {
         let mut rows: Vec<Row> = shared.iter().map(|entry| document(entry, lane, lanes, sources)).collect();
         rows.extend(OTHERS.iter().filter(|other| other.from == policy.program).map(|other| Row {
             name: other.name.to_owned(),
-            place: short(other.path),
+            root: short(other.path),
             marks: marks(lanes, |at, other_lane| match at {
                 _ if at == lane => Mark::Writes,
                 _ if other.to.contains(&other_lane.program) => Mark::Does,
@@ -74,7 +74,7 @@ fn document(entry: &Entry, lane: usize, lanes: &[&Policy], sources: &Sources) ->
         _ if could(policy, &[entry], sources) => Mark::Could,
         _ => Mark::Nothing,
     });
-    Row { name: entry.name.to_owned(), place: short(entry.path), marks, from: Some(lane) }
+    Row { name: entry.name.to_owned(), root: short(entry.path), marks, from: Some(lane) }
 }
 
 /// Could it read one of these? The unconfined lane says so of everything, by its stripe.
@@ -98,7 +98,7 @@ fn for_itself(kept: &[&Entry], lane: usize, lanes: &[&Policy], sources: &Sources
     let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
     Some(Row {
         name: format!("{}{more}", first.join(", ")),
-        place: "for itself, for people".to_owned(),
+        root: "for itself, for people".to_owned(),
         marks,
         from: None,
     })
@@ -154,9 +154,9 @@ fn outside(sources: &Sources, lanes: &[&Policy]) -> Vec<Row> {
         ("Runs other programs", "execve", Box::new(|policy| !policy.executes.is_empty())),
     ];
     rows.into_iter()
-        .map(|(name, place, test)| Row {
+        .map(|(name, root, test)| Row {
             name: name.to_owned(),
-            place: place.to_owned(),
+            root: root.to_owned(),
             marks: marks(lanes, |_, policy| {
                 let does = test(policy) || Level::of(policy) == Level::Unconfined;
                 if does { Mark::Does } else { Mark::Nothing }

@@ -111,7 +111,7 @@ fn line(out: &mut String, row: &Row, y: usize, lanes: &[&Policy]) {
         y + 5,
         escape(&row.name),
         LEFT - 12,
-        escape(&row.place)
+        escape(&row.root)
     );
     if let Some(from) = row.from {
         arrow(out, row, from, y, lanes);

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use waagent_common::args::Common;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::{Confine, Sandbox};
 use waagent_declaration::{Access, COMMON_READS, Connects, Device, Named, Policy, TOOL_READS};
 
@@ -46,11 +46,11 @@ pub fn paths(policy: &Policy) {
     let root = scratch();
     let read: Vec<&str> = policy.reads.iter().map(|grant| grant.what).collect();
     let written: Vec<&str> = policy.writes.iter().map(|grant| grant.what).collect();
-    let place = Place::new(&root);
+    let tree = Root::new(&root);
     // What is the kernel's own is the machine's below any root: looked at, not made.
     let (of_kernel, made): (Vec<&str>, Vec<&str>) =
-        read.iter().chain(&written).partition(|path| !place.path(path).starts_with(&root));
-    let at = |path: &str| place.path(path);
+        read.iter().chain(&written).partition(|path| !tree.path(path).starts_with(&root));
+    let at = |path: &str| tree.path(path);
     let next = |path: &str| format!("{path}-neighbour");
     for path in &made {
         folder(&at(path));

@@ -41,7 +41,7 @@ use caps::CapsHashSet;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType};
 use serde::{Deserialize, Serialize};
 use waagent_common::args::Common;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Confine;
 use waagent_common::sys::attempt;
 use waagent_common::sys::spawn::{Identity, capability, set_identity};
@@ -120,11 +120,11 @@ impl<'a> Probe<'a> {
     /// The sandbox of this policy with `--root root`. The child runs as the policy's user if this machine has it, else
     /// as `nobody`.
     pub fn new(policy: &'a Policy, root: impl AsRef<Path>) -> Self {
-        let place = Place::new(Path::new("/"));
+        let tree = Root::new(Path::new("/"));
         let user = match policy.runs_as {
             RunsAs::User(name) => {
-                let uid = uid_of(&place, name).unwrap_or(65534);
-                Some((uid, gid_of(&place, name).unwrap_or(65534)))
+                let uid = uid_of(&tree, name).unwrap_or(65534);
+                Some((uid, gid_of(&tree, name).unwrap_or(65534)))
             }
             RunsAs::Root | RunsAs::Caller => None,
         };

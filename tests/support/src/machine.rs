@@ -9,7 +9,7 @@ use serde_json::Value;
 use waagent_common::documents::{
     Inputs, ProvisionOutcome, ProvisionState, ProvisionStatus, ProvisioningAgent, write,
 };
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
 use crate::program as program_of;
@@ -45,8 +45,8 @@ impl Machine {
         self.dir.path().join(below)
     }
 
-    pub fn place(&self) -> Place {
-        Place::new(self.dir.path())
+    pub fn root(&self) -> Root {
+        Root::new(self.dir.path())
     }
 
     pub fn configure(&self, text: &str) {
@@ -83,7 +83,7 @@ impl Machine {
 
     /// What waagent-provision leaves at its end.
     pub fn provisioned_as(&self, state: ProvisionState) {
-        write(&self.place(), &provisioned(state), &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        write(&self.root(), &provisioned(state), &Inputs::new(), &Sandbox::unconfined()).unwrap();
         if state == ProvisionState::Ready {
             fs::write(self.path("var/lib/waagent/provisioned"), "").unwrap();
         }

@@ -160,7 +160,7 @@ fn a_key_without_certificate_is_left_out_and_said() {
 #[test]
 fn an_algorithm_that_the_provider_lacks_is_named_with_the_remedy_and_the_run_ends_well() {
     let (scratch, good) = installed();
-    let folder = scratch.root.path();
+    let folder = scratch.folder.path();
     std::fs::write(folder.join("c.pem"), good.certificate.to_pem().unwrap()).unwrap();
     std::fs::write(folder.join("k.pem"), good.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
     let made = Command::new("openssl")
@@ -227,7 +227,7 @@ fn a_file_that_cannot_be_written_is_a_failed_row_and_exit_73_and_the_others_are_
 fn a_damaged_document_is_refused_and_left_in_place() {
     let (scratch, _good) = installed();
     let before = scratch.snapshot();
-    let path = scratch.place.lib("fetch/certificates.json");
+    let path = scratch.root.state_path("fetch/certificates.json");
     std::fs::write(&path, "{\"schema\": \"waagent/sealed-certificates/2\"}").unwrap();
     let output = scratch.run(&[]);
     assert_eq!(output.status.code(), Some(65), "{}", said(&output));

@@ -10,27 +10,27 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use openssl::x509::X509;
 use waagent_common::documents::{CertificateCipher, Certificates, Document, SealedCertificates, Transport};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::SandboxReport;
 use waagent_fabric::cms::Envelope;
 use waagent_fabric::identity::Identity;
 use waagent_fabric::scenario::CertificateSpec;
 
 pub struct Scratch {
-    pub root: tempfile::TempDir,
-    pub place: Place,
+    pub folder: tempfile::TempDir,
+    pub root: Root,
 }
 
 impl Scratch {
     pub fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let place = Place::new(root.path());
-        for folder in ["var/lib/waagent/certs", "var/lib/waagent/fetch", "run/waagent/certs", "etc/ssl"] {
-            fs::create_dir_all(root.path().join(folder)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        for name in ["var/lib/waagent/certs", "var/lib/waagent/fetch", "run/waagent/certs", "etc/ssl"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        fs::write(root.path().join("etc/machine-id"), "0123456789abcdef0123456789abcdef\n").unwrap();
-        fs::write(root.path().join("etc/waagent.conf"), "Logs.Verbose=n\n").unwrap();
-        Self { root, place }
+        fs::write(folder.path().join("etc/machine-id"), "0123456789abcdef0123456789abcdef\n").unwrap();
+        fs::write(folder.path().join("etc/waagent.conf"), "Logs.Verbose=n\n").unwrap();
+        Self { folder, root }
     }
 
     /// Runs the program to its end.
@@ -40,7 +40,7 @@ impl Scratch {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waagent-certs"));
-        command.arg("--root").arg(self.root.path()).args(args);
+        command.arg("--root").arg(self.folder.path()).args(args);
         command
     }
 
@@ -53,15 +53,15 @@ impl Scratch {
     }
 
     pub fn certs(&self) -> PathBuf {
-        self.place.lib("certs")
+        self.root.state_path("certs")
     }
 
     pub fn transport(&self) -> Document<Transport> {
-        Document::read(&self.place).unwrap()
+        Document::read(&self.root).unwrap()
     }
 
     pub fn certificates(&self) -> Document<Certificates> {
-        Document::read(&self.place).unwrap()
+        Document::read(&self.root).unwrap()
     }
 
     /// The certificate that the fetcher would send.
@@ -96,7 +96,7 @@ impl Scratch {
             "sandbox": SandboxReport::default(),
             "body": body,
         });
-        let path = self.place.lib("fetch/certificates.json");
+        let path = self.root.state_path("fetch/certificates.json");
         fs::write(&path, serde_json::to_vec(&document).unwrap()).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     }

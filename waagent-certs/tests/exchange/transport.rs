@@ -41,7 +41,7 @@ fn another_machine_gets_another_pair_and_the_old_key_stays_one_generation() {
     let certificate = identity("a", true);
     let store = pack(&[&certificate], PfxKind::TripleDes).unwrap();
     let first = scratch.recipient();
-    fs::write(scratch.root.path().join("etc/machine-id"), "ffffffffffffffffffffffffffffffff\n").unwrap();
+    fs::write(scratch.folder.path().join("etc/machine-id"), "ffffffffffffffffffffffffffffffff\n").unwrap();
     let said = scratch.succeed(&[]);
     assert!(said.contains("made transport pair 2: the machine id is another one"), "{said}");
     assert_eq!(scratch.transport().body.generation, 2);
@@ -52,7 +52,7 @@ fn another_machine_gets_another_pair_and_the_old_key_stays_one_generation() {
     scratch.succeed(&[]);
     assert_eq!(scratch.certificates().body.certificates.len(), 1, "sealed to the pair before");
 
-    fs::write(scratch.root.path().join("etc/machine-id"), "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\n").unwrap();
+    fs::write(scratch.folder.path().join("etc/machine-id"), "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\n").unwrap();
     scratch.succeed(&[]);
     assert!(!scratch.certs().join("TransportPrivate.pem").exists());
     assert!(scratch.certs().join("TransportPrivate-2.pem").exists());
@@ -113,7 +113,7 @@ fn a_pair_near_its_end_is_replaced() {
 #[test]
 fn refuses_a_second_run_at_the_same_time() {
     let scratch = Scratch::new();
-    let held = waagent_common::lock::Lock::take(&scratch.place, "certs").unwrap();
+    let held = waagent_common::lock::Lock::take(&scratch.root, "certs").unwrap();
     let output = scratch.run(&[]);
     assert_eq!(output.status.code(), Some(75), "{}", said(&output));
     assert!(scratch.snapshot().is_empty());

@@ -125,7 +125,7 @@ fn an_answer_without_data_or_of_another_format_is_no_certificates_and_no_error()
     scratch.leave(Aes, "AAAA");
     let mut body =
         waagent_common::documents::Document::<waagent_common::documents::SealedCertificates>::read(
-            &scratch.place,
+            &scratch.root,
         )
         .unwrap()
         .body;
@@ -206,7 +206,8 @@ fn an_answer_that_comes_while_it_runs_is_unsealed_before_it_ends() {
     scratch.succeed(&[]);
     let (slow, late) = (identity("slow", true), identity("late", true));
     scratch.send(Aes, &pack(&[&late], PfxKind::TripleDes).unwrap());
-    let (path, aside) = (scratch.place.lib("fetch/certificates.json"), scratch.place.lib("fetch/.next"));
+    let (path, aside) =
+        (scratch.root.state_path("fetch/certificates.json"), scratch.root.state_path("fetch/.next"));
     fs::rename(&path, &aside).unwrap();
     // A key that takes its time: the answer is replaced as soon as it has been read.
     scratch.send(Aes, &crate::hostile::bomb(&slow, 900_000, 2000));

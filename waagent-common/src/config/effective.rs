@@ -24,18 +24,18 @@ pub struct Config {
 #[derive(Debug, Clone)]
 struct Setting {
     value: Value,
-    place: Place,
+    origin: Origin,
 }
 
 /// Where a key was written.
 #[derive(Debug, Clone)]
-struct Place {
+struct Origin {
     file: Rc<str>,
     line: usize,
 }
 
 /// The last thing that the files say about each key.
-type Last = BTreeMap<Key, (Written, Place)>;
+type Last = BTreeMap<Key, (Written, Origin)>;
 
 impl Config {
     /// Reads the configuration below `root` (`/` but in tests), or from the file `override_path` alone.
@@ -62,21 +62,21 @@ impl Config {
             gather(source, &mut last, &mut warnings);
         }
         let mut set = BTreeMap::new();
-        for (key, (written, place)) in last {
+        for (key, (written, origin)) in last {
             let is_said = matches!(written, Written::Value(_));
-            match settle(key, written, &place, &mut warnings)? {
+            match settle(key, written, &origin, &mut warnings)? {
                 Some(value) => {
-                    set.insert(key, Setting { value, place });
+                    set.insert(key, Setting { value, origin });
                 }
                 None if is_said && key == Key::Text(TextKey::ResourceDiskMountPoint) => {
                     // Mounted elsewhere than meant, it would be found by nobody, or cover something.
                     warnings.of_key(
                         Severity::Warning,
-                        format!("{place}: using ResourceDisk.Format=n for that reason"),
+                        format!("{origin}: using ResourceDisk.Format=n for that reason"),
                     );
                     set.insert(
                         Key::Switch(SwitchKey::ResourceDiskFormat),
-                        Setting { value: Value::Switch(false), place },
+                        Setting { value: Value::Switch(false), origin },
                     );
                 }
                 None => {}
@@ -152,7 +152,7 @@ impl Config {
 
     /// `<file>:<line>`, or `default`.
     pub fn origin(&self, key: Key) -> String {
-        self.set.get(&key).map_or_else(|| "default".to_owned(), |setting| setting.place.to_string())
+        self.set.get(&key).map_or_else(|| "default".to_owned(), |setting| setting.origin.to_string())
     }
 
     /// Sha256 in hex of what `program` (`waagent-net` or `net`) reads: sorted lines `key=value`. One of the inputs of
@@ -182,7 +182,7 @@ impl Config {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Origin {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}:{}", self.file, self.line)
     }
@@ -192,9 +192,9 @@ impl std::fmt::Display for Place {
 fn gather(source: &Source, last: &mut Last, warnings: &mut Warnings) {
     let file: Rc<str> = Rc::from(source.name.as_str());
     for Line { number, key: name, value } in lines(&source.bytes) {
-        let place = Place { file: Rc::clone(&file), line: number };
+        let origin = Origin { file: Rc::clone(&file), line: number };
         let Some(key) = Key::named(&name) else {
-            stranger(&name, &value, &place, warnings);
+            stranger(&name, &value, &origin, warnings);
             continue;
         };
         if let Written::Damaged(cause) = value {
@@ -202,39 +202,39 @@ fn gather(source: &Source, last: &mut Last, warnings: &mut Warnings) {
                 Kind::Switch { closed: Some(closed), .. } => format!("using {}", letter(closed)),
                 _ => "ignoring".to_owned(),
             };
-            let text = || format!("{place}: cannot read the line of {name}: {cause}, {outcome}");
+            let text = || format!("{origin}: cannot read the line of {name}: {cause}, {outcome}");
             warnings.of_line(Severity::Error, text);
             if !matches!(key.row().kind, Kind::Switch { closed: Some(_), .. }) {
                 continue;
             }
         }
-        if let Some((_, before)) = last.get(&key).filter(|(_, before)| before.file == place.file) {
+        if let Some((_, before)) = last.get(&key).filter(|(_, before)| before.file == origin.file) {
             let line = before.line;
             warnings.of_line(Severity::Info, || {
-                format!("{place}: {name} is set in line {line} too, using this one")
+                format!("{origin}: {name} is set in line {line} too, using this one")
             });
         }
-        last.insert(key, (value, place));
+        last.insert(key, (value, origin));
     }
 }
 
 /// A line whose key is not in the table.
-fn stranger(name: &str, value: &Written, place: &Place, warnings: &mut Warnings) {
+fn stranger(name: &str, value: &Written, origin: &Origin, warnings: &mut Warnings) {
     let removed = REMOVED.iter().find(|(known, _)| *known == name);
     match (value, removed) {
         // The line isn't shown: it may be half of a password.
         (Written::Damaged(cause), _) => {
             warnings
-                .of_line(Severity::Warning, || format!("{place}: cannot read the line: {cause}, ignoring"));
+                .of_line(Severity::Warning, || format!("{origin}: cannot read the line: {cause}, ignoring"));
         }
         (Written::NotSet, Some(_)) => {}
         (Written::Value(_), Some((known, reason))) => {
             let severity = if known.starts_with("Role.") { Severity::Warning } else { Severity::Info };
-            warnings.of_line(severity, || format!("{place}: {known} has no effect: {reason}, ignoring"));
+            warnings.of_line(severity, || format!("{origin}: {known} has no effect: {reason}, ignoring"));
         }
         (_, None) => warnings.of_line(Severity::Warning, || {
             let hint = nearest(name).map_or_else(String::new, |known| format!(" (did you mean {known}?)"));
-            format!("{place}: there is no key {}{hint}, ignoring", quoted(name))
+            format!("{origin}: there is no key {}{hint}, ignoring", quoted(name))
         }),
     }
 }
@@ -243,7 +243,7 @@ fn stranger(name: &str, value: &Written, place: &Place, warnings: &mut Warnings)
 fn settle(
     key: Key,
     written: Written,
-    place: &Place,
+    origin: &Origin,
     warnings: &mut Warnings,
 ) -> Result<Option<Value>, ConfigError> {
     let row = key.row();
@@ -259,11 +259,11 @@ fn settle(
         Written::Damaged(_) => return Ok(closed), // said when the line was read
         Written::Value(text) => text,
     };
-    let what = format!("{place}: {}={}", row.name, quoted(&text));
+    let what = format!("{origin}: {}={}", row.name, quoted(&text));
     let value = match judge(row.kind, &text) {
         Verdict::Good(value) => Some(value),
         Verdict::Changed(value, accepted) => {
-            let what = if text.contains('@') { format!("{place}: {}", row.name) } else { what };
+            let what = if text.contains('@') { format!("{origin}: {}", row.name) } else { what };
             warnings.of_key(
                 Severity::Warning,
                 format!("{what}: {accepted}, using {}", used(Some(&value), row.kind)),
@@ -283,7 +283,7 @@ fn settle(
     if let (Some(reason), Some(value)) = (row.ignored(), &value)
         && used(Some(value), row.kind) != used(None, row.kind)
     {
-        let text = format!("{place}: {} has no effect: {reason}, ignoring", row.name);
+        let text = format!("{origin}: {} has no effect: {reason}, ignoring", row.name);
         warnings.of_key(Severity::Info, text);
     }
     Ok(value)

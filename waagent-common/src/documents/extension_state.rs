@@ -20,7 +20,7 @@ pub struct ExtensionState {
     /// The one command that may be at work.
     pub command: Option<RunningCommand>,
     /// Work on the newest goal state.
-    pub round: Option<Round>,
+    pub round: Option<GoalStateRun>,
     /// Every handler that we have touched.
     pub handlers: Vec<HandlerRecord>,
     /// `goalStateAggregateStatus` of the last goal state that was executed.
@@ -32,7 +32,7 @@ pub struct ExtensionState {
 /// Work on one goal state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Round {
+pub struct GoalStateRun {
     /// Its id.
     pub goal_state_id: String,
     /// When the platform made it.
@@ -46,13 +46,13 @@ pub struct Round {
     /// Is all work over?
     pub complete: bool,
     /// One for each handler, in the order of work.
-    pub items: Vec<RoundItem>,
+    pub items: Vec<GoalStateRunItem>,
 }
 
 /// One handler of a round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RoundItem {
+pub struct GoalStateRunItem {
     /// Handler.
     pub name: HandlerName,
     /// How far it is.
@@ -247,7 +247,7 @@ impl ExtensionState {
     pub const MAX_HANDLERS: usize = 512;
 }
 
-impl Round {
+impl GoalStateRun {
     fn bounds(&mut self, bounds: &mut Bounds) {
         bounds.text("round.goal_state_id", &mut self.goal_state_id, 256);
         bounds.text("round.created_on", &mut self.created_on, 256);

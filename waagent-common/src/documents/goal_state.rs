@@ -120,7 +120,7 @@ pub struct Extension {
 
 words! {
     /// What a goal state can want of a handler or an instance.
-    pub enum Wish {
+    pub enum TargetState {
         /// Installed, in this version, and enabled.
         Enabled = "enabled",
         /// Kept, but disabled.
@@ -137,7 +137,7 @@ pub struct RequestedState(String);
 
 impl RequestedState {
     /// What that is, in any case; none for a word that we don't know.
-    pub fn wish(&self) -> Option<Wish> {
+    pub fn target_state(&self) -> Option<TargetState> {
         self.0.to_ascii_lowercase().parse().ok()
     }
 
@@ -153,9 +153,9 @@ impl From<&str> for RequestedState {
     }
 }
 
-impl From<Wish> for RequestedState {
-    fn from(wish: Wish) -> Self {
-        wish.as_wire().into()
+impl From<TargetState> for RequestedState {
+    fn from(target_state: TargetState) -> Self {
+        target_state.as_wire().into()
     }
 }
 

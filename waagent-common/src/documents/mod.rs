@@ -15,7 +15,7 @@ use crate::digest::sha256;
 use crate::durable;
 use crate::fault::{Exit, Fault};
 use crate::json;
-use crate::place::Place;
+use crate::root::Root;
 use crate::sandbox::{Sandbox, SandboxReport};
 use crate::text::shown;
 use crate::time;
@@ -122,32 +122,32 @@ pub struct Document<T> {
 
 impl<T: Body> Document<T> {
     /// Reads the document at its place; a missing one is an error (66) that names its writer.
-    pub fn read(place: &Place) -> Result<Self, Fault> {
-        Self::read_at(place, &place.path(T::PATH))
+    pub fn read(root: &Root) -> Result<Self, Fault> {
+        Self::read_at(root, &root.path(T::PATH))
     }
 
     /// Reads the document at its place, if there is one.
-    pub fn read_if_there(place: &Place) -> Result<Option<Self>, Fault> {
-        Self::read_at_if_there(place, &place.path(T::PATH))
+    pub fn read_if_there(root: &Root) -> Result<Option<Self>, Fault> {
+        Self::read_at_if_there(root, &root.path(T::PATH))
     }
 
     /// Like [`Document::read_if_there`] for a document of which there are several.
-    pub fn read_at_if_there(place: &Place, path: &Path) -> Result<Option<Self>, Fault> {
-        match Self::read_at(place, path) {
+    pub fn read_at_if_there(root: &Root, path: &Path) -> Result<Option<Self>, Fault> {
+        match Self::read_at(root, path) {
             Err(fault) if fault.exit == Exit::NoInput => Ok(None),
             read => read.map(Some),
         }
     }
 
     /// Reads a document of which there are several.
-    pub fn read_at(place: &Place, path: &Path) -> Result<Self, Fault> {
+    pub fn read_at(root: &Root, path: &Path) -> Result<Self, Fault> {
         let (bytes, owner) = durable::read_with_owner(path, T::MAX_BYTES).map_err(|mut fault| {
             if fault.exit == Exit::NoInput {
                 fault.text = format!("{}; {} writes it", fault.text, T::PROGRAM);
             }
             fault
         })?;
-        check_owner::<T>(place, path, owner)?;
+        check_owner::<T>(root, path, owner)?;
         parse(path, &bytes)
     }
 
@@ -158,7 +158,7 @@ impl<T: Body> Document<T> {
 }
 
 /// The writer's user, or root, who could be anybody; below a scratch root also the caller.
-fn check_owner<T: Body>(place: &Place, path: &Path, owner: durable::Owner) -> Result<(), Fault> {
+fn check_owner<T: Body>(root: &Root, path: &Path, owner: durable::Owner) -> Result<(), Fault> {
     let refuse = |why: String| {
         let text =
             format!("cannot use '{}': {why}; remove it, {} writes it again", path.display(), T::PROGRAM);
@@ -168,9 +168,8 @@ fn check_owner<T: Body>(place: &Place, path: &Path, owner: durable::Owner) -> Re
         return refuse(format!("mode {:04o}: others may write it", owner.mode));
     }
     let own = nix::unistd::geteuid().as_raw();
-    let known = owner.uid == 0
-        || uid_of(place, T::WRITER) == Some(owner.uid)
-        || (!place.is_live() && owner.uid == own);
+    let known =
+        owner.uid == 0 || uid_of(root, T::WRITER) == Some(owner.uid) || (!root.is_live() && owner.uid == own);
     if known { Ok(()) } else { refuse(format!("owner {} isn't {}", owner.uid, T::WRITER)) }
 }
 
@@ -248,13 +247,13 @@ pub enum Written {
 }
 
 /// Writes the document at its place. Nothing is written where body and inputs are as before.
-pub fn write<T: Body>(place: &Place, body: &T, inputs: &Inputs, sandbox: &Sandbox) -> Result<Written, Fault> {
-    write_at(place, &place.path(T::PATH), body, inputs, sandbox)
+pub fn write<T: Body>(root: &Root, body: &T, inputs: &Inputs, sandbox: &Sandbox) -> Result<Written, Fault> {
+    write_at(root, &root.path(T::PATH), body, inputs, sandbox)
 }
 
 /// Writes a document of which there are several.
 pub fn write_at<T: Body>(
-    place: &Place,
+    root: &Root,
     path: &Path,
     body: &T,
     inputs: &Inputs,
@@ -262,7 +261,7 @@ pub fn write_at<T: Body>(
 ) -> Result<Written, Fault> {
     let body = within_bounds(body, 1);
     // A damaged predecessor is replaced: its writer is the one program that may.
-    if let Ok(Some(old)) = Document::<T>::read_at_if_there(place, path)
+    if let Ok(Some(old)) = Document::<T>::read_at_if_there(root, path)
         && old.body == *body
         && old.is_made_from(inputs)
     {
@@ -346,8 +345,8 @@ impl std::io::Write for Room {
 }
 
 /// Where the document of this type is, for messages.
-pub fn path_of<T: Body>(place: &Place) -> PathBuf {
-    place.path(T::PATH)
+pub fn path_of<T: Body>(root: &Root) -> PathBuf {
+    root.path(T::PATH)
 }
 
 #[cfg(test)]

@@ -18,12 +18,12 @@ fn many<T: Clone>(one: &T) -> Vec<T> {
 #[track_caller]
 fn survives<T: Body>(body: &T) -> T {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place::new(dir.path());
-    let path = place.path(T::PATH).with_extension("json");
+    let root = Root::new(dir.path());
+    let path = root.path(T::PATH).with_extension("json");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let written = write_at(&place, &path, body, &Inputs::new(), &Sandbox::unconfined());
+    let written = write_at(&root, &path, body, &Inputs::new(), &Sandbox::unconfined());
     assert_eq!(written, Ok(Written::Changed), "{}", T::NAME);
-    Document::<T>::read_at(&place, &path).unwrap().body
+    Document::<T>::read_at(&root, &path).unwrap().body
 }
 
 fn name() -> HandlerName {
@@ -68,14 +68,14 @@ fn state_of_extensions() {
         signature: Some(signature),
         enabled_at_s: None,
     };
-    let item = RoundItem {
+    let item = GoalStateRunItem {
         name: name(),
         state: ItemState::Open,
         disable_exit_code: Some(long()),
         uninstall_exit_code: Some(long()),
         note: Some(long()),
     };
-    let round = Round {
+    let round = GoalStateRun {
         goal_state_id: long(),
         created_on: long(),
         svd_sequence_number: 1,

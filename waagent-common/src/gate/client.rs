@@ -12,7 +12,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use crate::place::Place;
+use crate::root::Root;
 use crate::sys::fd::recv_fd;
 
 use super::protocol::{Answer, CONNECT_TIME, SOCKET, Target};
@@ -23,8 +23,8 @@ const PATIENCE: i64 = 8;
 /// Opens a connection to a target, by the gate. Takes at most eight seconds.
 ///
 /// The stream is blocking and has no time limits: the caller sets its own.
-pub fn socket_to(place: &Place, target: Target) -> Result<TcpStream, GateError> {
-    let path = place.run(SOCKET);
+pub fn socket_to(root: &Root, target: Target) -> Result<TcpStream, GateError> {
+    let path = root.runtime_path(SOCKET);
     let gate = reach(&path).map_err(|error| GateError::NoGate(path, error.into()))?;
     match send(gate.as_raw_fd(), &[target.byte()], MsgFlags::MSG_NOSIGNAL) {
         // It hangs up on strangers without reading; why, is in what it sent before.

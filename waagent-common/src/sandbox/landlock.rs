@@ -88,17 +88,17 @@ fn paths(
     args: &Common,
     kept: &mut Kept,
 ) -> Result<RulesetCreated, RulesetError> {
-    let place = args.place();
+    let root = args.root();
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let write = AccessFs::from_all(ASKED)
         & !(AccessFs::Execute | AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::IoctlDev);
     let execute = AccessFs::Execute | AccessFs::ReadFile;
 
     for grant in COMMON_READS.iter().chain(policy.reads) {
-        rules = add(rules, &place.path(grant.what), read, kept)?;
+        rules = add(rules, &root.path(grant.what), read, kept)?;
     }
     for grant in policy.writes {
-        rules = add(rules, &place.path(grant.what), write, kept)?;
+        rules = add(rules, &root.path(grant.what), write, kept)?;
     }
     for grant in policy.executes {
         rules = add(rules, Path::new(grant.what), execute, kept)?;

@@ -12,7 +12,7 @@ use waagent_declaration::{Policy, RunsAs};
 use crate::args::Common;
 use crate::fault::{Exit, Fault};
 use crate::names::Names;
-use crate::place::Place;
+use crate::root::Root;
 use crate::users;
 
 mod capabilities;
@@ -67,12 +67,12 @@ pub trait Confine {
 
 impl Confine for Policy {
     fn enter(&self, args: &Common) -> Result<Sandbox, Fault> {
-        let place = args.place();
-        users::settle(&place);
+        let root = args.root();
+        users::settle(&root);
         let uid = nix::unistd::geteuid().as_raw();
         if let RunsAs::User(user) = self.runs_as
-            && place.is_live()
-            && users::uid_of(&place, user) != Some(uid)
+            && root.is_live()
+            && users::uid_of(&root, user) != Some(uid)
         {
             let text = format!(
                 "cannot start: {} runs as user '{user}', not as uid {uid}; use 'systemctl start {}'",
@@ -96,7 +96,7 @@ impl Confine for Policy {
             ..SandboxReport::default()
         };
         // Noted before the rules are made: what is replaced in between is seen.
-        let names = names(self, &place);
+        let names = names(self, &root);
         let mut kept = Vec::new();
         report.landlock = landlock::restrict(self, args, None, &mut kept, &mut shortfalls);
         report.seccomp = filter::install(self, &mut shortfalls);
@@ -117,14 +117,14 @@ impl Confine for Policy {
 
 /// What the rules for files stand on, but for the kernel's own file systems, where nobody renames. A rule for a folder
 /// holds for all below it, whatever becomes of the names there: another program's user may move those of its own.
-fn names(policy: &Policy, place: &Place) -> Names {
+fn names(policy: &Policy, root: &Root) -> Names {
     let granted: Vec<&Path> =
         policy.reads.iter().chain(policy.writes).map(|grant| Path::new(grant.what)).collect();
     let is_covered = |path: &Path| granted.iter().any(|other| *other != path && path.starts_with(other));
     let is_the_kernels = |path: &Path| ["/dev", "/proc", "/sys"].iter().any(|tree| path.starts_with(tree));
     let mut names = Names::default();
     for path in granted.iter().filter(|path| !is_covered(path) && !is_the_kernels(path)) {
-        names.note(&place.path(path));
+        names.note(&root.path(path));
     }
     names
 }

@@ -5,15 +5,15 @@ use std::path::Path;
 use anyhow::Result;
 use waagent_common::documents::{DiskPhase, DiskState, ResourceDisk};
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
+use super::attempt::Begun;
 use super::decide::Decision;
 use super::disk::{Child, Disk};
 use super::file_system::FileSystem;
 use super::flags::Flag;
 use super::prepare::{self, Prepared};
-use super::round::Begun;
 use super::wanted::{MOUNT_POINT, Wanted};
 use super::{check, finish, kernel, mounts, owner, warning_file};
 
@@ -21,7 +21,7 @@ use super::{check, finish, kernel, mounts, owner, warning_file};
 #[derive(Debug)]
 pub struct Work<'a> {
     /// Where the agent's files are.
-    pub place: &'a Place,
+    pub root: &'a Root,
     /// For documents.
     pub sandbox: &'a Sandbox,
     /// What the configuration asks for.
@@ -39,8 +39,8 @@ impl Work<'_> {
             Ok(format!("left '{}' alone: {why}", disk.name))
         };
         match decision {
-            Decision::Mounted { point, file_system } if *point == self.place.path(MOUNT_POINT) => {
-                finish::finish(self.place, disk, self.wanted, file_system, body)
+            Decision::Mounted { point, file_system } if *point == self.root.path(MOUNT_POINT) => {
+                finish::finish(self.root, disk, self.wanted, file_system, body)
             }
             Decision::Mounted { point, file_system } => {
                 let why = format!("somebody else mounted it at '{}'", point.display());
@@ -60,8 +60,8 @@ impl Work<'_> {
                     return left(state, &why, body);
                 }
                 let own = Begun { reason: blank.why().to_owned(), evidence: body.evidence.clone() };
-                Begun { reason: body.reason, evidence: body.evidence } = disk.round.begin(own);
-                let prepared = prepare::prepare(self.place, self.sandbox, disk, blank, &body.reason)?;
+                Begun { reason: body.reason, evidence: body.evidence } = disk.attempt.begin(own);
+                let prepared = prepare::prepare(self.root, self.sandbox, disk, blank, &body.reason)?;
                 Ok(self.ask_for_mount(disk, prepared, blank.maker().file_system, body))
             }
             Decision::Mount { part, uuid, why } => {
@@ -69,7 +69,7 @@ impl Work<'_> {
                     return left(state, &why, body);
                 }
                 let child = kernel::know(disk, part)?;
-                if let Some(line) = owner::in_fstab(self.place, Some(&[child.number])) {
+                if let Some(line) = owner::in_fstab(self.root, Some(&[child.number])) {
                     body.managed_by = Some(format!("fstab: {line}"));
                     return left(DiskState::ManagedBy, "fstab has it", body);
                 }
@@ -104,14 +104,14 @@ impl Work<'_> {
 
     /// Is something there that a mount would hide, or that would lead it elsewhere?
     fn unfit_mount_point(&self) -> Result<Option<(DiskState, String)>, Fault> {
-        let point = self.place.path(MOUNT_POINT);
+        let point = self.root.path(MOUNT_POINT);
         let all = mounts::all()?;
         if let Some(mount) = mounts::at(&all, &point) {
             let why = format!("'{}' is taken by '{}'", point.display(), mount.source);
             return Ok(Some((DiskState::Busy, why)));
         }
         let refuse = |why: &str| Fault::new(Exit::Os, format!("cannot use '{}': {why}", point.display()));
-        let root = self.place.root().canonicalize().map_err(|e| refuse(&e.to_string()))?;
+        let root = self.root.root().canonicalize().map_err(|e| refuse(&e.to_string()))?;
         let expected = root.join(MOUNT_POINT.trim_start_matches('/'));
         match point.canonicalize() {
             // PID 1 makes it.
@@ -142,6 +142,6 @@ fn names(point: &Path) -> std::io::Result<Vec<String>> {
 }
 
 /// The flag comes after the document: who sees it finds there what to mount.
-pub fn raise_flag(place: &Place, body: &ResourceDisk) -> Result<(), Fault> {
-    if body.state == DiskState::Prepared { Flag::Mount.raise(place, &body.reason) } else { Ok(()) }
+pub fn raise_flag(root: &Root, body: &ResourceDisk) -> Result<(), Fault> {
+    if body.state == DiskState::Prepared { Flag::Mount.raise(root, &body.reason) } else { Ok(()) }
 }

@@ -12,8 +12,8 @@ use waagent_common::documents::{DiskDevice, DiskPartition};
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::sys::partition;
 
+use super::attempt::{Attempt, Need};
 use super::blocks::Region;
-use super::round::{Need, Round};
 
 /// Where the kernel shows devices by number.
 const BY_NUMBER: &str = "/sys/dev/block";
@@ -69,7 +69,7 @@ pub struct Disk {
     /// Open for reading.
     pub(crate) file: File,
     /// What this process may open of it.
-    pub round: Round,
+    pub attempt: Attempt,
     sys: PathBuf,
 }
 
@@ -125,7 +125,7 @@ impl Disk {
             lun: None,
             found_by: found_by.to_owned(),
             file,
-            round: Round::default(),
+            attempt: Attempt::default(),
             sys,
         })
     }
@@ -186,7 +186,7 @@ impl Disk {
                 Ok(file) => partition::forget(file.as_fd()).map_err(failed)?,
                 // It is another node than this process was given: somebody had the kernel read the table again.
                 Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                    self.round.ask(Need::Nodes);
+                    self.attempt.ask(Need::Nodes);
                     return Err(failed(error));
                 }
                 // Without a node nobody has written through it.

@@ -8,7 +8,7 @@ use anyhow::Result;
 use waagent_common::documents::{DiskPhase, DiskState, ResourceDisk, SwapState};
 use waagent_common::fault::Fault;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use super::disk::Disk;
 use super::flags::Flag;
@@ -20,14 +20,14 @@ use super::warning_file;
 
 /// Works on the mounted disk; `file_system` is what it is mounted as. Returns the result line.
 pub(crate) fn finish(
-    place: &Place,
+    root: &Root,
     disk: &Disk,
     wanted: &Wanted,
     file_system: &str,
     body: &mut ResourceDisk,
 ) -> Result<String> {
-    let point = place.path(MOUNT_POINT);
-    let is_selinux = label::is_on(place);
+    let point = root.path(MOUNT_POINT);
+    let is_selinux = label::is_on(root);
     body.state = DiskState::Mounted;
     body.phase = DiskPhase::Mounted;
     body.filesystem = Some(file_system.to_owned());
@@ -53,7 +53,7 @@ pub(crate) fn finish(
     let Some(asked) = wanted.swap else { return Ok(mounted) };
     let made = swap::make(&point, file_system, asked, is_selinux);
     let said = if made.state == SwapState::Ready {
-        Flag::Swap.raise(place, &made.path)?;
+        Flag::Swap.raise(root, &made.path)?;
         format!("{mounted}; asked for swap on '{}'", made.path)
     } else {
         format!("{mounted}; swap: {}", made.state)

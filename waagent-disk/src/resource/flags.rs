@@ -8,7 +8,7 @@
 
 use waagent_common::durable;
 use waagent_common::fault::Fault;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 /// A flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,18 +31,18 @@ impl Flag {
     }
 
     /// Sets it anew, so that PID 1 sees it also where it was set before.
-    pub(crate) fn raise(self, place: &Place, line: &str) -> Result<(), Fault> {
-        durable::write(&place.run(self.path()), format!("{line}\n").as_bytes(), 0o644)
+    pub(crate) fn raise(self, root: &Root, line: &str) -> Result<(), Fault> {
+        durable::write(&root.runtime_path(self.path()), format!("{line}\n").as_bytes(), 0o644)
     }
 
     /// Sets it unless it says so already.
-    pub(crate) fn keep(self, place: &Place, line: &str) -> Result<(), Fault> {
-        let before = durable::read_bounded(&place.run(self.path()), 4096).unwrap_or_default();
-        if before == format!("{line}\n").as_bytes() { Ok(()) } else { self.raise(place, line) }
+    pub(crate) fn keep(self, root: &Root, line: &str) -> Result<(), Fault> {
+        let before = durable::read_bounded(&root.runtime_path(self.path()), 4096).unwrap_or_default();
+        if before == format!("{line}\n").as_bytes() { Ok(()) } else { self.raise(root, line) }
     }
 
     /// Removes it.
-    pub(crate) fn lower(self, place: &Place) -> Result<(), Fault> {
-        durable::remove(&place.run(self.path())).map(|_| ())
+    pub(crate) fn lower(self, root: &Root) -> Result<(), Fault> {
+        durable::remove(&root.runtime_path(self.path())).map(|_| ())
     }
 }

@@ -55,8 +55,8 @@ pub(crate) fn read(disk: &(impl Blocks + ?Sized), sector: u64) -> Result<Vec<Par
 /// Header and entries of the copy whose header is in this sector.
 fn copy(disk: &(impl Blocks + ?Sized), sector: u64, at: u64) -> Result<(Vec<u8>, Vec<u8>), Fault> {
     let damaged = |what: &str| Fault::data(format!("the GPT is damaged: {what}; look with 'sgdisk -v'"));
-    let place = at.checked_mul(sector).ok_or_else(|| damaged("a copy is nowhere"))?;
-    let header = disk.read(place, usize::try_from(sector).unwrap_or(512))?;
+    let root = at.checked_mul(sector).ok_or_else(|| damaged("a copy is nowhere"))?;
+    let header = disk.read(root, usize::try_from(sector).unwrap_or(512))?;
     let field = |at| u32_at(&header, at).unwrap_or_default();
     let (length, count, size) = (field(12), field(80), field(84));
     if !is_at(&header, 0, b"EFI PART") || length < HEADER || u64::from(length) > sector {

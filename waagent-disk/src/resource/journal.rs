@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use waagent_common::documents::{Body, Document, Inputs, path_of, write};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::words;
 
@@ -59,8 +59,8 @@ impl Body for Journal {
 
 impl Journal {
     /// What the last run left; a damaged journal says nothing, and allows nothing.
-    pub fn read(place: &Place) -> Result<Option<Self>, Fault> {
-        match Document::<Self>::read_if_there(place) {
+    pub fn read(root: &Root) -> Result<Option<Self>, Fault> {
+        match Document::<Self>::read_if_there(root) {
             Ok(document) => Ok(document.map(|document| document.body)),
             Err(fault) if fault.exit == Exit::Data => {
                 waagent_common::log::warning(&format!("{fault}, ignoring"));
@@ -71,13 +71,13 @@ impl Journal {
     }
 
     /// Writes it durably.
-    pub(crate) fn write(&self, place: &Place, sandbox: &Sandbox) -> Result<(), Fault> {
-        write(place, self, &Inputs::new(), sandbox).map(|_| ())
+    pub(crate) fn write(&self, root: &Root, sandbox: &Sandbox) -> Result<(), Fault> {
+        write(root, self, &Inputs::new(), sandbox).map(|_| ())
     }
 
     /// Removes it: it is about a disk that is gone.
-    pub fn remove(place: &Place) -> Result<(), Fault> {
-        durable::remove(&path_of::<Self>(place)).map(|_| ())
+    pub fn remove(root: &Root) -> Result<(), Fault> {
+        durable::remove(&path_of::<Self>(root)).map(|_| ())
     }
 
     /// Is it about this disk, and not finished? The name counts only where there is no channel to go by.

@@ -12,9 +12,9 @@ use waagent_common::device_nodes::Changes;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::sys::partition;
 
+use super::attempt::Need;
 use super::disk::{Child, Disk, Number};
 use super::partition::Partition;
-use super::round::Need;
 
 /// How long the device node of a new partition may take.
 const FOR_THE_NODE: Duration = Duration::from_secs(25);
@@ -83,7 +83,7 @@ fn with_node(disk: &Disk, child: Child) -> Result<Child, Fault> {
     loop {
         if is_there(&child.node(), child.number) {
             if File::open(child.node()).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
-                disk.round.ask(Need::Nodes);
+                disk.attempt.ask(Need::Nodes);
             }
             return Ok(child);
         }

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sys::label;
 
 /// Types that both Debian's and Fedora's policy know.
@@ -16,8 +16,8 @@ pub(crate) const SWAP_FILE: &str = "swapfile_t";
 const SELINUX: &str = "/sys/fs/selinux";
 
 /// Is SELinux on, for the tree that we work in?
-pub(crate) fn is_on(place: &Place) -> bool {
-    place.is_live() && Path::new(SELINUX).join("enforce").exists()
+pub(crate) fn is_on(root: &Root) -> bool {
+    root.is_live() && Path::new(SELINUX).join("enforce").exists()
 }
 
 /// Gives the type to an open file or folder that hasn't got it.

@@ -1,6 +1,8 @@
 //! The steps of `waagent-disk resource`.
 
 pub mod act;
+pub mod attempt;
+pub mod attempts;
 pub(crate) mod blocks;
 pub(crate) mod check;
 pub mod decide;
@@ -21,8 +23,6 @@ pub mod owner;
 pub(crate) mod partition;
 pub(crate) mod prepare;
 pub mod report;
-pub mod round;
-pub mod rounds;
 pub(crate) mod scsi;
 pub mod signature;
 pub(crate) mod swap;

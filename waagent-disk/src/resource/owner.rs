@@ -6,7 +6,7 @@ use std::path::Path;
 use waagent_common::cloud_init::CloudInit;
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::durable::read_bounded;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use super::disk::Number;
 use super::wanted::MOUNT_POINT;
@@ -19,22 +19,22 @@ const EPHEMERAL_UNIT: &str = "azure-ephemeral-disk-setup.service";
 const MAX: u64 = 1 << 20;
 
 /// Who else looks after it, as the document names him.
-pub fn other(place: &Place, config: &Config) -> Option<String> {
+pub fn other(root: &Root, config: &Config) -> Option<String> {
     if !config.switch(SwitchKey::ResourceDiskFormat) {
         return Some("ResourceDisk.Format=n".to_owned());
     }
-    if let Some(line) = in_fstab(place, None) {
+    if let Some(line) = in_fstab(root, None) {
         return Some(format!("fstab: {line}"));
     }
-    if cloud_init_does(place) {
+    if cloud_init_does(root) {
         return Some("cloud-init".to_owned());
     }
-    ephemeral_setup_does(place).then(|| "azure-ephemeral-disk-setup".to_owned())
+    ephemeral_setup_does(root).then(|| "azure-ephemeral-disk-setup".to_owned())
 }
 
 /// Does fstab name the disk or the mount point? With numbers: also under other names.
-pub(crate) fn in_fstab(place: &Place, numbers: Option<&[Number]>) -> Option<String> {
-    let text = text(&place.path("/etc/fstab"));
+pub(crate) fn in_fstab(root: &Root, numbers: Option<&[Number]>) -> Option<String> {
+    let text = text(&root.path("/etc/fstab"));
     let is_about_it = |line: &&str| {
         let mut fields = line.split_whitespace();
         let (Some(device), Some(point)) = (fields.next(), fields.next()) else { return false };
@@ -54,21 +54,21 @@ pub(crate) fn in_fstab(place: &Place, numbers: Option<&[Number]>) -> Option<Stri
 }
 
 /// It runs, the link that its configuration goes by is there, and its modules for disks are on.
-fn cloud_init_does(place: &Place) -> bool {
-    CloudInit::on(place) == CloudInit::Enabled
+fn cloud_init_does(root: &Root) -> bool {
+    CloudInit::on(root) == CloudInit::Enabled
         && Path::new("/dev/disk/cloud/azure_resource").exists()
-        && text(&place.path("/etc/cloud/cloud.cfg"))
+        && text(&root.path("/etc/cloud/cloud.cfg"))
             .lines()
             .any(|line| matches!(line.trim().trim_start_matches("- "), "disk_setup" | "mounts"))
 }
 
-fn ephemeral_setup_does(place: &Place) -> bool {
+fn ephemeral_setup_does(root: &Root) -> bool {
     let is_wanted = |folder: &str| {
-        fs::read_dir(place.path(folder)).is_ok_and(|entries| {
+        fs::read_dir(root.path(folder)).is_ok_and(|entries| {
             entries.flatten().any(|entry| entry.path().join(EPHEMERAL_UNIT).is_symlink())
         })
     };
-    let takes_scsi = text(&place.path("/etc/azure-ephemeral-disk-setup.conf"))
+    let takes_scsi = text(&root.path("/etc/azure-ephemeral-disk-setup.conf"))
         .lines()
         .filter_map(|line| line.trim().strip_prefix("AZURE_EPHEMERAL_DISK_SETUP_SCSI_RESOURCE="))
         .any(|value| value.trim_matches(['"', '\'']) == "true");
@@ -88,13 +88,13 @@ mod tests {
     #[test]
     fn only_a_device_in_fstab_is_compared_by_number() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::new(folder.path());
+        let root = Root::new(folder.path());
         let (node, number) = some_device();
         std::os::unix::fs::symlink(&node, folder.path().join("disk")).unwrap();
         fs::create_dir(folder.path().join("etc")).unwrap();
         let found = |device: &str| {
-            fs::write(place.path("/etc/fstab"), format!("{device} /data none bind 0 0\n")).unwrap();
-            in_fstab(&place, Some(&[number]))
+            fs::write(root.path("/etc/fstab"), format!("{device} /data none bind 0 0\n")).unwrap();
+            in_fstab(&root, Some(&[number]))
         };
         assert_eq!(found(&node), Some(format!("{node} /data none bind 0 0")));
         assert_eq!(found(folder.path().join("disk").to_str().unwrap()), None);

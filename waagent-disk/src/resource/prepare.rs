@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::tool::Tool;
 
@@ -62,7 +62,7 @@ fn kernel_knows(file_system: &str) -> bool {
 
 /// Writes the disk. The kernel lets nobody else use it meanwhile, and udev leaves it alone.
 pub(crate) fn prepare(
-    place: &Place,
+    root: &Root,
     sandbox: &Sandbox,
     disk: &Disk,
     blank: &BlankDisk,
@@ -70,7 +70,7 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, Fault> {
     let maker = blank.maker();
     check(maker)?;
-    disk.round.hold()?;
+    disk.attempt.hold()?;
     let NewTable { writes, partition } = match blank.layout() {
         Layout::New => table::new(disk.size, disk.sector, random()?)?,
         Layout::Converted(entry) => NewTable { writes: converted(disk, entry)?, partition: entry.clone() },
@@ -85,16 +85,16 @@ pub(crate) fn prepare(
         file_system: maker.file_system,
         uuid: None,
     };
-    journal.write(place, sandbox)?;
+    journal.write(root, sandbox)?;
     write_table(disk, blank.layout(), &writes)?;
     let child = kernel::know(disk, &partition)?;
     wipe(&child)?;
     journal.phase = Phase::Formatting;
-    journal.write(place, sandbox)?;
+    journal.write(root, sandbox)?;
     let uuid = make(disk, &child, &partition, maker)?;
     journal.phase = Phase::Done;
     journal.uuid.clone_from(&uuid);
-    journal.write(place, sandbox)?;
+    journal.write(root, sandbox)?;
     log::info(&format!(
         "formatted '{}' as {}, {} MiB; {why}",
         child.name,

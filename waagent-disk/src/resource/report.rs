@@ -3,7 +3,7 @@
 use waagent_common::config::{Config, OptionalIntegerKey};
 use waagent_common::documents::{DiskPhase, DiskState, Document, Inputs, ResourceDisk, Written, write};
 use waagent_common::fault::{Exit, Fault, Outcome};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::cut;
 
@@ -40,12 +40,12 @@ pub fn empty() -> ResourceDisk {
 }
 
 /// Sets the timeouts of SCSI disks, now and, by the flag that udev's rule reads, of those that come later.
-pub fn set_timeouts(place: &Place, config: &Config, body: &mut ResourceDisk) -> Result<(), Fault> {
+pub fn set_timeouts(root: &Root, config: &Config, body: &mut ResourceDisk) -> Result<(), Fault> {
     let Some(seconds) = config.optional_integer(OptionalIntegerKey::OsRootDeviceScsiTimeout) else {
-        return Flag::ScsiTimeout.lower(place);
+        return Flag::ScsiTimeout.lower(root);
     };
     body.scsi_timeout = Some(scsi::set(std::path::Path::new("/sys"), seconds));
-    Flag::ScsiTimeout.keep(place, &seconds.to_string())
+    Flag::ScsiTimeout.keep(root, &seconds.to_string())
 }
 
 /// What the decision was made from.
@@ -95,23 +95,23 @@ pub fn plan(disk: &Disk, decision: &Decision, evidence: &[String]) -> String {
 
 /// Writes the document and turns it into the result line.
 pub fn write_and_say(
-    place: &Place,
+    root: &Root,
     mut body: ResourceDisk,
     said: &str,
     inputs: &Inputs,
     sandbox: &Sandbox,
 ) -> Result<Outcome, Fault> {
     body.reason = cut(&body.reason, MAX_REASON).to_owned();
-    keep_history(place, &mut body)?;
-    Ok(match write(place, &body, inputs, sandbox)? {
+    keep_history(root, &mut body)?;
+    Ok(match write(root, &body, inputs, sandbox)? {
         Written::Changed => Outcome::Done(said.to_owned()),
         Written::Unchanged => Outcome::Unchanged(said.to_owned()),
     })
 }
 
 /// Prepared before and prepared still: why it was formatted then is worth more than that it is there now.
-fn keep_history(place: &Place, body: &mut ResourceDisk) -> Result<(), Fault> {
-    let before = match Document::<ResourceDisk>::read_if_there(place) {
+fn keep_history(root: &Root, body: &mut ResourceDisk) -> Result<(), Fault> {
+    let before = match Document::<ResourceDisk>::read_if_there(root) {
         Ok(Some(document)) => document.body,
         Ok(None) => return Ok(()),
         // A damaged document has no history.
@@ -130,7 +130,7 @@ fn keep_history(place: &Place, body: &mut ResourceDisk) -> Result<(), Fault> {
 
 /// A failure is a result, too: the document says so, and the fault goes on.
 pub fn write_failure(
-    place: &Place,
+    root: &Root,
     mut body: ResourceDisk,
     fault: &anyhow::Error,
     inputs: &Inputs,
@@ -139,7 +139,7 @@ pub fn write_failure(
     let exit = waagent_common::fault::exit_of(fault);
     body.state = if exit == Exit::Unavailable { DiskState::ToolMissing } else { DiskState::Failed };
     cut(&format!("{fault:#}"), MAX_REASON).clone_into(&mut body.reason);
-    if let Err(second) = write(place, &body, inputs, sandbox) {
+    if let Err(second) = write(root, &body, inputs, sandbox) {
         waagent_common::log::warning(&format!("{second}, ignoring"));
     }
 }

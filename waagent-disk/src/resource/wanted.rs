@@ -2,7 +2,7 @@
 
 use waagent_common::config::{Config, IntegerKey, OptionalTextKey, SwitchKey, TextKey};
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use super::file_system::FileSystem;
 
@@ -47,7 +47,7 @@ fn file_system(name: &str) -> Result<FileSystem, Fault> {
 
 impl Wanted {
     /// Reads the keys; refuses what can't be done (78).
-    pub fn from(config: &Config, place: &Place) -> Result<Self, Fault> {
+    pub fn from(config: &Config, root: &Root) -> Result<Self, Fault> {
         let refuse = |text: String| Fault::new(Exit::Config, text);
         let mount_point = config.text(TextKey::ResourceDiskMountPoint);
         if mount_point != MOUNT_POINT {
@@ -66,9 +66,9 @@ impl Wanted {
             ));
         }
         if let Some(options) = &options
-            && place.is_live()
-            && place.path("/run/systemd/system").exists()
-            && !place.path("/etc/systemd/system/mnt-resource.mount.d").exists()
+            && root.is_live()
+            && root.path("/run/systemd/system").exists()
+            && !root.path("/etc/systemd/system/mnt-resource.mount.d").exists()
         {
             return Err(refuse(format!(
                 "cannot use ResourceDisk.MountOptions '{options}': PID 1 mounts by its unit; run 'systemctl edit mnt-resource.mount' and write \

@@ -34,12 +34,12 @@ impl Bench {
     /// With a disk that may be swapped on without harm to this machine; `None`, and said so, where there can be none.
     pub fn for_swap(size: u64) -> Option<Self> {
         let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/lib/swap-place");
-        let place = Run::of(&Command::new(tool).output().unwrap());
-        if place.code != Some(0) {
-            waagent_untested::not_tested(&format!("no place for swap: {}", place.err.trim()));
+        let root = Run::of(&Command::new(tool).output().unwrap());
+        if root.code != Some(0) {
+            waagent_untested::not_tested(&format!("no place for swap: {}", root.err.trim()));
             return None;
         }
-        Some(Self::on(Machine::new_in(Path::new(place.out.trim())), size, Loop::attach_direct))
+        Some(Self::on(Machine::new_in(Path::new(root.out.trim())), size, Loop::attach_direct))
     }
 
     fn on(machine: Machine, size: u64, attach: fn(&Path) -> Loop) -> Self {

@@ -97,8 +97,8 @@ fn tampered_partition_tables_are_answered() {
     assert!(matches!(read(&seeds[1]).unwrap(), Table::Mbr(parts) if parts.len() == 2));
     let mut random = Random(77);
     let mut damaged = 0;
-    for round in 0..2000 {
-        let seed = &mut seeds[round % 2];
+    for attempt in 0..2000 {
+        let seed = &mut seeds[attempt % 2];
         for _ in 0..=random.below(3) {
             let at = 440 + random.below(800);
             let byte = random.byte(seed.image[at]);

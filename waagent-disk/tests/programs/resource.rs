@@ -54,7 +54,7 @@ fn leaves_the_disk_to_a_cloud_init_that_will_run_and_to_no_other() {
         fs::create_dir_all(machine.path("etc/cloud")).unwrap();
         fs::write(machine.path("etc/cloud/cloud.cfg"), "cloud_init_modules:\n - disk_setup\n").unwrap();
         let config = Config::load(machine.dir.path(), None).unwrap();
-        let owner = owner::other(&machine.place(), &config);
+        let owner = owner::other(&machine.root(), &config);
         assert_eq!(owner.as_deref() == Some("cloud-init"), layout.provisions, "{}: {owner:?}", layout.name);
     }
 }

@@ -9,7 +9,7 @@ use waagent_common::log;
 use waagent_common::resident;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
-use super::{ENDING, Engine, Rest};
+use super::{ENDING, Engine, WaitReason};
 use crate::error::{ExtensionError, code};
 use crate::handler::adopt;
 use crate::handler::contract;
@@ -17,12 +17,12 @@ use crate::handler::manifest::Manifest;
 use crate::handler::paths::HandlerPaths;
 use crate::package::{copy, unpack};
 use crate::plan::align::{align, fresh, status};
-use crate::plan::step::{Step, next, wish_of};
+use crate::plan::step::{Step, next, target_state_of};
 use crate::status::read;
 
 impl Engine<'_> {
     /// The next step of the handler at this place of the order; says what it waits for, if it does.
-    pub(super) fn act(&mut self, index: usize) -> Result<Option<Rest>> {
+    pub(super) fn act(&mut self, index: usize) -> Result<Option<WaitReason>> {
         let item = self.state.round.as_ref().and_then(|round| round.items.get(index));
         let Some(extension) = item.and_then(|item| self.extension(&item.name)).cloned() else {
             // The document was replaced by one of the same id without this handler.
@@ -32,7 +32,9 @@ impl Engine<'_> {
         match self.step(&extension) {
             Ok(rest) => Ok(rest),
             // Broken off, it isn't the extension's failure; what is will be met again.
-            Err(Stop::ExtensionError(_)) if resident::must_end() => Ok(Some(Rest::Idle(ENDING.to_owned()))),
+            Err(Stop::ExtensionError(_)) if resident::must_end() => {
+                Ok(Some(WaitReason::Idle(ENDING.to_owned())))
+            }
             Err(Stop::ExtensionError(trouble)) => {
                 self.fail(&extension.name, trouble, None);
                 Ok(None)
@@ -41,21 +43,21 @@ impl Engine<'_> {
         }
     }
 
-    fn step(&mut self, extension: &Extension) -> Result<Option<Rest>, Stop> {
-        let wish = wish_of(extension);
+    fn step(&mut self, extension: &Extension) -> Result<Option<WaitReason>, Stop> {
+        let target_state = target_state_of(extension);
         self.verdict_of(extension)?;
-        let wish = wish?;
+        let target_state = target_state?;
         let name = &extension.name;
         if self.record(name).is_none() {
-            self.state.handlers.push(fresh(extension, adopt::installed(self.place, name)));
+            self.state.handlers.push(fresh(extension, adopt::installed(self.root, name)));
         }
         let Some(record) = self.record_mut(name) else { return Ok(None) };
-        if let Some(stale) = align(record, wish, &extension.version) {
+        if let Some(stale) = align(record, target_state, &extension.version) {
             let home = self.home(name, &stale);
             self.remove_folder(&home);
         }
         let Some(record) = self.record(name) else { return Ok(None) };
-        let step = next(wish, record);
+        let step = next(target_state, record);
         self.is_signed_enough(extension, record, &step)?;
         match step {
             Step::Unpack => self.unpack(extension),
@@ -75,18 +77,18 @@ impl Engine<'_> {
     }
 
     /// Unpacks the package if it is there. What can't be had or unpacked is asked for anew in the next round.
-    fn unpack(&mut self, extension: &Extension) -> Result<Option<Rest>, Stop> {
+    fn unpack(&mut self, extension: &Extension) -> Result<Option<WaitReason>, Stop> {
         let Some(record) = self.record(&extension.name) else { return Ok(None) };
         let home = self.home(&record.name, &record.version);
         let (attempt, keep) = (record.attempt, record.state == HandlerState::FailedUpgrade);
         let path = self
-            .place
+            .root
             .path(Package::PATH)
             .join(format!("{}.json", Package::stem(&extension.name, &extension.version)));
-        let unpacked = match Document::<Package>::read_at_if_there(self.place, &path) {
-            Ok(None) => return Ok(Some(Rest::Package(home.full_name()))),
+        let unpacked = match Document::<Package>::read_at_if_there(self.root, &path) {
+            Ok(None) => return Ok(Some(WaitReason::Package(home.full_name()))),
             Ok(Some(package)) if package.body.attempt < attempt => {
-                return Ok(Some(Rest::Package(home.full_name())));
+                return Ok(Some(WaitReason::Package(home.full_name())));
             }
             Ok(Some(package)) => {
                 had(&package.body).and_then(|()| self.unpack_guarded(extension, &package, &home, keep))
@@ -140,7 +142,7 @@ impl Engine<'_> {
     ) -> Result<PackageSignature, ExtensionError> {
         let limits = &self.settings.limits;
         let (archive, digest) =
-            copy::take(self.place, package, limits).map_err(|why| not_had(code::PACKAGE_DOWNLOAD, &why))?;
+            copy::take(self.root, package, limits).map_err(|why| not_had(code::PACKAGE_DOWNLOAD, &why))?;
         let signature = self.judge(extension, &archive, &digest, home)?;
         unpack::unpack(&archive, home, limits, keep)?;
         if signature.verdict == SignatureVerdict::Verified
@@ -152,7 +154,7 @@ impl Engine<'_> {
     }
 
     /// The old version of an update is uninstalled: its folder goes, the new one takes its place.
-    fn replace(&mut self, extension: &Extension, old: &HandlerVersion) -> Result<Option<Rest>, Stop> {
+    fn replace(&mut self, extension: &Extension, old: &HandlerVersion) -> Result<Option<WaitReason>, Stop> {
         let old = self.home(&extension.name, old);
         self.remove_folder(&old);
         let installs = match self.record(&extension.name) {

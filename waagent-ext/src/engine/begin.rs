@@ -3,21 +3,22 @@
 use anyhow::Result;
 use waagent_common::boot;
 use waagent_common::documents::{
-    self, Extension, ExtensionState, GoalState, GoalStateSource, HandlerReadiness, HandlerRecord,
-    HandlerState, ItemState, Plan, PlannedHandler, ProvisionState, Round, RoundItem, Wanted, WantedPackage,
+    self, Extension, ExtensionState, GoalState, GoalStateRun, GoalStateRunItem, GoalStateSource,
+    HandlerReadiness, HandlerRecord, HandlerState, ItemState, Plan, PlannedHandler, ProvisionState, Wanted,
+    WantedPackage,
 };
 use waagent_common::log;
 use waagent_common::text::{cut, shown};
 use waagent_common::time;
 
 use super::finish::Aggregate;
-use super::{Engine, Rest, is};
+use super::{Engine, WaitReason, is};
 use crate::handler::adopt;
 use crate::handler::certificates;
 use crate::handler::paths::HandlerPaths;
 use crate::plan::align::{align, fresh, status};
 use crate::plan::order;
-use crate::plan::step::{Step, Wish, next, wish_of};
+use crate::plan::step::{Step, TargetState, next, target_state_of};
 
 /// Longest rule in the plan, in bytes.
 const RULE: usize = 1024;
@@ -29,8 +30,8 @@ const STARTED: &str = "the machine was started";
 
 impl Engine<'_> {
     /// Begins the newest goal state, or goes on with the one that was begun. Says why there is nothing to do.
-    pub(super) fn begin(&mut self) -> Result<Option<Rest>> {
-        let idle = |text: String| Ok(Some(Rest::Idle(text)));
+    pub(super) fn begin(&mut self) -> Result<Option<WaitReason>> {
+        let idle = |text: String| Ok(Some(WaitReason::Idle(text)));
         let Some(goal) = self.known.goal.as_ref().map(|goal| &goal.body) else {
             return idle("there is no goal state yet".to_owned());
         };
@@ -63,7 +64,7 @@ impl Engine<'_> {
         if self.state.boot_id != self.boot {
             return Some(STARTED.to_owned());
         }
-        if self.state.chain_id != boot::chain_id(self.place) {
+        if self.state.chain_id != boot::chain_id(self.root) {
             return Some("the agent was started".to_owned());
         }
         self.force.then(|| "asked for by --force".to_owned())
@@ -84,7 +85,7 @@ impl Engine<'_> {
             .filter(|feature| !FEATURES.contains(&feature.as_str()))
             .map(|feature| shown(feature))
             .collect();
-        (self.state.boot_id, self.state.chain_id) = (self.boot.clone(), boot::chain_id(self.place));
+        (self.state.boot_id, self.state.chain_id) = (self.boot.clone(), boot::chain_id(self.root));
         if reason != STARTED {
             self.guard.forgive();
         }
@@ -120,7 +121,7 @@ impl Engine<'_> {
         self.note_vanished();
         self.make_room(goal);
         for extension in &goal.extensions {
-            let wish = wish_of(extension);
+            let target_state = target_state_of(extension);
             if let Some(record) = self.record_mut(&extension.name) {
                 let failed = record.failure.take().is_some() || record.status.code != 0;
                 let text = if record.version.numbers() == extension.version.numbers() {
@@ -128,13 +129,16 @@ impl Engine<'_> {
                 } else {
                     Some("Plugin is waiting to be updated")
                 };
-                if let (Some(text), Ok(Wish::Enabled)) = (text, wish) {
+                if let (Some(text), Ok(TargetState::Enabled)) = (text, target_state) {
                     record.status = status(HandlerReadiness::Installing, text);
                 }
                 continue;
             }
-            let found = adopt::installed(self.place, &extension.name);
-            if wish != Ok(Wish::Uninstall) || found.is_some() || self.verdict_of(extension).is_err() {
+            let found = adopt::installed(self.root, &extension.name);
+            if target_state != Ok(TargetState::Uninstall)
+                || found.is_some()
+                || self.verdict_of(extension).is_err()
+            {
                 self.state.handlers.push(fresh(extension, found));
             }
         }
@@ -159,7 +163,7 @@ impl Engine<'_> {
     fn note_vanished(&mut self) {
         let logs = &self.settings.logs;
         for record in &mut self.state.handlers {
-            let gone = |version| !HandlerPaths::new(self.place, logs, &record.name, version).base().is_dir();
+            let gone = |version| !HandlerPaths::new(self.root, logs, &record.name, version).base().is_dir();
             if record.state != HandlerState::NotInstalled && gone(&record.version) {
                 log::warning(&format!(
                     "[{}-{}] its folder is gone, installing anew",
@@ -176,7 +180,7 @@ impl Engine<'_> {
     /// Links to the certificates that are there; one that can't be made is the extension's trouble later.
     pub(super) fn link_certificates(&self) {
         if let Some(document) = &self.known.certificates
-            && let Err(fault) = certificates::link(self.place, &document.body)
+            && let Err(fault) = certificates::link(self.root, &document.body)
         {
             log::warning(&format!("{fault}, ignoring"));
         }
@@ -206,7 +210,7 @@ impl Engine<'_> {
         let steps =
             order::order(&goal.extensions).into_iter().map(|extension| self.planned(extension)).collect();
         let plan = Plan { goal_state_id: goal.id.clone(), reason: reason.to_owned(), steps };
-        documents::write(self.place, &plan, &self.inputs(), self.sandbox)?;
+        documents::write(self.root, &plan, &self.inputs(), self.sandbox)?;
         Ok(())
     }
 
@@ -233,11 +237,11 @@ impl Engine<'_> {
 
     /// The next step as things stand, and the record that it is for.
     fn first_step(&self, extension: &Extension) -> Option<(Step, HandlerRecord)> {
-        let wish = wish_of(extension).ok()?;
+        let target_state = target_state_of(extension).ok()?;
         let mut record: HandlerRecord =
             self.record(&extension.name).cloned().unwrap_or_else(|| fresh(extension, None));
-        align(&mut record, wish, &extension.version);
-        Some((next(wish, &record), record))
+        align(&mut record, target_state, &extension.version);
+        Some((next(target_state, &record), record))
     }
 
     /// Asks for the packages of all handlers that are to be unpacked in this round and aren't yet.
@@ -258,7 +262,7 @@ impl Engine<'_> {
             })
             .collect();
         let wanted = Wanted { goal_state_id: round.goal_state_id.clone(), packages };
-        documents::write(self.place, &wanted, &self.inputs(), self.sandbox)?;
+        documents::write(self.root, &wanted, &self.inputs(), self.sandbox)?;
         Ok(())
     }
 
@@ -269,12 +273,12 @@ impl Engine<'_> {
     }
 }
 
-fn new_round(goal: &GoalState, refused: bool) -> Round {
-    let mut items: Vec<RoundItem> = Vec::new();
+fn new_round(goal: &GoalState, refused: bool) -> GoalStateRun {
+    let mut items: Vec<GoalStateRunItem> = Vec::new();
     for extension in order::order(&goal.extensions).into_iter().filter(|_| !refused) {
         // A name that is listed twice is one failure.
         if items.iter().all(|item| !is(&item.name, &extension.name)) {
-            items.push(RoundItem {
+            items.push(GoalStateRunItem {
                 name: extension.name.clone(),
                 state: ItemState::Open,
                 disable_exit_code: None,
@@ -283,7 +287,7 @@ fn new_round(goal: &GoalState, refused: bool) -> Round {
             });
         }
     }
-    Round {
+    GoalStateRun {
         goal_state_id: goal.id.clone(),
         created_on: goal.created_on.clone(),
         svd_sequence_number: goal.svd_sequence_number,

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use waagent_common::command::environment;
 use waagent_common::documents::{
-    self, Body, Command, CommandKind, Extension, HandlerRecord, HandlerRef, RunningCommand, Wish,
+    self, Body, Command, CommandKind, Extension, HandlerRecord, HandlerRef, RunningCommand, TargetState,
 };
 use waagent_common::log;
 use waagent_common::time;
 use waagent_common::types::HandlerVersion;
 
 use super::act::Stop;
-use super::{Engine, Rest};
+use super::{Engine, WaitReason};
 use crate::error::{ExtensionError, code_of, operation_of};
 use crate::handler::command_log;
 use crate::handler::manifest::Manifest;
@@ -30,10 +30,10 @@ impl Engine<'_> {
         extension: &Extension,
         kind: CommandKind,
         version: &HandlerVersion,
-    ) -> Result<Option<Rest>, Stop> {
+    ) -> Result<Option<WaitReason>, Stop> {
         let Some(record) = self.record(&extension.name).cloned() else { return Ok(None) };
         let new = self.home(&record.name, &record.version);
-        if extension.state.wish() == Some(Wish::Enabled)
+        if extension.state.target_state() == Some(TargetState::Enabled)
             && let Some(rest) = self.prepare(extension, &new)?
         {
             return Ok(Some(rest));
@@ -63,7 +63,7 @@ impl Engine<'_> {
     ) -> Command {
         self.state.commands = self.state.commands.saturating_add(1);
         if self.basic.is_empty() {
-            self.basic = environment::basic(self.place, self.settings.fips);
+            self.basic = environment::basic(self.root, self.settings.fips);
         }
         let base = home.base().to_string_lossy().into_owned();
         Command {
@@ -95,7 +95,7 @@ impl Engine<'_> {
         let mut set = |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
         set("AZURE_GUEST_AGENT_EXTENSION_PATH", &home.base().to_string_lossy());
         set("AZURE_GUEST_AGENT_EXTENSION_VERSION", home.version.as_str());
-        set("AZURE_GUEST_AGENT_WIRE_PROTOCOL_ADDRESS", &inputs::platform(self.place));
+        set("AZURE_GUEST_AGENT_WIRE_PROTOCOL_ADDRESS", &inputs::platform(self.root));
         set("ConfigSequenceNumber", &number.to_string());
         set("AZURE_GUEST_AGENT_EXTENSION_SUPPORTED_FEATURES", SUPPORTED);
         let round = self.state.round.as_ref();
@@ -128,7 +128,7 @@ impl Engine<'_> {
         home: &HandlerPaths,
         record: &HandlerRecord,
         status_before: Option<String>,
-    ) -> Result<Rest, Stop> {
+    ) -> Result<WaitReason, Stop> {
         let goal_state_id =
             self.state.round.as_ref().map_or_else(String::new, |round| round.goal_state_id.clone());
         self.state.command = Some(RunningCommand {
@@ -142,7 +142,7 @@ impl Engine<'_> {
             boot_id: command.boot_id.clone(),
         });
         self.save()?;
-        let path = self.place.path(Command::PATH).join(format!("{}.json", command.id));
+        let path = self.root.path(Command::PATH).join(format!("{}.json", command.id));
         documents::replace_at(&path, command, &self.inputs(), self.sandbox).map_err(anyhow::Error::from)?;
         say(command, home);
         if let Err(fault) = self.have_started(&command.id) {

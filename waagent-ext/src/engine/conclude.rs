@@ -39,7 +39,7 @@ impl Engine<'_> {
             }
             Some(result) => {
                 let ended = match self.command(&running) {
-                    Ok(command) => outcome::judge(self.place, &command, &result),
+                    Ok(command) => outcome::judge(self.root, &command, &result),
                     Err(fault) => failed(&running, &fault.text),
                 };
                 self.conclude_with(&running, ended);
@@ -51,13 +51,13 @@ impl Engine<'_> {
     }
 
     fn result(&self, running: &RunningCommand) -> Result<Option<CommandResult>, Fault> {
-        let path = self.place.path(CommandResult::PATH).join(format!("{}.result.json", running.id));
-        Ok(Document::read_at_if_there(self.place, &path)?.map(|document| document.body))
+        let path = self.root.path(CommandResult::PATH).join(format!("{}.result.json", running.id));
+        Ok(Document::read_at_if_there(self.root, &path)?.map(|document| document.body))
     }
 
     fn command(&self, running: &RunningCommand) -> Result<Command, Fault> {
-        let path = self.place.path(Command::PATH).join(format!("{}.json", running.id));
-        Document::read_at(self.place, &path).map(|document| document.body)
+        let path = self.root.path(Command::PATH).join(format!("{}.json", running.id));
+        Document::read_at(self.root, &path).map(|document| document.body)
     }
 
     /// A run that broke off with the machine is no failure: extensions count on being run again.
@@ -74,7 +74,7 @@ impl Engine<'_> {
     /// Killed between the record and the command's document: it never ran, so the step is planned again. Killed after
     /// that, or not heard: the start is asked for again.
     fn ensure_handed_over(&mut self, running: &RunningCommand) -> Result<()> {
-        let path = self.place.path(Command::PATH).join(format!("{}.json", running.id));
+        let path = self.root.path(Command::PATH).join(format!("{}.json", running.id));
         if !path.exists() {
             self.state.command = None;
             return self.save();

@@ -9,7 +9,7 @@ use waagent_common::time;
 use waagent_common::types::HandlerName;
 use waagent_common::words;
 
-use super::{Engine, Rest, is};
+use super::{Engine, WaitReason, is};
 use crate::handler::adopt;
 use crate::status::file::StatusWord;
 
@@ -25,9 +25,9 @@ words! {
 
 impl Engine<'_> {
     /// Every handler is done, failed or skipped.
-    pub(super) fn finish(&mut self) -> Result<Rest> {
+    pub(super) fn finish(&mut self) -> Result<WaitReason> {
         let Some(round) = &mut self.state.round else {
-            return Ok(Rest::Idle("nothing was begun".to_owned()));
+            return Ok(WaitReason::Idle("nothing was begun".to_owned()));
         };
         round.complete = true;
         let text =
@@ -38,7 +38,7 @@ impl Engine<'_> {
         self.write_wanted()?;
         self.save()?;
         self.prune();
-        Ok(Rest::Idle(text))
+        Ok(WaitReason::Idle(text))
     }
 
     /// The word on the goal state as a whole.
@@ -61,7 +61,7 @@ impl Engine<'_> {
             return;
         }
         let named = |name: &HandlerName| goal.extensions.iter().any(|extension| is(&extension.name, name));
-        for folder in adopt::folders(self.place, |found| !named(found)) {
+        for folder in adopt::folders(self.root, |found| !named(found)) {
             log::info(&format!(
                 "[{}-{}] removed: goal state {} doesn't name it",
                 folder.name, folder.version, goal.id
@@ -74,7 +74,7 @@ impl Engine<'_> {
 
     /// The lines and the file that tools wait for when extensions come to an end.
     pub(super) fn note_progress(&self, report: &ExtensionStatus) -> Result<()> {
-        let marker = self.place.lib("ext/initial_goal_state");
+        let marker = self.root.state_path("ext/initial_goal_state");
         if !report.complete || marker.exists() {
             return Ok(());
         }

@@ -23,7 +23,7 @@ const LEFT_OVER: usize = 256;
 impl Engine<'_> {
     /// Throws away what a killed run left behind: half-unpacked folders, folders that were to be removed.
     pub(super) fn clear_left_overs(&mut self) {
-        let Ok(entries) = fs::read_dir(self.place.lib("")) else { return };
+        let Ok(entries) = fs::read_dir(self.root.state_path("")) else { return };
         let mut left = Vec::new();
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -75,7 +75,7 @@ impl Engine<'_> {
     /// Removes every version's folder of a handler.
     pub(super) fn remove_folders(&mut self, name: &HandlerName) {
         let known = self.record(name).map(|record| (record.name.clone(), record.version.clone()));
-        let found = adopt::folders(self.place, |found| is(found, name))
+        let found = adopt::folders(self.root, |found| is(found, name))
             .into_iter()
             .map(|folder| (folder.name, folder.version));
         let all: Vec<_> = known.into_iter().chain(found).collect();
@@ -87,8 +87,8 @@ impl Engine<'_> {
 
     /// Keeps the newest commands and results, and the rest of the house.
     pub(super) fn prune(&self) {
-        let commands = self.place.path(Command::PATH);
-        let results = self.place.path(CommandResult::PATH);
+        let commands = self.root.path(Command::PATH);
+        let results = self.root.path(CommandResult::PATH);
         let mut ids: Vec<String> = files(&commands)
             .filter_map(|path| Some(path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned()))
             .filter(|id| !id.starts_with('.'))
@@ -101,18 +101,18 @@ impl Engine<'_> {
             }
             discard(&commands.join(format!("{id}.json")));
         }
-        self.keep_house();
+        self.enforce_limits();
     }
 
     /// What others write on their own stays within its bounds: output of left processes, events of handlers.
-    pub(crate) fn keep_house(&self) {
+    pub(crate) fn enforce_limits(&self) {
         self.cut_outputs();
-        events::bound(self.place, &self.settings.logs);
+        events::bound(self.root, &self.settings.logs);
     }
 
     /// Output that a left process still writes stays within its bound.
     fn cut_outputs(&self) {
-        for path in files(&self.place.path(CommandResult::PATH)) {
+        for path in files(&self.root.path(CommandResult::PATH)) {
             let stream = path.extension().is_some_and(|extension| extension == "out" || extension == "err");
             if stream && let Err(error) = output::cut_left_over(&path) {
                 log::warning(&format!("cannot cut '{}': {error}, ignoring", path.display()));

@@ -8,13 +8,13 @@ use start::Asked;
 use waagent_common::boot;
 use waagent_common::config::{Config, IntegerKey, SwitchKey, TextKey};
 use waagent_common::documents::{
-    self, Body, Document, Extension, ExtensionState, HandlerRecord, HandlerState, Inputs, ItemState,
-    RoundItem, Written,
+    self, Body, Document, Extension, ExtensionState, GoalStateRunItem, HandlerRecord, HandlerState, Inputs,
+    ItemState, Written,
 };
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
-use waagent_common::place::Place;
 use waagent_common::resident;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
@@ -44,7 +44,7 @@ const ENDING: &str = "this program is asked to end";
 
 /// What the work waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(crate) enum WaitReason {
     /// Nothing is left to do, or nothing may be done; the text says which.
     Idle(String),
     /// A command of a handler is at work, or waits for its starter.
@@ -89,7 +89,7 @@ impl Settings {
 /// The work, and all that it knows.
 #[derive(Debug)]
 pub struct Engine<'a> {
-    place: &'a Place,
+    root: &'a Root,
     config: &'a Config,
     sandbox: &'a Sandbox,
     settings: Settings,
@@ -119,19 +119,19 @@ pub struct Engine<'a> {
 
 impl<'a> Engine<'a> {
     /// Takes up the work where the last run left it.
-    pub fn new(place: &'a Place, config: &'a Config, sandbox: &'a Sandbox, force: bool) -> Result<Self> {
-        let state = load(place)?;
-        let guard = Guard::open(place, sandbox);
+    pub fn new(root: &'a Root, config: &'a Config, sandbox: &'a Sandbox, force: bool) -> Result<Self> {
+        let state = load(root)?;
+        let guard = Guard::open(root, sandbox);
         let mut engine = Self {
-            place,
+            root,
             config,
             sandbox,
             settings: Settings::new(config),
-            starter: Starter::of(place),
+            starter: Starter::of(root),
             asked: None,
-            known: Known::read(place, &guard)?,
+            known: Known::read(root, &guard)?,
             guard,
-            admission: Admission::read(place, config),
+            admission: Admission::read(root, config),
             saved: Some(state.clone()).filter(|state| *state != ExtensionState::default()),
             state,
             reporter: Reporter::default(),
@@ -148,14 +148,14 @@ impl<'a> Engine<'a> {
 
     /// Reads the documents of the other programs again. A damaged goal state leaves the old one in force.
     pub(crate) fn refresh(&mut self) {
-        match Known::read(self.place, &self.guard) {
+        match Known::read(self.root, &self.guard) {
             Ok(known) => self.known = known,
             Err(fault) => log::error(&fault.text),
         }
     }
 
     /// Does all that can be done now, and says what it waits for.
-    pub(crate) fn advance(&mut self) -> Result<Rest> {
+    pub(crate) fn advance(&mut self) -> Result<WaitReason> {
         self.conclude()?;
         if let Some(rest) = self.begin()? {
             return Ok(rest);
@@ -164,14 +164,14 @@ impl<'a> Engine<'a> {
         let handlers = self.state.round.as_ref().map_or(0, |round| round.items.len());
         for _ in 0..=handlers.saturating_mul(16) {
             if resident::must_end() {
-                return Ok(Rest::Idle(ENDING.to_owned()));
+                return Ok(WaitReason::Idle(ENDING.to_owned()));
             }
             if let Some(running) = &self.state.command {
                 return Ok(self.rest_of(&running.id));
             }
             let rest = match self.turn() {
                 Turn::Over => return self.finish(),
-                Turn::Wait(index) => Some(Rest::Dependency(self.name_of(index), self.patience())),
+                Turn::Wait(index) => Some(WaitReason::Dependency(self.name_of(index), self.patience())),
                 Turn::Skip(index, why) => {
                     self.skip(index, &why);
                     None
@@ -189,9 +189,9 @@ impl<'a> Engine<'a> {
     /// Writes the report if it changed, and says when it may change by time alone.
     pub(crate) fn publish(&mut self) -> Result<(Written, Option<Duration>)> {
         let goal = self.known.goal.as_ref();
-        let sources = Sources { place: self.place, logs: &self.settings.logs, guard: &self.guard };
+        let sources = Sources { root: self.root, logs: &self.settings.logs, guard: &self.guard };
         let report = self.reporter.report(&sources, &self.state, goal.map(|goal| &goal.body));
-        let written = documents::write(self.place, &report.body, &self.inputs(), self.sandbox)?;
+        let written = documents::write(self.root, &report.body, &self.inputs(), self.sandbox)?;
         self.reported.clone_from(&report.body.goal_state_id);
         self.note_progress(&report.body)?;
         Ok((written, report.again))
@@ -227,7 +227,7 @@ impl<'a> Engine<'a> {
         if self.saved.as_ref() == Some(&self.state) {
             return Ok(());
         }
-        let path = self.place.path(ExtensionState::PATH);
+        let path = self.root.path(ExtensionState::PATH);
         documents::replace_at(&path, &self.state, &self.inputs(), self.sandbox)?;
         self.saved = Some(self.state.clone());
         self.worked = true;
@@ -251,7 +251,7 @@ impl<'a> Engine<'a> {
         order::turn(&handlers, waited)
     }
 
-    fn turnable(&self, item: &RoundItem, has_levels: bool) -> Turnable {
+    fn turnable(&self, item: &GoalStateRunItem, has_levels: bool) -> Turnable {
         let extension = self.extension(&item.name);
         let key = extension.map_or(0, order::key);
         let record = self.record(&item.name);
@@ -279,7 +279,7 @@ impl<'a> Engine<'a> {
         self.state.handlers.iter_mut().find(|record| is(&record.name, name))
     }
 
-    fn item_mut(&mut self, name: &HandlerName) -> Option<&mut RoundItem> {
+    fn item_mut(&mut self, name: &HandlerName) -> Option<&mut GoalStateRunItem> {
         self.state.round.as_mut()?.items.iter_mut().find(|item| is(&item.name, name))
     }
 
@@ -289,7 +289,7 @@ impl<'a> Engine<'a> {
     }
 
     fn home(&self, name: &HandlerName, version: &HandlerVersion) -> HandlerPaths {
-        HandlerPaths::new(self.place, &self.settings.logs, name, version)
+        HandlerPaths::new(self.root, &self.settings.logs, name, version)
     }
 }
 
@@ -299,11 +299,11 @@ fn is(one: &HandlerName, other: &HandlerName) -> bool {
 }
 
 /// The state as it was left. A damaged one is put aside: folders then tell what is installed.
-fn load(place: &Place) -> Result<ExtensionState> {
-    match Document::<ExtensionState>::read_if_there(place) {
+fn load(root: &Root) -> Result<ExtensionState> {
+    match Document::<ExtensionState>::read_if_there(root) {
         Ok(document) => Ok(document.map(|document| document.body).unwrap_or_default()),
         Err(fault) if fault.exit == Exit::Data => {
-            let path = place.path(ExtensionState::PATH);
+            let path = root.path(ExtensionState::PATH);
             let aside = path.with_extension("json.bad");
             log::warning(&format!("{fault}, using what the folders of handlers say"));
             std::fs::rename(&path, &aside).map_err(|error| {

@@ -7,7 +7,7 @@ use waagent_common::command::noexec;
 use waagent_common::command::output::{HEAD, head_of};
 use waagent_common::documents::{Command, CommandResult, CommandState};
 use waagent_common::durable::open_regular;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use crate::error::{ExtensionError, code, code_of, operation_of};
 
@@ -28,8 +28,8 @@ pub(crate) struct Ended {
 }
 
 /// Judges a result. `command` is what was run.
-pub(crate) fn judge(place: &Place, command: &Command, result: &CommandResult) -> Ended {
-    let stream = |kind: &str| place.lib("ext/results").join(format!("{}.{kind}", command.id));
+pub(crate) fn judge(root: &Root, command: &Command, result: &CommandResult) -> Ended {
+    let stream = |kind: &str| root.state_path("ext/results").join(format!("{}.{kind}", command.id));
     let output = joint(&head(&stream("out")), &head(&stream("err")));
     let full = &command.command;
     let own = code_of(command.kind);
@@ -43,7 +43,7 @@ pub(crate) fn judge(place: &Place, command: &Command, result: &CommandResult) ->
         }
         (CommandState::Exited, exit, signal) => {
             let exit = exit.unwrap_or_else(|| signal.map_or(-1, |signal| -signal));
-            let warning = if exit == 126 { noexec_warning(place) } else { String::new() };
+            let warning = if exit == 126 { noexec_warning(root) } else { String::new() };
             let text =
                 format!("[ExtensionOperationError] Non-zero exit code: {exit}, {full}\n{warning}{output}");
             (own, exit.to_string(), text)
@@ -56,8 +56,8 @@ pub(crate) fn judge(place: &Place, command: &Command, result: &CommandResult) ->
     Ended { trouble: Some(ExtensionError::new(code, operation_of(command.kind), text)), exit_code, output }
 }
 
-fn noexec_warning(place: &Place) -> String {
-    noexec::mount_of(&place.lib("")).map_or_else(String::new, |mount| {
+fn noexec_warning(root: &Root) -> String {
+    noexec::mount_of(&root.state_path("")).map_or_else(String::new, |mount| {
         format!(
             "WARNING: {mount} is mounted with the noexec flag, which can prevent execution of VM Extensions.\n"
         )

@@ -4,11 +4,11 @@ use waagent_common::command::noexec;
 use waagent_common::documents::{CommandKind, Extension, ForeignKind};
 use waagent_common::log;
 
-use super::{Engine, Rest};
+use super::{Engine, WaitReason};
 use crate::error::{ExtensionError, code};
 use crate::exec_mount;
 use crate::handler::paths::HandlerPaths;
-use crate::handler::{carry, certificates, contract};
+use crate::handler::{certificates, contract, migrate};
 use crate::inputs::Certificate;
 
 impl Engine<'_> {
@@ -17,13 +17,13 @@ impl Engine<'_> {
         &mut self,
         extension: &Extension,
         home: &HandlerPaths,
-    ) -> Result<Option<Rest>, ExtensionError> {
+    ) -> Result<Option<WaitReason>, ExtensionError> {
         if self.prepared.contains(&extension.name) {
             return Ok(None);
         }
         match self.known.certificate(extension) {
             Certificate::There => {}
-            Certificate::Awaited(left) => return Ok(Some(Rest::Certificate(home.full_name(), left))),
+            Certificate::Awaited(left) => return Ok(Some(WaitReason::Certificate(home.full_name(), left))),
             Certificate::Missing(why) => {
                 log::warning(&format!("[{}] {why}, going on without it", home.full_name()));
                 if let Some(item) = self.item_mut(&extension.name) {
@@ -31,7 +31,7 @@ impl Engine<'_> {
                 }
             }
         }
-        let mount = noexec::mount_of(home.base()).filter(|_| !exec_mount::is_asked(self.place));
+        let mount = noexec::mount_of(home.base()).filter(|_| !exec_mount::is_asked(self.root));
         if let Some(mount) = mount {
             log::warning(&format!(
                 "[{}] '{mount}' is mounted noexec: the handler's commands can't start; set Extensions.ExecMount=y, \
@@ -78,7 +78,7 @@ impl Engine<'_> {
             ExtensionError::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {why}"))
         };
         let input = old.bytes(ForeignKind::Carried, format!("for {}", new.version));
-        let carried = self.guard.work(input, || carry::over(&old.open()?, &new.open()?)).map_err(failed)?;
+        let carried = self.guard.work(input, || migrate::over(&old.open()?, &new.open()?)).map_err(failed)?;
         carried.map_err(|fault| failed(fault.to_string()))
     }
 }

@@ -44,7 +44,7 @@ impl Engine<'_> {
         digest: &Sha256,
         home: &HandlerPaths,
     ) -> Result<PackageSignature, ExtensionError> {
-        let trust = Trust::read(self.place, self.config);
+        let trust = Trust::read(self.root, self.config);
         let found = signature::judge(archive, digest, extension, trust, &self.settings.limits)?;
         let why = found.why.as_deref().unwrap_or(MISSING);
         match found.verdict {

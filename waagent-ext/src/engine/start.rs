@@ -7,7 +7,7 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
 
 use super::housekeeping::discard;
-use super::{Engine, Rest};
+use super::{Engine, WaitReason};
 
 /// A manager that doesn't answer is asked again after this.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ impl Engine<'_> {
         }
         let is_first = before.is_none();
         let since = before.map_or_else(Instant::now, |asked| asked.since);
-        let answer = self.starter.start(self.place, id);
+        let answer = self.starter.start(self.root, id);
         self.asked = Some(Asked { id: id.to_owned(), since, answered: answer.is_ok() });
         match answer {
             Err(fault) if fault.exit == Exit::TryAgain && since.elapsed() < PATIENCE => {
@@ -43,7 +43,7 @@ impl Engine<'_> {
                 Ok(())
             }
             Err(fault) => {
-                discard(&self.place.path(Command::PATH).join(format!("{id}.json")));
+                discard(&self.root.path(Command::PATH).join(format!("{id}.json")));
                 Err(fault)
             }
             Ok(()) => Ok(()),
@@ -56,11 +56,11 @@ impl Engine<'_> {
     }
 
     /// What to wait for while this command is recorded.
-    pub(super) fn rest_of(&self, id: &str) -> Rest {
+    pub(super) fn rest_of(&self, id: &str) -> WaitReason {
         if self.asked.as_ref().is_some_and(|asked| asked.id == id && !asked.answered) {
-            Rest::Start(id.to_owned(), AGAIN)
+            WaitReason::Start(id.to_owned(), AGAIN)
         } else {
-            Rest::Command(id.to_owned())
+            WaitReason::Command(id.to_owned())
         }
     }
 }

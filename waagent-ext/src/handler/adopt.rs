@@ -4,7 +4,7 @@ use std::fs;
 
 use waagent_common::documents::HandlerState;
 use waagent_common::folder::Folder;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
 /// A handler's folder, as its name says.
@@ -22,8 +22,8 @@ pub(crate) struct Installed {
 const MAX_FOLDERS: usize = 2000;
 
 /// The folders of the handlers that are meant: `<name>-<version>` with a `HandlerState` in it.
-pub(crate) fn folders(place: &Place, meant: impl Fn(&HandlerName) -> bool) -> Vec<Installed> {
-    let Ok(entries) = fs::read_dir(place.lib("")) else { return Vec::new() };
+pub(crate) fn folders(root: &Root, meant: impl Fn(&HandlerName) -> bool) -> Vec<Installed> {
+    let Ok(entries) = fs::read_dir(root.state_path("")) else { return Vec::new() };
     let mut found: Vec<Installed> = entries
         .flatten()
         .filter_map(|entry| {
@@ -41,8 +41,8 @@ pub(crate) fn folders(place: &Place, meant: impl Fn(&HandlerName) -> bool) -> Ve
 }
 
 /// The installed version of this handler: the highest whose folder says so.
-pub(crate) fn installed(place: &Place, name: &HandlerName) -> Option<Installed> {
-    folders(place, |found| found.as_str().eq_ignore_ascii_case(name.as_str()))
+pub(crate) fn installed(root: &Root, name: &HandlerName) -> Option<Installed> {
+    folders(root, |found| found.as_str().eq_ignore_ascii_case(name.as_str()))
         .into_iter()
         .rfind(|handler| matches!(handler.state, HandlerState::Installed | HandlerState::Enabled))
 }

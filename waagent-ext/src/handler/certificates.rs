@@ -8,25 +8,25 @@ use std::path::Path;
 use waagent_common::documents::Certificates;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::types::Thumbprint;
 
 /// Makes the links that are missing, and removes those whose target is gone.
-pub(crate) fn link(place: &Place, certificates: &Certificates) -> Result<(), Fault> {
+pub(crate) fn link(root: &Root, certificates: &Certificates) -> Result<(), Fault> {
     for row in &certificates.certificates {
         let kinds: &[&str] = if row.has_private_key { &["crt", "prv"] } else { &["crt"] };
         for kind in kinds {
-            link_one(place, &format!("{}.{kind}", row.thumbprint))?;
+            link_one(root, &format!("{}.{kind}", row.thumbprint))?;
         }
     }
-    remove_stale(place);
+    remove_stale(root);
     Ok(())
 }
 
-fn link_one(place: &Place, name: &str) -> Result<(), Fault> {
-    let path = place.lib(name);
+fn link_one(root: &Root, name: &str) -> Result<(), Fault> {
+    let path = root.state_path(name);
     let target = Path::new("certs").join(name);
-    if fs::read_link(&path).is_ok_and(|there| there == target) || !place.lib(&target).exists() {
+    if fs::read_link(&path).is_ok_and(|there| there == target) || !root.state_path(&target).exists() {
         return Ok(());
     }
     let failed = |error: io::Error| {
@@ -44,8 +44,8 @@ fn link_one(place: &Place, name: &str) -> Result<(), Fault> {
     }
 }
 
-fn remove_stale(place: &Place) {
-    let Ok(entries) = fs::read_dir(place.lib("")) else { return };
+fn remove_stale(root: &Root) {
+    let Ok(entries) = fs::read_dir(root.state_path("")) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some((stem, "crt" | "prv")) = name.to_str().and_then(|name| name.rsplit_once('.')) else {

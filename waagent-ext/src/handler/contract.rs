@@ -138,7 +138,7 @@ fn thin_out(folder: &Folder, suffix: &str, current: u32) {
 mod tests {
     use std::path::Path;
 
-    use waagent_common::place::Place;
+    use waagent_common::root::Root;
     use waagent_common::types::{HandlerName, HandlerVersion};
 
     use super::*;
@@ -176,7 +176,7 @@ mod tests {
     fn the_environment_has_the_bytes_that_shims_look_for() {
         let name = HandlerName::try_from("Microsoft.Azure.Extensions.CustomScript").unwrap();
         let version = HandlerVersion::try_from("2.1.19").unwrap();
-        let home = HandlerPaths::new(&Place::new(Path::new("/")), "/var/log/azure", &name, &version);
+        let home = HandlerPaths::new(&Root::new(Path::new("/")), "/var/log/azure", &name, &version);
         assert_eq!(
             environment(&home),
             r#"[{"name": "Microsoft.Azure.Extensions.CustomScript", "version": 1.0, "handlerEnvironment": {"logFolder": "/var/log/azure/Microsoft.Azure.Extensions.CustomScript", "configFolder": "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.19/config", "statusFolder": "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.19/status", "heartbeatFile": "/var/lib/waagent/Microsoft.Azure.Extensions.CustomScript-2.1.19/heartbeat.log", "eventsFolder": "/var/log/azure/Microsoft.Azure.Extensions.CustomScript/events", "eventsFolder_preview": "/var/log/azure/Microsoft.Azure.Extensions.CustomScript/events"}}]"#

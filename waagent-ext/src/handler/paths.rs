@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use waagent_common::documents::{Foreign, ForeignKind};
 use waagent_common::fault::Fault;
 use waagent_common::folder::Folder;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
 /// The folders of one version of a handler.
@@ -21,12 +21,12 @@ pub struct HandlerPaths {
 
 impl HandlerPaths {
     /// The home of this version; `logs` is `Extension.LogDir`.
-    pub fn new(place: &Place, logs: &str, name: &HandlerName, version: &HandlerVersion) -> Self {
+    pub fn new(root: &Root, logs: &str, name: &HandlerName, version: &HandlerVersion) -> Self {
         Self {
             name: name.clone(),
             version: version.clone(),
-            base: place.lib(format!("{name}-{version}")),
-            logs: place.path(logs).join(name.as_str()),
+            base: root.state_path(format!("{name}-{version}")),
+            logs: root.path(logs).join(name.as_str()),
         }
     }
 

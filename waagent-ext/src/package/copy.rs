@@ -8,8 +8,8 @@ use std::path::Path;
 use waagent_common::digest::Sha256;
 use waagent_common::documents::{Document, Package};
 use waagent_common::durable::open_regular;
-use waagent_common::place::Place;
 use waagent_common::resident;
+use waagent_common::root::Root;
 use waagent_common::types::Sha256 as Digest256;
 
 use super::Limits;
@@ -17,13 +17,13 @@ use super::Limits;
 /// Copies the package beside its document into a file without a name, and checks size and digest of the copy: file and
 /// digest of what can't change any more.
 pub(crate) fn take(
-    place: &Place,
+    root: &Root,
     package: &Document<Package>,
     limits: &Limits,
 ) -> Result<(File, Digest256), String> {
     let body = &package.body;
     let stem = Package::stem(&body.name, &body.version);
-    let source = place.lib(format!("fetch/packages/{stem}.zip"));
+    let source = root.state_path(format!("fetch/packages/{stem}.zip"));
     let (Some(size), Some(digest)) = (body.size, body.sha256.as_ref()) else {
         return Err("its document names no size or digest".to_owned());
     };
@@ -31,7 +31,7 @@ pub(crate) fn take(
         return Err(format!("{size} bytes, more than the {} allowed", limits.package));
     }
     let from = open_regular(&source).map_err(|fault| fault.text)?;
-    let mut copy = nameless(&place.lib(format!("ext/.{stem}.zip")))?;
+    let mut copy = nameless(&root.state_path(format!("ext/.{stem}.zip")))?;
     let (bytes, seen) = transfer(from, &mut copy, size)?;
     if bytes != size {
         return Err(format!("{bytes} bytes, not the {size} of its document"));

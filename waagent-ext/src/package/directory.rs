@@ -93,7 +93,7 @@ impl<'a> Record<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let name_end = HEADER + usize::from(u16_at(bytes, 28).ok_or(TRUNCATED)?);
         let extra_end = name_end + usize::from(u16_at(bytes, 30).ok_or(TRUNCATED)?);
-        let mut long = Longer::of(bytes.get(name_end..extra_end).ok_or("truncated")?);
+        let mut long = Zip64::of(bytes.get(name_end..extra_end).ok_or("truncated")?);
         Ok(Self {
             flags: u16_at(bytes, 8).ok_or(TRUNCATED)?,
             method: u16_at(bytes, 10).ok_or(TRUNCATED)?,
@@ -124,9 +124,9 @@ impl<'a> Record<'a> {
 }
 
 /// Numbers of eight bytes, where those of four don't do (4.5.3).
-struct Longer<'a>(&'a [u8]);
+struct Zip64<'a>(&'a [u8]);
 
-impl<'a> Longer<'a> {
+impl<'a> Zip64<'a> {
     fn of(extra: &'a [u8]) -> Self {
         let mut rest = extra;
         while let (Some(id), Some(length)) = (u16_at(rest, 0), u16_at(rest, 2)) {

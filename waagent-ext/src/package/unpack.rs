@@ -18,7 +18,7 @@ use super::{Limits, names};
 use crate::error::{ExtensionError, code};
 use crate::handler::folder::replace;
 use crate::handler::paths::HandlerPaths;
-use crate::handler::{carry, manifest};
+use crate::handler::{manifest, migrate};
 
 /// Unpacks the archive into the handler's folder. What was there before is replaced; `keep`: but for how far the
 /// handler was, and its statuses.
@@ -214,7 +214,7 @@ fn bounded(bytes: Vec<u8>) -> Result<Vec<u8>, ExtensionError> {
 fn take_place(home: &HandlerPaths, folder: &Folder, staging: &Path, keep: bool) -> Result<(), String> {
     let failed = |error: Errno| format!("cannot put '{}' in place: {error}", home.base().display());
     if keep && let Ok(old) = home.open() {
-        carry::over(&old, folder).map_err(|fault| fault.text)?;
+        migrate::over(&old, folder).map_err(|fault| fault.text)?;
     }
     match renameat2(AT_FDCWD, staging, AT_FDCWD, home.base(), RenameFlags::RENAME_NOREPLACE) {
         Err(Errno::EEXIST) => {

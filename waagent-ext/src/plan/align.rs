@@ -5,7 +5,7 @@ use waagent_common::documents::{
 };
 use waagent_common::types::HandlerVersion;
 
-use super::step::Wish;
+use super::step::TargetState;
 use crate::handler::adopt::Installed;
 
 /// The record of a handler that we have never touched; `found` is what another agent installed.
@@ -32,11 +32,11 @@ pub(crate) fn fresh(extension: &Extension, found: Option<Installed>) -> HandlerR
 /// Makes the wanted version the record's, and says which version's folder counts for nothing any more.
 pub(crate) fn align(
     record: &mut HandlerRecord,
-    wish: Wish,
+    target_state: TargetState,
     wanted: &HandlerVersion,
 ) -> Option<HandlerVersion> {
     let other = |version: &HandlerVersion| version.numbers() != wanted.numbers();
-    if wish == Wish::Enabled {
+    if target_state == TargetState::Enabled {
         if !other(&record.version) {
             return None;
         }

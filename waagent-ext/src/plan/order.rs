@@ -1,6 +1,6 @@
 //! Whose turn it is: removals first, then by dependency level; a failure ends what depends on it.
 
-use waagent_common::documents::{Extension, ItemState, Wish};
+use waagent_common::documents::{Extension, ItemState, TargetState};
 
 use crate::status::file::StatusWord;
 
@@ -14,7 +14,7 @@ pub(crate) fn key(extension: &Extension) -> i64 {
     let level = extension.settings.iter().map(|settings| i64::from(settings.dependency_level)).max();
     let level = level.unwrap_or(0).clamp(0, MAX_LEVEL);
     let states = extension.settings.iter().map(|settings| &settings.state).chain([&extension.state]);
-    let enabling = states.into_iter().all(|state| state.wish() == Some(Wish::Enabled));
+    let enabling = states.into_iter().all(|state| state.target_state() == Some(TargetState::Enabled));
     if enabling { level } else { -level - 1 }
 }
 

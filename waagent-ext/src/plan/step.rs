@@ -1,6 +1,6 @@
 //! The next step of one handler.
 
-pub(crate) use waagent_common::documents::Wish;
+pub(crate) use waagent_common::documents::TargetState;
 use waagent_common::documents::{CommandKind, Extension, HandlerRecord, HandlerState, PreviousVersion};
 use waagent_common::text::shown;
 use waagent_common::types::HandlerVersion;
@@ -8,8 +8,8 @@ use waagent_common::types::HandlerVersion;
 use crate::error::{ExtensionError, code};
 
 /// What the goal state wants of a handler; a word that we don't know is the handler's failure.
-pub(crate) fn wish_of(extension: &Extension) -> Result<Wish, ExtensionError> {
-    extension.state.wish().ok_or_else(|| {
+pub(crate) fn target_state_of(extension: &Extension) -> Result<TargetState, ExtensionError> {
+    extension.state.target_state().ok_or_else(|| {
         let text = format!(
             "[ExtensionError] Unknown requested state for Extension {}: {}",
             extension.name,
@@ -39,12 +39,12 @@ pub(crate) enum Step {
 /// The next step towards the wish, from what is known to be done.
 ///
 /// An enable step ends the handler's round when it succeeds: it is run once for each goal state, whatever the state.
-pub(crate) fn next(wish: Wish, record: &HandlerRecord) -> Step {
-    match wish {
-        Wish::Enabled => enable(record),
-        Wish::Disabled if record.state == HandlerState::Enabled => Step::Run(CommandKind::Disable),
-        Wish::Disabled => Step::Finish,
-        Wish::Uninstall => uninstall(record.state),
+pub(crate) fn next(target_state: TargetState, record: &HandlerRecord) -> Step {
+    match target_state {
+        TargetState::Enabled => enable(record),
+        TargetState::Disabled if record.state == HandlerState::Enabled => Step::Run(CommandKind::Disable),
+        TargetState::Disabled => Step::Finish,
+        TargetState::Uninstall => uninstall(record.state),
     }
 }
 

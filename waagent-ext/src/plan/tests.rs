@@ -9,7 +9,7 @@ use waagent_common::types::{HandlerName, HandlerVersion};
 
 use super::align::{align, fresh};
 use super::order::{MAX_WAIT_S, Turn, Turnable, key, order, turn};
-use super::step::{Step, Wish, next, wish_of};
+use super::step::{Step, TargetState, next, target_state_of};
 use crate::status::file::StatusWord;
 
 /// A small generator, so that a failing course can be played again by its seed (Marsaglia's xorshift).
@@ -59,22 +59,22 @@ struct World {
 impl World {
     /// One goal state, played to its end; commands fail by the dice.
     fn round(&mut self, wanted: &Extension, dice: &mut Dice) -> bool {
-        let wish = wish_of(wanted).unwrap();
+        let target_state = target_state_of(wanted).unwrap();
         self.run.clear();
         for _ in 0..20 {
             let record = self.record.get_or_insert_with(|| fresh(wanted, None));
-            if let Some(stale) = align(record, wish, &wanted.version) {
+            if let Some(stale) = align(record, target_state, &wanted.version) {
                 self.folders.remove(&stale);
             }
-            let step = next(wish, self.record.as_ref().unwrap());
-            if let Some(ended) = self.take(step, wish, dice) {
+            let step = next(target_state, self.record.as_ref().unwrap());
+            if let Some(ended) = self.take(step, target_state, dice) {
                 return ended;
             }
         }
         panic!("no end: {:?}", self.run);
     }
 
-    fn take(&mut self, step: Step, wish: Wish, dice: &mut Dice) -> Option<bool> {
+    fn take(&mut self, step: Step, target_state: TargetState, dice: &mut Dice) -> Option<bool> {
         let failed = dice.roll(5) == 0;
         let record = self.record.as_mut().unwrap();
         match step {
@@ -98,7 +98,7 @@ impl World {
                     self.folders.insert(record.version.clone(), "installed");
                 }
             }
-            Step::Run(kind) => return self.run(kind, wish, failed),
+            Step::Run(kind) => return self.run(kind, target_state, failed),
             Step::RunOld(kind, version) => {
                 let folder = self.folders.get_mut(&version).expect("the old version's folder is there");
                 assert!(!self.run.contains(&(kind, version.clone())), "twice");
@@ -117,7 +117,7 @@ impl World {
         None
     }
 
-    fn run(&mut self, kind: CommandKind, wish: Wish, failed: bool) -> Option<bool> {
+    fn run(&mut self, kind: CommandKind, target_state: TargetState, failed: bool) -> Option<bool> {
         let record = self.record.as_mut().unwrap();
         let version = record.version.clone();
         assert!(!self.run.contains(&(kind, version.clone())), "{kind:?} twice in a goal state");
@@ -151,7 +151,7 @@ impl World {
             return Some(false);
         }
         (*folder, record.state) = (good, state);
-        (kind == CommandKind::Enable && wish == Wish::Enabled).then_some(true)
+        (kind == CommandKind::Enable && target_state == TargetState::Enabled).then_some(true)
     }
 }
 
@@ -167,13 +167,13 @@ fn every_course_of_goal_states_and_failures_keeps_the_promises() {
             let succeeded = world.round(&wanted, &mut dice);
             let enabled = world.folders.values().filter(|state| **state == "enabled").count();
             assert!(enabled <= 1, "seed {seed}: two versions enabled");
-            match (wish_of(&wanted).unwrap(), succeeded) {
-                (Wish::Enabled, true) => {
+            match (target_state_of(&wanted).unwrap(), succeeded) {
+                (TargetState::Enabled, true) => {
                     assert_eq!(world.folders.get(&wanted.version), Some(&"enabled"), "seed {seed}");
                     assert_eq!(world.folders.len(), 1, "seed {seed}: {:?}", world.folders);
                 }
-                (Wish::Uninstall, true) => assert!(world.folders.is_empty(), "seed {seed}"),
-                (Wish::Disabled, true) => assert_eq!(enabled, 0, "seed {seed}"),
+                (TargetState::Uninstall, true) => assert!(world.folders.is_empty(), "seed {seed}"),
+                (TargetState::Disabled, true) => assert_eq!(enabled, 0, "seed {seed}"),
                 _ => {}
             }
         }
@@ -185,9 +185,9 @@ fn planning_twice_from_the_same_state_gives_the_same_step() {
     let wanted = extension("enabled", "1.0", 0);
     let record = fresh(&wanted, None);
     let mut aligned = record.clone();
-    assert_eq!(align(&mut aligned, Wish::Enabled, &wanted.version), None);
+    assert_eq!(align(&mut aligned, TargetState::Enabled, &wanted.version), None);
     assert_eq!(aligned, record);
-    assert_eq!(next(Wish::Enabled, &record), next(Wish::Enabled, &aligned));
+    assert_eq!(next(TargetState::Enabled, &record), next(TargetState::Enabled, &aligned));
 }
 
 #[test]

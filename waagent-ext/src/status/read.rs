@@ -208,7 +208,7 @@ fn bad_shape(home: &HandlerPaths, why: &str) -> String {
 mod tests {
     use std::fs;
 
-    use waagent_common::place::Place;
+    use waagent_common::root::Root;
     use waagent_common::sandbox::Sandbox;
     use waagent_common::types::{HandlerName, HandlerVersion};
 
@@ -216,11 +216,11 @@ mod tests {
 
     #[test]
     fn a_half_written_file_shows_the_last_good_one_of_this_round_and_no_older_one() {
-        let root = tempfile::tempdir().unwrap();
-        let (place, sandbox) = (Place::new(root.path()), Sandbox::unconfined());
+        let scratch = tempfile::tempdir().unwrap();
+        let (root, sandbox) = (Root::new(scratch.path()), Sandbox::unconfined());
         let name = HandlerName::try_from("Test.Good").unwrap();
         let home =
-            HandlerPaths::new(&place, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
+            HandlerPaths::new(&root, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
         fs::create_dir_all(home.base().join("status")).unwrap();
         fs::write(home.base().join("status/0.status"), "[{").unwrap();
         let round = |before: &str| Counts::AnyBut(before.to_owned());
@@ -228,7 +228,7 @@ mod tests {
             Good { status: file::own("Test.Good", None, StatusWord::Success, 0, ""), counts: round("this") };
         let word = |counts| {
             let asked = Question { number: 0, counts: &counts, failure: None, last: Some(&good) };
-            read(&home, asked, &Guard::open(&place, &sandbox)).status["status"].clone()
+            read(&home, asked, &Guard::open(&root, &sandbox)).status["status"].clone()
         };
         assert_eq!(word(round("this")), "success");
         assert_eq!(word(Counts::Any), "success");

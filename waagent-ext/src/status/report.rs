@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use waagent_common::documents::{
     CommandKind, Extension, ExtensionState, ExtensionStatus, GoalState, HandlerReadiness, HandlerRecord,
-    HandlerState, HandlerStatus, ItemState, Wish,
+    HandlerState, HandlerStatus, ItemState, TargetState,
 };
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::types::HandlerName;
 
 use super::file::{self, StatusWord};
@@ -29,7 +29,7 @@ pub(crate) struct Reporter {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sources<'a> {
     /// The machine.
-    pub(crate) place: &'a Place,
+    pub(crate) root: &'a Root,
     /// `Extension.LogDir`.
     pub(crate) logs: &'a str,
     /// Around work on handlers' files.
@@ -126,7 +126,7 @@ impl Reporter {
         again: &mut Option<Duration>,
     ) -> Option<(Value, Option<Key>)> {
         let record = record_of(state, &extension.name)?;
-        let home = HandlerPaths::new(sources.place, sources.logs, &record.name, &record.version);
+        let home = HandlerPaths::new(sources.root, sources.logs, &record.name, &record.version);
         let mut status = record.status.clone();
         if record.state == HandlerState::Enabled
             && record.status.status == HandlerReadiness::Ready
@@ -138,9 +138,9 @@ impl Reporter {
         }
         let mut entry = handler_part(record, &status);
         let mut good = None;
-        let wish = extension.state.wish();
-        let wanted =
-            wish == Some(Wish::Enabled) || (record.failure.is_some() && wish != Some(Wish::Uninstall));
+        let target_state = extension.state.target_state();
+        let wanted = target_state == Some(TargetState::Enabled)
+            || (record.failure.is_some() && target_state != Some(TargetState::Uninstall));
         if let Some(settings) = extension.settings.first()
             && (wanted || record.state != HandlerState::NotInstalled)
         {

@@ -41,7 +41,7 @@ fn names_the_exit_status_and_the_output_of_a_failed_install_and_runs_it_once() {
         stage.settle();
     }
     assert_eq!(stage.operations(), "run\n");
-    let log = fs::read_to_string(stage.place.path("/var/log/azure/Test.Odd/CommandExecution.log")).unwrap();
+    let log = fs::read_to_string(stage.root.path("/var/log/azure/Test.Odd/CommandExecution.log")).unwrap();
     assert!(log.contains("Executing command: ") && log.contains("Non-zero exit code: 51"), "{log}");
     // The next goal state tries again, from the package on.
     let handler = Handler::new("Test.Odd", GOOD);
@@ -87,8 +87,8 @@ env | sort > ../environment
 "#;
     let (stage, entry) = after_install(script);
     assert_eq!(entry["status"], "Ready", "{entry}");
-    let base = stage.place.lib("Test.Odd-1.0.0").display().to_string();
-    let seen = fs::read_to_string(stage.place.lib("seen")).unwrap();
+    let base = stage.root.state_path("Test.Odd-1.0.0").display().to_string();
+    let seen = fs::read_to_string(stage.root.state_path("seen")).unwrap();
     let seen: Vec<&str> = seen.lines().collect();
     assert_eq!(seen[0], "0022");
     assert_eq!(seen[1], base);
@@ -105,8 +105,8 @@ env | sort > ../environment
     };
     assert_eq!((group, terminal), (session, "0"), "a session of its own, without a terminal");
     assert_eq!(seen[8..], ["1", "1"], "its output is for appending, not for reading");
-    assert_eq!(fs::metadata(stage.place.lib("made")).unwrap().mode() & 0o777, 0o644);
-    let environment = fs::read_to_string(stage.place.lib("environment")).unwrap();
+    assert_eq!(fs::metadata(stage.root.state_path("made")).unwrap().mode() & 0o777, 0o644);
+    let environment = fs::read_to_string(stage.root.state_path("environment")).unwrap();
     let names: Vec<&str> =
         environment.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     let expected = [
@@ -145,7 +145,7 @@ fn ends_a_command_whose_time_is_up_with_all_that_it_started() {
     stage.offer(&handler);
     stage.plan();
     let [id] = &stage.waiting()[..] else { panic!() };
-    let path = stage.place.lib(format!("ext/commands/{id}.json"));
+    let path = stage.root.state_path(format!("ext/commands/{id}.json"));
     let document = fs::read_to_string(&path).unwrap();
     assert!(document.contains("\"timeout_s\": 900"));
     fs::write(&path, document.replace("\"timeout_s\": 900", "\"timeout_s\": 1")).unwrap();
@@ -154,7 +154,7 @@ fn ends_a_command_whose_time_is_up_with_all_that_it_started() {
     assert_eq!(entry["code"], 1011);
     assert!(message(&entry).starts_with("[ExtensionError] Timeout(1): "), "{entry}");
     assert!(message(&entry).contains("begun"), "{entry}");
-    let child = fs::read_to_string(stage.place.lib("child")).unwrap();
+    let child = fs::read_to_string(stage.root.state_path("child")).unwrap();
     let stat = fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
     assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
 }
@@ -165,11 +165,11 @@ fn does_not_wait_for_a_daemon_and_leaves_it_alone() {
     let (stage, entry) = after_install(script);
     assert_eq!(entry["status"], "Ready");
     assert_eq!(stage.own("Test.Odd")["status"], "transitioning");
-    let pid: i32 = fs::read_to_string(stage.place.lib("daemon")).unwrap().trim().parse().unwrap();
+    let pid: i32 = fs::read_to_string(stage.root.state_path("daemon")).unwrap().trim().parse().unwrap();
     kill(Pid::from_raw(pid), None).expect("the daemon is alive");
     // It holds the output file, and says its last word later.
     fs::write(
-        stage.place.lib("Test.Odd-1.0.0/status/0.status"),
+        stage.root.state_path("Test.Odd-1.0.0/status/0.status"),
         r#"[{"status": {"status": "success", "code": 0, "formattedMessage": {"lang": "en", "message": "late"}}}]"#,
     )
     .unwrap();
@@ -186,7 +186,7 @@ fn holds_huge_and_binary_output_within_its_bound() {
     let text = message(&entry);
     assert!(text.contains("code: 3") && text.len() < 8192, "{}", text.len());
     assert!(!text.contains('\0') && !text.contains('\u{1b}'));
-    let results = stage.place.lib("ext/results");
+    let results = stage.root.state_path("ext/results");
     let total: u64 =
         fs::read_dir(&results).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
     assert!(total < 100 << 20, "{total}");
@@ -196,7 +196,7 @@ fn holds_huge_and_binary_output_within_its_bound() {
 }
 
 fn only_id(stage: &Stage) -> String {
-    let mut ids: Vec<String> = fs::read_dir(stage.place.lib("ext/results"))
+    let mut ids: Vec<String> = fs::read_dir(stage.root.state_path("ext/results"))
         .unwrap()
         .filter_map(|e| {
             e.unwrap().file_name().into_string().unwrap().strip_suffix(".result.json").map(str::to_owned)
@@ -207,8 +207,8 @@ fn only_id(stage: &Stage) -> String {
 }
 
 fn result(stage: &Stage, id: &str) -> CommandResult {
-    let path = stage.place.lib(format!("ext/results/{id}.result.json"));
-    Document::read_at(&stage.place, &path).unwrap().body
+    let path = stage.root.state_path(format!("ext/results/{id}.result.json"));
+    Document::read_at(&stage.root, &path).unwrap().body
 }
 
 #[test]
@@ -226,8 +226,8 @@ fn never_runs_an_id_twice_and_never_one_of_another_boot() {
 
     stage.plan();
     let id = stage.waiting().remove(0);
-    let path = stage.place.lib(format!("ext/commands/{id}.json"));
-    let command: Command = Document::read_at(&stage.place, &path).unwrap().body;
+    let path = stage.root.state_path(format!("ext/commands/{id}.json"));
+    let command: Command = Document::read_at(&stage.root, &path).unwrap().body;
     let other = fs::read_to_string(&path).unwrap().replace(&command.boot_id, "another-boot");
     fs::write(&path, other).unwrap();
     assert!(stage.runner(&[&id]).output().unwrap().status.success());
@@ -243,7 +243,7 @@ fn refuses_a_command_document_that_no_planner_would_write() {
     stage.offer(&handler);
     stage.plan();
     let id = stage.waiting().remove(0);
-    let good = fs::read_to_string(stage.place.lib(format!("ext/commands/{id}.json"))).unwrap();
+    let good = fs::read_to_string(stage.root.state_path(format!("ext/commands/{id}.json"))).unwrap();
     let base = stage.base(&handler).display().to_string();
     for (number, (from, to, why)) in [
         (format!("{base}/bin/handler"), "/bin/touch /tmp/x".to_owned(), "isn't below the handler's folder"),
@@ -262,7 +262,7 @@ fn refuses_a_command_document_that_no_planner_would_write() {
     {
         assert!(good.contains(&from), "{from}");
         let bad_id = format!("1-{number}");
-        let path = stage.place.lib(format!("ext/commands/{bad_id}.json"));
+        let path = stage.root.state_path(format!("ext/commands/{bad_id}.json"));
         let bad =
             good.replace(&format!("\"id\": \"{id}\""), &format!("\"id\": \"{bad_id}\"")).replace(&from, &to);
         fs::write(&path, bad).unwrap();
@@ -283,16 +283,16 @@ fn refuses_a_command_document_that_no_planner_would_write() {
 #[test]
 fn runs_custom_data_once_when_provisioning_says_so() {
     let stage = Stage::new();
-    let script = stage.place.lib("CustomData");
+    let script = stage.root.state_path("CustomData");
     fs::write(&script, "#!/bin/sh\necho plum; head -c 1 <&1 2>/dev/null || echo unread; echo run >> \"$(dirname \"$0\")/operations\"\nexit 4\n")
         .unwrap();
     let run = || text(&stage.runner(&["--custom-data"]).output().unwrap());
     assert!(run().contains("doesn't ask for custom data"));
-    fs::write(stage.place.run("provision/customdata"), "asked for\n").unwrap();
+    fs::write(stage.root.runtime_path("provision/customdata"), "asked for\n").unwrap();
     assert!(run().contains("custom data was run"));
     assert!(run().contains("run before"));
     assert_eq!(stage.operations(), "run\n");
-    let log = stage.place.path("/var/log/azure/customdata.log");
+    let log = stage.root.path("/var/log/azure/customdata.log");
     assert_eq!(fs::read_to_string(&log).unwrap(), "plum\nunread\n");
     assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
     let result = result(&stage, "custom-data");
@@ -303,8 +303,8 @@ fn runs_custom_data_once_when_provisioning_says_so() {
 #[test]
 fn custom_data_that_is_no_program_is_left_alone() {
     let stage = Stage::new();
-    fs::write(stage.place.lib("CustomData"), b"\x1f\x8b\0\0binary").unwrap();
-    fs::write(stage.place.run("provision/customdata"), "").unwrap();
+    fs::write(stage.root.state_path("CustomData"), b"\x1f\x8b\0\0binary").unwrap();
+    fs::write(stage.root.runtime_path("provision/customdata"), "").unwrap();
     let output = text(&stage.runner(&["--custom-data"]).output().unwrap());
     assert!(output.contains("neither text nor a program"), "{output}");
     assert_eq!(result(&stage, "custom-data").state, CommandState::Interrupted);

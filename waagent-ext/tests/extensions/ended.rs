@@ -115,7 +115,7 @@ fn what_ended_it_twice_is_that_extensions_failure_until_a_new_goal_state() {
 fn a_status_file_that_ended_it_twice_is_an_error_until_the_handler_writes_another() {
     let stage = asked();
     stage.settle();
-    let file = stage.place.lib("Test.Odd-1.0.0/status/0.status");
+    let file = stage.root.state_path("Test.Odd-1.0.0/status/0.status");
     let good = fs::read(&file).unwrap();
     killed_at(&stage, "/Test.Odd-1.0.0/status/0.status");
     killed_at(&stage, "/Test.Odd-1.0.0/status/0.status");
@@ -135,7 +135,7 @@ fn a_status_file_that_ended_it_twice_is_an_error_until_the_handler_writes_anothe
 fn a_heartbeat_that_ended_it_twice_is_no_heartbeat() {
     let stage = asked();
     stage.settle();
-    let file = stage.place.lib("Test.Odd-1.0.0/heartbeat.log");
+    let file = stage.root.state_path("Test.Odd-1.0.0/heartbeat.log");
     let beat = r#"[{"version": 1.0, "heartbeat": {"status": "ready"}}]"#;
     fs::write(&file, beat).unwrap();
     killed_at(&stage, "/heartbeat.log");
@@ -174,7 +174,10 @@ fn asked_to_end_it_breaks_off_and_blames_nobody() {
     for _ in 0..3 {
         let ended = ended_at(&stage, "fetch/packages/Test.Odd-1.0.0.zip", Signal::SIGTERM);
         assert_eq!(ended.code(), Some(0));
-        assert!(!stage.place.lib("ext/begun.json").exists() && !stage.place.lib("Test.Odd-1.0.0").exists());
+        assert!(
+            !stage.root.state_path("ext/begun.json").exists()
+                && !stage.root.state_path("Test.Odd-1.0.0").exists()
+        );
         let own = stage.handler("Test.Odd");
         assert_eq!((&own["status"], &own["code"]), (&"Installing".into(), &0.into()), "{own}");
     }
@@ -192,5 +195,5 @@ fn once_is_forgiven_and_a_success_between_is_forgotten() {
         stage.plan();
         assert!(is_well(&stage, "Test.Odd") && is_well(&stage, "Test.Good"));
     }
-    assert!(!stage.place.lib("ext/begun.json").exists());
+    assert!(!stage.root.state_path("ext/begun.json").exists());
 }

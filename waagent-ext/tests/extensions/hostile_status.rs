@@ -31,7 +31,7 @@ impl Two {
     }
 
     fn file(&self) -> PathBuf {
-        self.0.place.lib("Test.Odd-1.0.0/status/0.status")
+        self.0.root.state_path("Test.Odd-1.0.0/status/0.status")
     }
 
     /// The status after this file was written, long enough ago that it isn't half written.
@@ -150,7 +150,7 @@ fn links_pipes_folders_and_giants_are_not_read() {
 fn only_the_file_of_the_goal_states_number_counts() {
     let two = Two::new();
     let handler = Handler::new("Test.Odd", "");
-    fs::write(two.0.place.lib("Test.Odd-1.0.0/bin/handler"), "#!/bin/sh\nexit 0\n").unwrap();
+    fs::write(two.0.root.state_path("Test.Odd-1.0.0/bin/handler"), "#!/bin/sh\nexit 0\n").unwrap();
     let mut odd = handler.extension();
     odd.settings[0].sequence_number = 7;
     two.0.goal(2, vec![odd, Handler::new("Test.Good", GOOD).extension()]);
@@ -184,7 +184,7 @@ fn many_big_extensions_share_the_bound() {
         .replace("TEXT", &"t".repeat(9000));
     let whole =
         format!(r#"[{{"status": {{"status": "success", "substatus": [{}]}}}}]"#, vec![part; 14].join(","));
-    fs::write(stage.place.lib("big"), whole).unwrap();
+    fs::write(stage.root.state_path("big"), whole).unwrap();
     let script = "#!/bin/sh\ncp ../big status/0.status\n";
     let handlers: Vec<Handler> = names.iter().map(|name| Handler::new(name, script)).collect();
     for handler in &handlers {
@@ -192,7 +192,7 @@ fn many_big_extensions_share_the_bound() {
     }
     stage.goal(1, handlers.iter().map(Handler::extension).collect());
     stage.settle();
-    assert!(fs::metadata(stage.place.lib("ext/status.json")).unwrap().len() < 960 << 10);
+    assert!(fs::metadata(stage.root.state_path("ext/status.json")).unwrap().len() < 960 << 10);
     for name in names {
         assert_eq!(stage.own(&name)["status"], "success");
     }
@@ -202,7 +202,7 @@ fn many_big_extensions_share_the_bound() {
 fn a_heartbeat_speaks_for_the_handler_while_it_is_fresh() {
     let two =
         Two::with(|handler| handler.manifest(r#""reportHeartbeat": false"#, r#""reportHeartbeat": "True""#));
-    let file = two.0.place.lib("Test.Odd-1.0.0/heartbeat.log");
+    let file = two.0.root.state_path("Test.Odd-1.0.0/heartbeat.log");
     let handler = |two: &Two| {
         two.look();
         let entry = two.0.handler("Test.Odd");
@@ -247,7 +247,7 @@ fn a_time_far_ahead_makes_no_file_half_written() {
 fn a_time_far_ahead_makes_no_heartbeat_fresh() {
     let two =
         Two::with(|handler| handler.manifest(r#""reportHeartbeat": false"#, r#""reportHeartbeat": true"#));
-    let file = two.0.place.lib("Test.Odd-1.0.0/heartbeat.log");
+    let file = two.0.root.state_path("Test.Odd-1.0.0/heartbeat.log");
     fs::write(&file, r#"[{"version": 1.0, "heartbeat": {"status": "ready"}}]"#).unwrap();
     two.look();
     assert_eq!(two.0.handler("Test.Odd")["status"], "Ready");
@@ -264,7 +264,7 @@ fn a_time_far_ahead_makes_no_heartbeat_fresh() {
     for record in &mut state.handlers {
         record.enabled_at_s = u64::try_from(AHEAD.tv_sec()).ok();
     }
-    write(&two.0.place, &state, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+    write(&two.0.root, &state, &Inputs::new(), &Sandbox::unconfined()).unwrap();
     two.look();
     assert_eq!(two.0.handler("Test.Odd")["status"], "NotReady");
 }

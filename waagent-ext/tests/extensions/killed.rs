@@ -26,7 +26,7 @@ fn kill_and_wait(mut child: Child) {
 
 /// Waits for a file without a clock of its own: by a pipe that the handler opens.
 fn fifo(stage: &Stage) -> std::path::PathBuf {
-    let path = stage.place.lib("fifo");
+    let path = stage.root.state_path("fifo");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     path
 }
@@ -43,7 +43,7 @@ fn the_planner_may_be_killed_between_any_two_of_its_system_calls() {
         stage.settle();
         assert_eq!(stage.operations(), "install 0 1.0.0\nenable 0 1.0.0\n", "{rounds}");
         assert_eq!(stage.handler(NAME)["status"], "Ready");
-        let left = fs::read_dir(stage.place.lib(""))
+        let left = fs::read_dir(stage.root.state_path(""))
             .unwrap()
             .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'))
             .count();
@@ -55,13 +55,13 @@ fn the_planner_may_be_killed_between_any_two_of_its_system_calls() {
 fn half_done_steps_are_thrown_away_and_done_again() {
     let stage = begun(GOOD);
     // As killed while unpacking, and between the rename and its record.
-    fs::create_dir_all(stage.place.lib(".Test.Good-1.0.0.unpack/bin")).unwrap();
-    fs::create_dir_all(stage.place.lib("Test.Good-1.0.0/bin")).unwrap();
-    fs::create_dir_all(stage.place.lib(".Test.Old-1.0.trash-0/x")).unwrap();
+    fs::create_dir_all(stage.root.state_path(".Test.Good-1.0.0.unpack/bin")).unwrap();
+    fs::create_dir_all(stage.root.state_path("Test.Good-1.0.0/bin")).unwrap();
+    fs::create_dir_all(stage.root.state_path(".Test.Old-1.0.trash-0/x")).unwrap();
     stage.settle();
     assert_eq!(stage.operations(), "install 0 1.0.0\nenable 0 1.0.0\n");
     for gone in [".Test.Good-1.0.0.unpack", ".Test.Old-1.0.trash-0"] {
-        assert!(!stage.place.lib(gone).exists(), "{gone}");
+        assert!(!stage.root.state_path(gone).exists(), "{gone}");
     }
 }
 
@@ -70,7 +70,7 @@ fn killed_between_the_record_and_the_commands_document_plans_the_step_again() {
     let stage = begun(GOOD);
     stage.plan();
     let id = stage.waiting().remove(0);
-    fs::remove_file(stage.place.lib(format!("ext/commands/{id}.json"))).unwrap();
+    fs::remove_file(stage.root.state_path(format!("ext/commands/{id}.json"))).unwrap();
     stage.settle();
     assert_eq!(stage.operations(), "install 0 1.0.0\nenable 0 1.0.0\n");
 }
@@ -85,7 +85,7 @@ fn a_runner_that_is_killed_leaves_an_interrupted_command_that_is_a_failure() {
     let runner = stage.runner(&[&id]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     fs::read(&fifo).unwrap();
     let result = || -> CommandResult {
-        Document::read_at(&stage.place, &stage.place.lib(format!("ext/results/{id}.result.json")))
+        Document::read_at(&stage.root, &stage.root.state_path(format!("ext/results/{id}.result.json")))
             .unwrap()
             .body
     };
@@ -102,7 +102,7 @@ fn a_runner_that_is_killed_leaves_an_interrupted_command_that_is_a_failure() {
     assert!(stage.handler(NAME)["formattedMessage"]["message"].as_str().unwrap().contains("interrupted"));
     assert_eq!(stage.operations(), "run\n");
     // What the killed runner left is the handler's own, and lives on.
-    let left: i32 = fs::read_to_string(stage.place.lib("pid")).unwrap().trim().parse().unwrap();
+    let left: i32 = fs::read_to_string(stage.root.state_path("pid")).unwrap().trim().parse().unwrap();
     kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
 }
 
@@ -113,7 +113,7 @@ fn a_command_that_a_reboot_broke_off_runs_again_under_a_new_id() {
     let id = stage.waiting().remove(0);
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     for document in ["ext/state.json".to_owned(), format!("ext/commands/{id}.json")] {
-        let path = stage.place.lib(document);
+        let path = stage.root.state_path(document);
         let other = fs::read_to_string(&path).unwrap().replace(boot.trim(), "another-boot");
         fs::write(path, other).unwrap();
     }
@@ -130,10 +130,10 @@ fn a_command_that_a_reboot_broke_off_runs_again_under_a_new_id() {
 fn a_damaged_state_is_put_aside_and_the_folders_speak() {
     let stage = begun(GOOD);
     stage.settle();
-    fs::write(stage.place.lib("ext/state.json"), "{").unwrap();
+    fs::write(stage.root.state_path("ext/state.json"), "{").unwrap();
     let output = stage.planner().output().unwrap();
     assert!(output.status.success() && text(&output).contains("state.json"), "{}", text(&output));
-    assert!(stage.place.lib("ext/state.json.bad").exists());
+    assert!(stage.root.state_path("ext/state.json.bad").exists());
     stage.run_waiting();
     stage.settle();
     assert_eq!(stage.operations(), "install 0 1.0.0\nenable 0 1.0.0\nenable 0 1.0.0\n");
@@ -161,7 +161,7 @@ fn a_new_goal_state_takes_over_at_once_and_the_running_command_ends_first() {
 fn a_handler_that_deletes_its_own_folder_is_installed_anew() {
     let stage = begun(GOOD);
     stage.settle();
-    fs::remove_dir_all(stage.place.lib("Test.Good-1.0.0")).unwrap();
+    fs::remove_dir_all(stage.root.state_path("Test.Good-1.0.0")).unwrap();
     let handler = Handler::new(NAME, GOOD);
     stage.goal(2, vec![handler.extension()]);
     stage.settle();

@@ -23,8 +23,8 @@ enum Manner {
 /// A stage on which a manager plays for as many calls as there are manners; gives back the units that were asked for.
 fn managed(manners: Vec<Manner>) -> (Stage, JoinHandle<Vec<String>>) {
     let stage = Stage::new();
-    fs::create_dir_all(stage.place.path("/run/systemd/system")).unwrap();
-    let listener = UnixListener::bind(stage.place.path("/run/systemd/private")).unwrap();
+    fs::create_dir_all(stage.root.path("/run/systemd/system")).unwrap();
+    let listener = UnixListener::bind(stage.root.path("/run/systemd/private")).unwrap();
     let manager = std::thread::spawn(move || {
         manners.into_iter().map(|manner| play(listener.accept().unwrap().0, manner)).collect()
     });
@@ -90,7 +90,7 @@ fn a_manager_that_said_nothing_is_asked_again_for_the_same_command() {
 #[test]
 fn a_planner_that_was_killed_before_it_asked_asks_later() {
     let (stage, manager) = managed(vec![Manner::Yes]);
-    let flag = stage.place.path("/run/systemd/system");
+    let flag = stage.root.path("/run/systemd/system");
     fs::remove_dir(&flag).unwrap();
     stage.plan();
     let id = stage.waiting().remove(0);
@@ -107,7 +107,7 @@ fn a_command_that_was_begun_is_waited_for_whatever_the_manager_says() {
     let id = stage.waiting().remove(0);
     let runner = stage.runner(&[&id]).output().unwrap();
     assert!(runner.status.success());
-    let path = stage.place.lib(format!("ext/results/{id}.result.json"));
+    let path = stage.root.state_path(format!("ext/results/{id}.result.json"));
     let ended = fs::read_to_string(&path).unwrap();
     // As it was before the end.
     let begun = ended.replace("\"exited\"", "\"started\"");

@@ -136,7 +136,7 @@ fn a_goal_state_of_many_values_is_refused_and_the_one_before_it_holds() {
     let (stage, odd, _) = two();
     stage.offer(&odd);
     settle(&stage);
-    let path = stage.place.path(GoalState::PATH);
+    let path = stage.root.path(GoalState::PATH);
     let good = fs::read_to_string(&path).unwrap();
     let features = format!("\"required_features\": [{}\"\"]", "\"\",".repeat(3 << 20));
     fs::write(&path, good.replace("\"required_features\": []", &features)).unwrap();
@@ -176,7 +176,7 @@ fn more_left_over_folders_than_can_be_named_stop_nothing() {
     let stage = Stage::new();
     let good = Handler::new("Test.Good", GOOD);
     for tree in 0..60 {
-        let deep = stage.place.lib(format!(".Test.Old-1.0.trash-{tree}")).join("d/".repeat(257));
+        let deep = stage.root.state_path(format!(".Test.Old-1.0.trash-{tree}")).join("d/".repeat(257));
         for leaf in 0..20 {
             fs::create_dir_all(deep.join(leaf.to_string())).unwrap();
         }

@@ -1,4 +1,4 @@
-//! Packages that are damaged or hostile: refused before anything is in place, and a good one beside them.
+//! Packages that are damaged or hostile: refused before anything is in root, and a good one beside them.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::types::{HandlerName, HandlerVersion};
 use waagent_ext::error::ExtensionError;
 use waagent_ext::handler::paths::HandlerPaths;
@@ -22,20 +22,20 @@ fn limits() -> Limits {
 
 /// Unpacks into a fresh tree.
 fn unpacked(bytes: &[u8]) -> (TempDir, HandlerPaths, Result<(), ExtensionError>) {
-    let root = tempfile::tempdir().unwrap();
-    let place = Place::new(root.path());
-    fs::create_dir_all(place.lib("")).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let root = Root::new(scratch.path());
+    fs::create_dir_all(root.state_path("")).unwrap();
     let name = HandlerName::try_from("Test.Pack").unwrap();
-    let home = HandlerPaths::new(&place, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
-    let path = root.path().join("package.zip");
+    let home = HandlerPaths::new(&root, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
+    let path = scratch.path().join("package.zip");
     fs::write(&path, bytes).unwrap();
     let result = unpack(&File::open(path).unwrap(), &home, &limits(), false);
-    (root, home, result)
+    (scratch, home, result)
 }
 
 /// Refused with this text, and nothing is left.
 fn refused(what: &str, bytes: &[u8], why: &str) {
-    let (root, home, result) = unpacked(bytes);
+    let (scratch, home, result) = unpacked(bytes);
     let trouble = result.expect_err(what);
     assert!(trouble.text.contains(why), "{what}: {}", trouble.text);
     assert!(trouble.text.starts_with("Failed to download artifacts: "), "{what}");
@@ -43,7 +43,7 @@ fn refused(what: &str, bytes: &[u8], why: &str) {
         fs::read_dir(home.base().parent().unwrap()).unwrap().map(|e| e.unwrap().path()).collect();
     assert!(left.is_empty(), "{what}: {left:?}");
     assert!(
-        !root.path().join("var/lib/escaped").exists() && !Path::new("/tmp/waagent-escaped").exists(),
+        !scratch.path().join("var/lib/escaped").exists() && !Path::new("/tmp/waagent-escaped").exists(),
         "{what}"
     );
 }
@@ -241,7 +241,7 @@ fn refuses_a_package_that_is_not_what_its_document_says() {
             _ => {}
         });
         if what == "missing" {
-            fs::remove_file(stage.place.lib("fetch/packages/Test.Good-1.0.0.zip")).unwrap();
+            fs::remove_file(stage.root.state_path("fetch/packages/Test.Good-1.0.0.zip")).unwrap();
         }
         stage.settle();
         let entry = stage.handler("Test.Good");

@@ -10,7 +10,7 @@ use crate::stage::Stage;
 #[test]
 fn a_policy_file_that_is_asked_for_and_missing_allows_nothing_and_is_named() {
     let stage = Stage::new();
-    let configuration = stage.place.path("/etc/waagent.conf");
+    let configuration = stage.root.path("/etc/waagent.conf");
     fs::write(&configuration, "Debug.EnableExtensionPolicy=y\n").unwrap();
     stage.goal(1, enabled(&stage, &["Test.Good"]));
     stage.settle();

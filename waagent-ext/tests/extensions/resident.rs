@@ -31,7 +31,7 @@ impl<'a> Resident<'a> {
         }
         let changed = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
         for folder in ["ext", "ext/commands"] {
-            changed.add_watch(&stage.place.lib(folder), AddWatchFlags::IN_MOVED_TO).unwrap();
+            changed.add_watch(&stage.root.state_path(folder), AddWatchFlags::IN_MOVED_TO).unwrap();
         }
         let child = command.spawn().unwrap();
         let resident = Self { stage, child, notify, changed };
@@ -50,7 +50,7 @@ impl<'a> Resident<'a> {
         let end = Instant::now() + Duration::from_secs(30);
         loop {
             self.stage.run_waiting();
-            if self.stage.place.lib("ext/status.json").exists() && done(self.stage) {
+            if self.stage.root.state_path("ext/status.json").exists() && done(self.stage) {
                 return;
             }
             assert!(Instant::now() < end, "no end");

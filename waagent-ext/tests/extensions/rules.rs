@@ -33,7 +33,7 @@ fn a_second_run_changes_nothing_and_says_so() {
     stage.goal(1, enabled(&stage, &["Test.Good"]));
     stage.settle();
     let times = |path: &str| {
-        let meta = fs::metadata(stage.place.lib(path)).unwrap();
+        let meta = fs::metadata(stage.root.state_path(path)).unwrap();
         (meta.ino(), meta.mtime_nsec())
     };
     let documents = [
@@ -58,11 +58,11 @@ fn enables_again_for_a_new_goal_state_a_new_boot_a_new_chain_and_force() {
     stage.settle();
     let runs = |stage: &Stage| stage.operations().matches("enable").count();
     assert_eq!(runs(&stage), 2);
-    fs::remove_dir(stage.place.run("chain")).unwrap();
-    fs::create_dir(stage.place.run("chain")).unwrap();
+    fs::remove_dir(stage.root.runtime_path("chain")).unwrap();
+    fs::create_dir(stage.root.runtime_path("chain")).unwrap();
     stage.settle();
     assert_eq!(runs(&stage), 3);
-    let memory = stage.place.lib("ext/state.json");
+    let memory = stage.root.state_path("ext/state.json");
     let document = fs::read_to_string(&memory).unwrap();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     fs::write(&memory, document.replace(boot.trim(), "another-boot")).unwrap();
@@ -81,7 +81,7 @@ fn waits_for_provisioning_and_goes_on_when_it_failed() {
     stage.goal(1, enabled(&stage, &["Test.Good"]));
     stage.provision(ProvisionState::Provisioning);
     assert!(text(&stage.plan()).contains("provisioning isn't over yet"));
-    assert!(!stage.place.lib("ext/plan.json").exists() && stage.waiting().is_empty());
+    assert!(!stage.root.state_path("ext/plan.json").exists() && stage.waiting().is_empty());
     stage.provision(ProvisionState::Failed);
     stage.settle();
     assert_eq!(stage.handler("Test.Good")["status"], "Ready");
@@ -154,7 +154,7 @@ fn skips_what_depends_on_a_failure_and_nothing_else() {
         message(&stage, "Test.Above")
             .contains("since execution of dependent extension Test.Bad-1.0.0 failed")
     );
-    assert!(!stage.place.lib("Test.Above-1.0.0").exists());
+    assert!(!stage.root.state_path("Test.Above-1.0.0").exists());
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn reports_one_bad_extension_and_works_on_the_others() {
 #[test]
 fn disabled_extensions_are_told_and_nothing_runs() {
     let stage = Stage::new();
-    fs::write(stage.place.path("/etc/waagent.conf"), "Extensions.Enabled=n\n").unwrap();
+    fs::write(stage.root.path("/etc/waagent.conf"), "Extensions.Enabled=n\n").unwrap();
     stage.goal(1, enabled(&stage, &["Test.Good"]));
     stage.settle();
     assert_eq!(stage.handler("Test.Good")["code"], 1009);
@@ -212,8 +212,8 @@ fn disabled_extensions_are_told_and_nothing_runs() {
 #[test]
 fn the_policy_file_decides_and_fails_closed() {
     let stage = Stage::new();
-    fs::write(stage.place.path("/etc/waagent.conf"), "Debug.EnableExtensionPolicy=y\n").unwrap();
-    let policy = stage.place.path("/etc/waagent_policy.json");
+    fs::write(stage.root.path("/etc/waagent.conf"), "Debug.EnableExtensionPolicy=y\n").unwrap();
+    let policy = stage.root.path("/etc/waagent_policy.json");
     fs::write(&policy, r#"{"policyVersion": "0.1.0", "extensionPolicies": {"allowListedExtensionsOnly": true, "extensions": {"TEST.good": {}}}}"#).unwrap();
     fs::set_permissions(&policy, fs::Permissions::from_mode(0o644)).unwrap();
     stage.goal(1, enabled(&stage, &["Test.Good", "Test.Other"]));
@@ -247,10 +247,10 @@ fn certificates(stage: &Stage, sealed: &str) {
         state: CertificateState::Installed,
     };
     for kind in ["crt", "prv"] {
-        fs::write(stage.place.lib(format!("certs/{THUMBPRINT}.{kind}")), kind).unwrap();
+        fs::write(stage.root.state_path(format!("certs/{THUMBPRINT}.{kind}")), kind).unwrap();
     }
     let body = Certificates { certificates: vec![row], needs: None, mac: MacState::None, errors: Vec::new() };
-    write(&stage.place, &body, &Inputs::new().digest("sealed-certificates", sealed), &Sandbox::unconfined())
+    write(&stage.root, &body, &Inputs::new().digest("sealed-certificates", sealed), &Sandbox::unconfined())
         .unwrap();
 }
 
@@ -267,23 +267,23 @@ fn waits_for_the_certificate_of_protected_settings_and_links_it() {
     certificates(&stage, &sealed);
     stage.settle();
     assert_eq!(stage.handler("Test.Sealed")["status"], "Ready");
-    let settings = fs::read_to_string(stage.place.lib("Test.Sealed-1.0.0/config/0.settings")).unwrap();
+    let settings = fs::read_to_string(stage.root.state_path("Test.Sealed-1.0.0/config/0.settings")).unwrap();
     assert!(
         settings.contains(&format!(r#""protectedSettingsCertThumbprint": "{THUMBPRINT}""#)),
         "{settings}"
     );
     for kind in ["crt", "prv"] {
-        let link = stage.place.lib(format!("{THUMBPRINT}.{kind}"));
+        let link = stage.root.state_path(format!("{THUMBPRINT}.{kind}"));
         assert_eq!(
             fs::read_link(&link).unwrap(),
             std::path::Path::new(&format!("certs/{THUMBPRINT}.{kind}"))
         );
         assert_eq!(fs::read_to_string(link).unwrap(), kind);
     }
-    fs::remove_file(stage.place.lib(format!("certs/{THUMBPRINT}.prv"))).unwrap();
+    fs::remove_file(stage.root.state_path(format!("certs/{THUMBPRINT}.prv"))).unwrap();
     stage.goal(2, vec![extension("Test.Sealed", "1.0.0", Some(0))]);
     stage.settle();
-    assert!(stage.place.lib(format!("{THUMBPRINT}.prv")).symlink_metadata().is_err());
+    assert!(stage.root.state_path(format!("{THUMBPRINT}.prv")).symlink_metadata().is_err());
 }
 
 #[test]
@@ -303,10 +303,10 @@ fn a_certificate_that_will_not_come_is_named_when_the_extension_fails() {
             && text.contains(&format!("certificate {THUMBPRINT} for its protected settings")),
         "{text}"
     );
-    assert!(stage.place.lib("Test.Sealed-1.0.0/config/0.settings").exists());
+    assert!(stage.root.state_path("Test.Sealed-1.0.0/config/0.settings").exists());
     // Nor is it awaited for ever once a clock that was far ahead is set back.
     stage.goal_with(2, vec![sealed], |goal| goal.certificates_sha256 = "ab".repeat(32).try_into().ok());
-    let path = stage.place.lib("fetch/goal-state.json");
+    let path = stage.root.state_path("fetch/goal-state.json");
     let goal = fs::read_to_string(&path).unwrap();
     fs::write(&path, goal.replace(r#""written_at": "20"#, r#""written_at": "90"#)).unwrap();
     stage.settle();
@@ -318,8 +318,8 @@ fn a_damaged_goal_state_is_named_and_nothing_is_lost() {
     let stage = Stage::new();
     stage.goal(1, enabled(&stage, &["Test.Good"]));
     stage.settle();
-    let before = fs::read(stage.place.lib("ext/status.json")).unwrap();
-    let path = stage.place.lib("fetch/goal-state.json");
+    let before = fs::read(stage.root.state_path("ext/status.json")).unwrap();
+    let path = stage.root.state_path("fetch/goal-state.json");
     let good = fs::read_to_string(&path).unwrap();
     for bad in
         ["", "{", &good.replace("/goal-state/2", "/goal-state/3"), &good.replace("Test.Good", "../Good")]
@@ -328,7 +328,7 @@ fn a_damaged_goal_state_is_named_and_nothing_is_lost() {
         let output = stage.planner().output().unwrap();
         assert_eq!(output.status.code(), Some(65), "{}", text(&output));
         assert!(text(&output).contains("goal-state.json"));
-        assert_eq!(fs::read(stage.place.lib("ext/status.json")).unwrap(), before);
+        assert_eq!(fs::read(stage.root.state_path("ext/status.json")).unwrap(), before);
     }
     fs::write(&path, good).unwrap();
     assert!(stage.settle().contains("nothing to do"));
@@ -351,9 +351,9 @@ fn answers_every_goal_state_that_it_has_seen() {
 #[test]
 fn asks_to_be_started_again_when_the_policy_file_appears_behind_the_sandbox() {
     let stage = Stage::new();
-    fs::write(stage.place.path("/etc/waagent.conf"), "Debug.EnableExtensionPolicy=y\n").unwrap();
+    fs::write(stage.root.path("/etc/waagent.conf"), "Debug.EnableExtensionPolicy=y\n").unwrap();
     let resident = crate::resident::Resident::start(&stage, 0);
-    let policy = stage.place.path("/etc/waagent_policy.json");
+    let policy = stage.root.path("/etc/waagent_policy.json");
     fs::write(
         &policy,
         r#"{"policyVersion": "0.1.0", "extensionPolicies": {"allowListedExtensionsOnly": true}}"#,
@@ -369,8 +369,8 @@ fn asks_to_be_started_again_when_the_policy_file_appears_behind_the_sandbox() {
 #[test]
 fn asks_for_a_folder_to_execute_from_as_long_as_the_configuration_says() {
     let stage = Stage::new();
-    let flag = stage.place.run("ext/exec-mount");
-    let configuration = stage.place.path("/etc/waagent.conf");
+    let flag = stage.root.runtime_path("ext/exec-mount");
+    let configuration = stage.root.path("/etc/waagent.conf");
     stage.plan();
     assert!(!flag.exists());
     fs::write(&configuration, "Extensions.ExecMount=y\n").unwrap();

@@ -27,17 +27,17 @@ impl Market {
         let publisher = Publisher::new().unwrap();
         let signer = publisher.signer(Kind::Good).unwrap();
         let stage = Stage::new();
-        fs::create_dir_all(stage.place.path("/usr/share/waagent")).unwrap();
+        fs::create_dir_all(stage.root.path("/usr/share/waagent")).unwrap();
         for roots in ["signing-roots.pem", "timestamp-roots.pem"] {
-            let roots = stage.place.path("/usr/share/waagent").join(roots);
+            let roots = stage.root.path("/usr/share/waagent").join(roots);
             fs::write(roots, publisher.root.to_pem().unwrap()).unwrap();
         }
         Self { stage, publisher, signer }
     }
 
     fn demand(self) -> Self {
-        fs::write(self.stage.place.path("/etc/waagent.conf"), "Debug.EnableExtensionPolicy=y\n").unwrap();
-        fs::write(self.stage.place.path("/etc/waagent_policy.json"), DEMAND).unwrap();
+        fs::write(self.stage.root.path("/etc/waagent.conf"), "Debug.EnableExtensionPolicy=y\n").unwrap();
+        fs::write(self.stage.root.path("/etc/waagent_policy.json"), DEMAND).unwrap();
         self
     }
 
@@ -62,7 +62,7 @@ impl Market {
         assert_eq!((&own["status"], &own["code"]), (&"error".into(), &1005.into()), "{own}");
         assert!(!self.stage.base(handler).exists());
         assert_eq!(self.stage.operations(), "");
-        let left: Vec<_> = fs::read_dir(self.stage.place.lib(""))
+        let left: Vec<_> = fs::read_dir(self.stage.root.state_path(""))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .filter(|name| name.contains(&handler.name))
@@ -71,7 +71,7 @@ impl Market {
     }
 
     fn record(&self) -> HandlerRecord {
-        let state = Document::<ExtensionState>::read(&self.stage.place).unwrap().body;
+        let state = Document::<ExtensionState>::read(&self.stage.root).unwrap().body;
         state.handlers.into_iter().next().unwrap()
     }
 }
@@ -196,7 +196,7 @@ fn refuses_a_package_that_was_changed_behind_its_document() {
     let evil =
         Handler::new("Test.Signed", "#!/bin/sh\nid > ../operations\n").signed_for("Test", "Signed", "1.0.0");
     market.stage.offer(&good);
-    fs::write(market.stage.place.lib("fetch/packages/Test.Signed-1.0.0.zip"), evil.zip()).unwrap();
+    fs::write(market.stage.root.state_path("fetch/packages/Test.Signed-1.0.0.zip"), evil.zip()).unwrap();
     let asked = Extension { encoded_signature: Some(market.sign(&good.zip())), ..good.extension() };
     market.stage.goal(1, vec![asked]);
     market.stage.settle();
@@ -261,7 +261,7 @@ fn an_update_to_a_signed_version_replaces_what_was_never_verified() {
 #[test]
 fn the_configuration_alone_demands_signatures_of_all() {
     let market = Market::new();
-    fs::write(market.stage.place.path("/etc/waagent.conf"), "Debug.EnableSignatureValidation=y\n").unwrap();
+    fs::write(market.stage.root.path("/etc/waagent.conf"), "Debug.EnableSignatureValidation=y\n").unwrap();
     let open = Handler::new("Test.Open", GOOD);
     market.ask(1, &open, None);
     market.refused(&open, "the goal state has none");
@@ -273,7 +273,7 @@ fn the_configuration_alone_demands_signatures_of_all() {
 #[test]
 fn trusts_nobody_whose_roots_others_may_write() {
     let market = Market::new().demand();
-    let roots = market.stage.place.path("/usr/share/waagent/signing-roots.pem");
+    let roots = market.stage.root.path("/usr/share/waagent/signing-roots.pem");
     fs::set_permissions(roots, fs::Permissions::from_mode(0o666)).unwrap();
     let handler = handler();
     market.ask(1, &handler, market.sign(&handler.zip()));

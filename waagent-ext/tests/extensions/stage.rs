@@ -11,13 +11,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use waagent_common::documents::*;
 use waagent_common::json::JsonText;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion, Sha256};
 
 pub struct Stage {
-    root: TempDir,
-    pub place: Place,
+    folder: TempDir,
+    pub root: Root,
 }
 
 /// A handler's package and settings, as a test wants them.
@@ -118,29 +118,29 @@ pub fn settings(number: u32) -> ExtensionSettings {
 
 impl Stage {
     pub fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let place = Place::new(root.path());
-        for folder in ["fetch/packages", "certs", "net", "provision", "ext/commands", "ext/results"] {
-            fs::create_dir_all(place.lib(folder)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let root = Root::new(folder.path());
+        for name in ["fetch/packages", "certs", "net", "provision", "ext/commands", "ext/results"] {
+            fs::create_dir_all(root.state_path(name)).unwrap();
         }
-        for folder in
+        for name in
             ["/var/log/azure", "/etc", "/run/waagent/ext", "/run/waagent/chain", "/run/waagent/provision"]
         {
-            fs::create_dir_all(place.path(folder)).unwrap();
+            fs::create_dir_all(root.path(name)).unwrap();
         }
-        fs::write(place.path("/etc/waagent.conf"), "Logs.Verbose=n\n").unwrap();
-        let stage = Self { root, place };
+        fs::write(root.path("/etc/waagent.conf"), "Logs.Verbose=n\n").unwrap();
+        let stage = Self { folder, root };
         stage.provision(ProvisionState::Ready);
         stage
     }
 
     pub fn root(&self) -> &Path {
-        self.root.path()
+        self.folder.path()
     }
 
     pub fn provision(&self, state: ProvisionState) {
-        write(&self.place, &waagent_support::provisioned(state), &Inputs::new(), &Sandbox::unconfined())
+        write(&self.root, &waagent_support::provisioned(state), &Inputs::new(), &Sandbox::unconfined())
             .unwrap();
     }
 
@@ -172,7 +172,7 @@ impl Stage {
             own_instance: None,
         };
         change(&mut goal);
-        write(&self.place, &goal, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        write(&self.root, &goal, &Inputs::new(), &Sandbox::unconfined()).unwrap();
     }
 
     /// What waagent-fetch leaves for a wanted package.
@@ -194,10 +194,10 @@ impl Stage {
             error: None,
         };
         change(&mut package);
-        let folder = self.place.path(Package::PATH);
+        let folder = self.root.path(Package::PATH);
         fs::write(folder.join(format!("{name}-{version}.zip")), zip).unwrap();
         let path = folder.join(format!("{name}-{version}.json"));
-        write_at(&self.place, &path, &package, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        write_at(&self.root, &path, &package, &Inputs::new(), &Sandbox::unconfined()).unwrap();
     }
 
     pub fn offer(&self, handler: &Handler) {
@@ -225,12 +225,12 @@ impl Stage {
 
     /// Ids of commands that nobody began yet.
     pub fn waiting(&self) -> Vec<String> {
-        let mut ids: Vec<String> = fs::read_dir(self.place.lib("ext/commands"))
+        let mut ids: Vec<String> = fs::read_dir(self.root.state_path("ext/commands"))
             .unwrap()
             .filter_map(|entry| {
                 entry.unwrap().file_name().into_string().ok()?.strip_suffix(".json").map(str::to_owned)
             })
-            .filter(|id| !self.place.lib(format!("ext/results/{id}.result.json")).exists())
+            .filter(|id| !self.root.state_path(format!("ext/results/{id}.result.json")).exists())
             .collect();
         ids.sort();
         ids
@@ -258,7 +258,7 @@ impl Stage {
     }
 
     pub fn document<T: Body>(&self) -> T {
-        Document::<T>::read(&self.place).unwrap().body
+        Document::<T>::read(&self.root).unwrap().body
     }
 
     pub fn status(&self) -> ExtensionStatus {
@@ -277,11 +277,11 @@ impl Stage {
     }
 
     pub fn operations(&self) -> String {
-        fs::read_to_string(self.place.lib("operations")).unwrap_or_default()
+        fs::read_to_string(self.root.state_path("operations")).unwrap_or_default()
     }
 
     pub fn base(&self, handler: &Handler) -> PathBuf {
-        self.place.lib(format!("{}-{}", handler.name, handler.version))
+        self.root.state_path(format!("{}-{}", handler.name, handler.version))
     }
 }
 

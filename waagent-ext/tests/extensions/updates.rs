@@ -14,7 +14,7 @@ fn installed() -> Stage {
     stage.offer(&handler);
     stage.goal(1, vec![handler.extension()]);
     stage.settle();
-    fs::remove_file(stage.place.lib("operations")).unwrap();
+    fs::remove_file(stage.root.state_path("operations")).unwrap();
     stage
 }
 
@@ -48,10 +48,10 @@ fn uninstalls_by_disable_uninstall_and_removal_and_reports_nothing_more() {
     stage.goal(2, vec![asked("uninstall", "1.0.0")]);
     stage.settle();
     assert_eq!(stage.operations(), "disable 1 1.0.0\nuninstall 1 1.0.0\n");
-    assert!(!stage.place.lib("Test.Good-1.0.0").exists());
+    assert!(!stage.root.state_path("Test.Good-1.0.0").exists());
     assert!(stage.status().handlers.is_empty());
-    assert!(stage.place.path("/var/log/azure/Test.Good/CommandExecution.log").exists());
-    let left: Vec<_> = fs::read_dir(stage.place.lib(""))
+    assert!(stage.root.path("/var/log/azure/Test.Good/CommandExecution.log").exists());
+    let left: Vec<_> = fs::read_dir(stage.root.state_path(""))
         .unwrap()
         .map(|e| e.unwrap().file_name())
         .filter(|n| n.to_string_lossy().contains("trash"))
@@ -62,12 +62,12 @@ fn uninstalls_by_disable_uninstall_and_removal_and_reports_nothing_more() {
 #[test]
 fn a_failing_disable_keeps_what_was_to_be_uninstalled() {
     let stage = installed();
-    let script = stage.place.lib("Test.Good-1.0.0/bin/handler");
+    let script = stage.root.state_path("Test.Good-1.0.0/bin/handler");
     fs::write(&script, "#!/bin/sh\nexit 9\n").unwrap();
     stage.goal(2, vec![asked("uninstall", "1.0.0")]);
     stage.settle();
     assert_eq!(stage.handler(NAME)["code"], 1010);
-    assert!(stage.place.lib("Test.Good-1.0.0").exists());
+    assert!(stage.root.state_path("Test.Good-1.0.0").exists());
 }
 
 #[test]
@@ -75,12 +75,12 @@ fn a_handler_that_the_goal_state_no_longer_names_goes_without_a_command() {
     let stage = installed();
     let other = Handler::new("Test.Other", GOOD);
     stage.offer(&other);
-    fs::create_dir(stage.place.lib("Somebody.Elses-1.0")).unwrap();
+    fs::create_dir(stage.root.state_path("Somebody.Elses-1.0")).unwrap();
     stage.goal(2, vec![other.extension()]);
     stage.settle();
     assert_eq!(stage.operations(), "install 0 1.0.0\nenable 0 1.0.0\n");
-    assert!(!stage.place.lib("Test.Good-1.0.0").exists());
-    assert!(stage.place.lib("Somebody.Elses-1.0").exists());
+    assert!(!stage.root.state_path("Test.Good-1.0.0").exists());
+    assert!(stage.root.state_path("Somebody.Elses-1.0").exists());
     let memory: ExtensionState = stage.document();
     assert_eq!(memory.handlers.len(), 1);
 }
@@ -92,7 +92,7 @@ fn offer(stage: &Stage, version: &str, change: impl FnOnce(Handler) -> Handler) 
 #[test]
 fn updates_in_the_order_of_the_contract() {
     let stage = installed();
-    fs::write(stage.place.lib("Test.Good-1.0.0/mrseq"), "0").unwrap();
+    fs::write(stage.root.state_path("Test.Good-1.0.0/mrseq"), "0").unwrap();
     offer(&stage, "1.1.0", |handler| handler);
     stage.goal(2, vec![asked("enabled", "1.1.0")]);
     stage.settle();
@@ -100,9 +100,9 @@ fn updates_in_the_order_of_the_contract() {
         stage.operations(),
         "disable 1 1.0.0\nupdate 1 1.1.0\nuninstall 1 1.0.0\ninstall 1 1.1.0\nenable 1 1.1.0\n"
     );
-    assert!(!stage.place.lib("Test.Good-1.0.0").exists());
-    assert_eq!(fs::read_to_string(stage.place.lib("Test.Good-1.1.0/mrseq")).unwrap(), "0");
-    assert!(stage.place.lib("Test.Good-1.1.0/status/0.status").exists());
+    assert!(!stage.root.state_path("Test.Good-1.0.0").exists());
+    assert_eq!(fs::read_to_string(stage.root.state_path("Test.Good-1.1.0/mrseq")).unwrap(), "0");
+    assert!(stage.root.state_path("Test.Good-1.1.0/status/0.status").exists());
     assert_eq!(stage.handler(NAME)["handlerVersion"], "1.1.0");
     assert_eq!(stage.handler(NAME)["status"], "Ready");
 }
@@ -116,7 +116,7 @@ fn updates_without_install_and_downgrades() {
     stage.goal(2, vec![asked("enabled", "1.1.0")]);
     stage.settle();
     assert_eq!(stage.operations(), "disable 1 1.0.0\nupdate 1 1.1.0\nuninstall 1 1.0.0\nenable 1 1.1.0\n");
-    fs::remove_file(stage.place.lib("operations")).unwrap();
+    fs::remove_file(stage.root.state_path("operations")).unwrap();
     offer(&stage, "1.0.0", |handler| handler);
     stage.goal(3, vec![asked("enabled", "1.0.0")]);
     stage.settle();
@@ -125,7 +125,7 @@ fn updates_without_install_and_downgrades() {
         stage.operations(),
         "disable 1 1.1.0\nupdate 1 1.1.0\nuninstall 1 1.1.0\ninstall 1 1.0.0\nenable 1 1.0.0\n"
     );
-    assert!(!stage.place.lib("Test.Good-1.1.0").exists());
+    assert!(!stage.root.state_path("Test.Good-1.1.0").exists());
 }
 
 const BAD_DISABLE: &str = "#!/bin/sh\necho $1 >> ../operations\n[ $1 = disable ] && exit 7\nexit 0\n";
@@ -133,7 +133,7 @@ const BAD_DISABLE: &str = "#!/bin/sh\necho $1 >> ../operations\n[ $1 = disable ]
 #[test]
 fn a_failing_disable_of_the_old_version_stops_the_update() {
     let stage = installed();
-    fs::write(stage.place.lib("Test.Good-1.0.0/bin/handler"), BAD_DISABLE).unwrap();
+    fs::write(stage.root.state_path("Test.Good-1.0.0/bin/handler"), BAD_DISABLE).unwrap();
     offer(&stage, "1.1.0", |handler| handler);
     stage.goal(2, vec![asked("enabled", "1.1.0")]);
     stage.settle();
@@ -145,20 +145,20 @@ fn a_failing_disable_of_the_old_version_stops_the_update() {
         "{text}"
     );
     assert!(text.ends_with("; ContinueOnUpdate: False"), "{text}");
-    assert!(stage.place.lib("Test.Good-1.0.0").exists());
+    assert!(stage.root.state_path("Test.Good-1.0.0").exists());
     // Back to the old version: enabled again, the new one's folder goes.
-    fs::write(stage.place.lib("Test.Good-1.0.0/bin/handler"), GOOD).unwrap();
+    fs::write(stage.root.state_path("Test.Good-1.0.0/bin/handler"), GOOD).unwrap();
     stage.goal(3, vec![asked("enabled", "1.0.0")]);
     stage.settle();
     assert!(stage.operations().ends_with("enable 1 1.0.0\n"));
-    assert!(!stage.place.lib("Test.Good-1.1.0").exists());
+    assert!(!stage.root.state_path("Test.Good-1.1.0").exists());
     assert_eq!(stage.handler(NAME)["handlerVersion"], "1.0.0");
 }
 
 #[test]
 fn the_new_version_may_let_failures_of_the_old_one_pass() {
     let stage = installed();
-    fs::write(stage.place.lib("Test.Good-1.0.0/bin/handler"), BAD_DISABLE).unwrap();
+    fs::write(stage.root.state_path("Test.Good-1.0.0/bin/handler"), BAD_DISABLE).unwrap();
     let script = GOOD.replace("echo \"$1", "env | grep -i exit_code >> ../operations; echo \"$1");
     stage.offer(
         &Handler::new(NAME, &script).version("1.1.0").manifest(
@@ -189,9 +189,9 @@ fn a_failed_update_keeps_the_old_version_and_is_tried_again_with_the_next_goal_s
     stage.settle();
     assert_eq!(stage.operations(), "disable 1 1.0.0\nupdate\n");
     assert_eq!(stage.handler(NAME)["code"], 1008);
-    assert!(stage.place.lib("Test.Good-1.0.0").exists());
+    assert!(stage.root.state_path("Test.Good-1.0.0").exists());
     assert_eq!(
-        fs::read_to_string(stage.place.lib("Test.Good-1.1.0/config/HandlerState")).unwrap(),
+        fs::read_to_string(stage.root.state_path("Test.Good-1.1.0/config/HandlerState")).unwrap(),
         "FailedUpgrade"
     );
     offer(&stage, "1.1.0", |handler| handler);
@@ -228,7 +228,7 @@ fn a_version_that_is_kept_disabled_after_an_update_says_nothing_of_the_update() 
 #[test]
 fn adopts_what_another_agent_installed() {
     let stage = installed();
-    fs::remove_file(stage.place.lib("ext/state.json")).unwrap();
+    fs::remove_file(stage.root.state_path("ext/state.json")).unwrap();
     stage.goal(2, vec![asked("enabled", "1.0.0")]);
     stage.settle();
     assert_eq!(stage.operations(), "enable 1 1.0.0\n");
@@ -242,5 +242,5 @@ fn versions_that_are_numerically_equal_and_names_in_another_case_are_the_same() 
     stage.goal(2, vec![same]);
     stage.settle();
     assert_eq!(stage.operations(), "enable 1 1.0.0\n");
-    assert!(!stage.place.lib("test.GOOD-1.0.0.0").exists());
+    assert!(!stage.root.state_path("test.GOOD-1.0.0.0").exists());
 }

@@ -231,7 +231,7 @@ fn a_state_of_an_older_version_is_read_and_its_failure_stands() {
     let stage = Stage::new();
     ask(&stage, 1, &handler("exit 9", "1.0.0"), 0);
     stage.settle();
-    let path = stage.place.path(ExtensionState::PATH);
+    let path = stage.root.path(ExtensionState::PATH);
     let mut document: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let failure = document["body"]["handlers"][0]["failure"].as_object_mut().unwrap();
     failure.remove("status_before");

@@ -89,7 +89,7 @@ impl Fetcher {
         let Some(transport) = self.transport()? else {
             return Ok(Some("no certs/transport.json yet, so no certificates are asked for".to_owned()));
         };
-        let known = match Document::<SealedCertificates>::read_if_there(&self.place) {
+        let known = match Document::<SealedCertificates>::read_if_there(&self.root) {
             Ok(known) => known,
             // Ours to write: a damaged one is replaced.
             Err(fault) => {
@@ -129,7 +129,7 @@ impl Fetcher {
         let inputs = Inputs::new()
             .document(&transport)
             .digest("configuration", &self.config.digest_for("waagent-fetch"));
-        if write(&self.place, &wanted, &inputs, &self.sandbox)? == Written::Changed {
+        if write(&self.root, &wanted, &inputs, &self.sandbox)? == Written::Changed {
             log::info(&format!(
                 "published the certificates of incarnation {}, sealed with {}, {} bytes",
                 wanted.uri_incarnation,
@@ -142,9 +142,9 @@ impl Fetcher {
 
     /// Our certificate. Where there is none that can be used, it is asked for.
     fn transport(&mut self) -> Result<Option<Document<Transport>>, Fault> {
-        let transport = Document::<Transport>::read_if_there(&self.place);
+        let transport = Document::<Transport>::read_if_there(&self.root);
         let asked = match &transport {
-            Ok(Some(_)) => durable::remove(&path_of::<TransportProblem>(&self.place)).map(|_| ()),
+            Ok(Some(_)) => durable::remove(&path_of::<TransportProblem>(&self.root)).map(|_| ()),
             Ok(None) => self.want_transport("there is none"),
             Err(fault) if fault.exit == Exit::Data => self.want_transport(&fault.text),
             Err(_) => Ok(()),
@@ -155,13 +155,13 @@ impl Fetcher {
     /// Has waagent-certs started, which may have ended without a pair: it waits for our document, as we do for its.
     fn want_transport(&mut self, reason: &str) -> Result<(), Fault> {
         let problem = TransportProblem { reason: cut(reason, 1024).to_owned() };
-        self.wants |= write(&self.place, &problem, &Inputs::new(), &self.sandbox)? == Written::Changed;
+        self.wants |= write(&self.root, &problem, &Inputs::new(), &self.sandbox)? == Written::Changed;
         Ok(())
     }
 
     /// Another cipher that waagent-certs needs for exactly this input.
     fn asks_for(&self, known: &Document<SealedCertificates>) -> Option<CertificateCipher> {
-        let opened = Document::<Certificates>::read_if_there(&self.place).ok().flatten()?;
+        let opened = Document::<Certificates>::read_if_there(&self.root).ok().flatten()?;
         let cipher = opened.body.needs?;
         let is_about_it = opened.inputs.get("sealed-certificates") == Some(&known.digest);
         (is_about_it && cipher == CertificateCipher::TripleDes && known.body.cipher_requested != cipher)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use waagent_common::documents::{Cursor, Document, Inputs, write};
 use waagent_common::fault::Fault;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
 use super::{Fetcher, correlation};
@@ -41,8 +41,8 @@ pub(crate) struct FastTrack {
 
 impl FastTrack {
     /// What an earlier run left; its own file, or that of WALinuxAgent.
-    pub(crate) fn new(place: &Place, enabled: bool) -> Result<Self, Fault> {
-        let cursor = Document::<Cursor>::read_if_there(place)?;
+    pub(crate) fn new(root: &Root, enabled: bool) -> Result<Self, Fault> {
+        let cursor = Document::<Cursor>::read_if_there(root)?;
         let last_created_on = cursor.and_then(|document| document.body.fast_track_created_on);
         Ok(Self {
             enabled,
@@ -78,7 +78,7 @@ impl FastTrack {
     pub(crate) fn published(
         &mut self,
         created_on: Option<&str>,
-        place: &Place,
+        root: &Root,
         sandbox: &Sandbox,
     ) -> Result<(), Fault> {
         self.stopped = false;
@@ -87,7 +87,7 @@ impl FastTrack {
             return Ok(());
         }
         self.last_created_on.clone_from(&created_on);
-        remember(place, sandbox, |cursor| cursor.fast_track_created_on = created_on)
+        remember(root, sandbox, |cursor| cursor.fast_track_created_on = created_on)
     }
 
     /// Another address is another host.
@@ -149,15 +149,15 @@ impl FastTrack {
 
 /// Changes what is remembered between runs.
 pub(crate) fn remember(
-    place: &Place,
+    root: &Root,
     sandbox: &Sandbox,
     change: impl FnOnce(&mut Cursor),
 ) -> Result<(), Fault> {
     // A damaged one is worth no more than none: what is lost is asked again.
-    let known = Document::<Cursor>::read_if_there(place).ok().flatten();
+    let known = Document::<Cursor>::read_if_there(root).ok().flatten();
     let mut cursor = known.map(|document| document.body).unwrap_or_default();
     change(&mut cursor);
-    write(place, &cursor, &Inputs::new(), sandbox).map(|_| ())
+    write(root, &cursor, &Inputs::new(), sandbox).map(|_| ())
 }
 
 impl Fetcher {

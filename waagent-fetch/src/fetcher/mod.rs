@@ -8,7 +8,7 @@ use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::{Document, Endpoint, GoalStateSource};
 use waagent_common::fault::Fault;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
 use crate::clock;
@@ -36,7 +36,7 @@ pub(crate) use thumbprints::Cure;
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     /// Where the documents are.
-    pub(crate) place: Place,
+    pub(crate) root: Root,
     /// The configuration.
     pub(crate) config: Config,
     /// For the documents.
@@ -75,7 +75,7 @@ pub(crate) struct Current {
 
 /// What a round came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Round {
+pub(crate) struct PollResult {
     /// Who we are to the platform.
     pub(crate) identity: Identity,
     /// The goal state in force.
@@ -98,15 +98,15 @@ struct Environment {
 impl Fetcher {
     /// Nothing is asked yet.
     pub(crate) fn new(
-        place: Place,
+        root: Root,
         config: Config,
         sandbox: Sandbox,
         settings: Settings,
     ) -> Result<Self, Fault> {
-        let client = Client::new(&place, endpoint(&place));
-        let fast_track = FastTrack::new(&place, config.switch(SwitchKey::DebugEnableFastTrack))?;
+        let client = Client::new(&root, endpoint(&root));
+        let fast_track = FastTrack::new(&root, config.switch(SwitchKey::DebugEnableFastTrack))?;
         Ok(Self {
-            place,
+            root,
             config,
             sandbox,
             client,
@@ -134,10 +134,10 @@ impl Fetcher {
 
     /// Takes over another endpoint: everything is asked anew there.
     pub(crate) fn follow_endpoint(&mut self) {
-        let address = endpoint(&self.place);
+        let address = endpoint(&self.root);
         if address != self.client.endpoint() {
             log::info(&format!("the WireServer is at {address} now, was at {}", self.client.endpoint()));
-            self.client = Client::new(&self.place, address);
+            self.client = Client::new(&self.root, address);
             self.backoff = Backoff::default();
             self.fast_track.follow_endpoint();
             self.negotiated = false;
@@ -169,7 +169,7 @@ impl Fetcher {
     }
 
     /// The second half: what does it want of us?
-    pub(crate) fn follow(&mut self, wire: &WireGoalState) -> Result<Round, Failure> {
+    pub(crate) fn follow(&mut self, wire: &WireGoalState) -> Result<PollResult, Failure> {
         match self.parts(wire) {
             // The goal state has moved on while its parts were fetched, or the machine has moved.
             Err(failure) if failure.kind == Kind::Stale => {
@@ -196,7 +196,7 @@ impl Fetcher {
         }
     }
 
-    fn parts(&mut self, wire: &WireGoalState) -> Result<Round, Failure> {
+    fn parts(&mut self, wire: &WireGoalState) -> Result<PollResult, Failure> {
         let is_new = self.current.as_ref().is_none_or(|current| current.identity != wire.identity);
         let mut fast = self.vm_settings(&wire.identity, is_new)?;
         let may_seal = is_new || self.certificates.is_now();
@@ -218,7 +218,13 @@ impl Fetcher {
         let is_news = chosen.is_some() || may_seal;
         let changed = is_news && self.publish(wire, chosen, outdated && stopped)?;
         let id = self.current.as_ref().map(|current| current.id.clone()).unwrap_or_default();
-        Ok(Round { identity: wire.identity.clone(), id, expects_health: wire.expects_health, changed, notes })
+        Ok(PollResult {
+            identity: wire.identity.clone(),
+            id,
+            expects_health: wire.expects_health,
+            changed,
+            notes,
+        })
     }
 
     fn extensions_config(&self, wire: &WireGoalState) -> Result<ExtensionsState, Failure> {
@@ -249,7 +255,7 @@ impl Fetcher {
         }
         if let Some(uri) = &wire.shared_config {
             match server.part("SharedConfig", uri, SMALL).map_err(|e| e.text).and_then(|bytes| {
-                publish::shared_config(&self.place, &bytes).map_err(|error| format!("SharedConfig: {error}"))
+                publish::shared_config(&self.root, &bytes).map_err(|error| format!("SharedConfig: {error}"))
             }) {
                 Ok(own) => {
                     self.environment.own_instance = own;
@@ -263,8 +269,8 @@ impl Fetcher {
 }
 
 /// The address that waagent-net found; the well-known one before it has.
-fn endpoint(place: &Place) -> std::net::Ipv4Addr {
-    match Document::<Endpoint>::read_if_there(place) {
+fn endpoint(root: &Root) -> std::net::Ipv4Addr {
+    match Document::<Endpoint>::read_if_there(root) {
         Ok(Some(document)) => document.body.address,
         Ok(None) => Endpoint::WELL_KNOWN,
         Err(fault) => {

@@ -6,7 +6,7 @@ use waagent_common::documents::{
 use waagent_common::durable;
 use waagent_common::fault::Fault;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::types::Sha256;
 
 use super::{Current, Fetcher};
@@ -23,9 +23,9 @@ impl Fetcher {
         chosen: Option<ExtensionsState>,
         outdated: bool,
     ) -> Result<bool, Failure> {
-        let sealed = Document::<SealedCertificates>::read_if_there(&self.place).unwrap_or(None);
+        let sealed = Document::<SealedCertificates>::read_if_there(&self.root).unwrap_or(None);
         let is_same = chosen.is_none() && self.current.as_ref().is_some_and(|c| c.identity == wire.identity);
-        let known = match Document::<GoalState>::read_if_there(&self.place) {
+        let known = match Document::<GoalState>::read_if_there(&self.root) {
             Ok(known) => known,
             Err(fault) => {
                 log::warning(&format!("{fault}, writing it again"));
@@ -38,7 +38,7 @@ impl Fetcher {
         let (mut body, uris) = match (chosen, known) {
             (Some(chosen), known) => {
                 let (body, uris) = split(chosen);
-                (keep(body, outdated, known.as_ref().map(|known| &known.body)), Some(uris))
+                (with_last_good_parts(body, outdated, known.as_ref().map(|known| &known.body)), Some(uris))
             }
             (None, Some(known)) => (known.body, None),
             // What was in force is gone, and nothing new was fetched: the next round fetches everything.
@@ -72,9 +72,9 @@ impl Fetcher {
             Inputs::new().optional(sealed).digest("configuration", &self.config.digest_for("waagent-fetch"));
         let mut written = Written::Unchanged;
         if let Some(uris) = uris {
-            written = write(&self.place, uris, &Inputs::new(), &self.sandbox)?;
+            written = write(&self.root, uris, &Inputs::new(), &self.sandbox)?;
         }
-        if write(&self.place, body, &inputs, &self.sandbox)? == Written::Changed {
+        if write(&self.root, body, &inputs, &self.sandbox)? == Written::Changed {
             written = Written::Changed;
             let channel = match body.source {
                 GoalStateSource::Fabric => "the WireServer",
@@ -90,7 +90,7 @@ impl Fetcher {
             ));
         }
         let made = (body.source == GoalStateSource::FastTrack).then_some(body.created_on.as_str());
-        self.fast_track.published(made, &self.place, &self.sandbox)?;
+        self.fast_track.published(made, &self.root, &self.sandbox)?;
         Ok(written == Written::Changed)
     }
 
@@ -148,7 +148,7 @@ fn split(chosen: ExtensionsState) -> (GoalState, Uris) {
 }
 
 /// What an earlier run found out and this one couldn't: the names of the machine, and that a goal state is outdated.
-fn keep(mut body: GoalState, outdated: bool, known: Option<&GoalState>) -> GoalState {
+fn with_last_good_parts(mut body: GoalState, outdated: bool, known: Option<&GoalState>) -> GoalState {
     body.outdated = outdated;
     if let Some(known) = known {
         body.vm_name.clone_from(&known.vm_name);
@@ -161,9 +161,9 @@ fn keep(mut body: GoalState, outdated: bool, known: Option<&GoalState>) -> GoalS
 }
 
 /// Checks SharedConfig and puts it where other programs look for it, unchanged; gives our entry in it.
-pub(crate) fn shared_config(place: &Place, bytes: &[u8]) -> Result<Option<OwnInstance>, String> {
+pub(crate) fn shared_config(root: &Root, bytes: &[u8]) -> Result<Option<OwnInstance>, String> {
     let own = environment::shared(bytes).map_err(|error| error.to_string())?;
-    let path = place.lib("fetch/SharedConfig.xml");
+    let path = root.state_path("fetch/SharedConfig.xml");
     let is_there = durable::read_bounded(&path, crate::wire_server::SMALL).is_ok_and(|known| known == bytes);
     if !is_there {
         durable::write(&path, bytes, 0o640).map_err(|fault| fault.text)?;

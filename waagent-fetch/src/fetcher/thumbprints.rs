@@ -46,11 +46,11 @@ impl Fetcher {
     /// The goal state's id, and which certificate of which extension isn't there. None while they are still sealed.
     fn needed_and_missing(&self) -> Option<(String, String)> {
         // What can't be read is said where it is used.
-        let goal_state = Document::<GoalState>::read_if_there(&self.place).ok().flatten()?.body;
+        let goal_state = Document::<GoalState>::read_if_there(&self.root).ok().flatten()?.body;
         if goal_state.source != GoalStateSource::FastTrack {
             return None;
         }
-        let opened = Document::<Certificates>::read_if_there(&self.place).ok().flatten()?;
+        let opened = Document::<Certificates>::read_if_there(&self.root).ok().flatten()?;
         let sealed = goal_state.certificates_sha256.as_ref()?;
         if opened.inputs.get("sealed-certificates").map(String::as_str) != Some(sealed.as_str()) {
             return None;

@@ -46,7 +46,7 @@ impl ExtensionsState {
     /// Cuts what is too much for the documents that are made of it: the extension at which it is too much fails, and
     /// what follows it, as far as it is too much.
     pub(crate) fn fit(&mut self) {
-        let mut left = Left { settings: MAX_ALL_SETTINGS, dependencies: MAX_DEPENDENCIES, bytes: MAX_BYTES };
+        let mut left = Room { settings: MAX_ALL_SETTINGS, dependencies: MAX_DEPENDENCIES, bytes: MAX_BYTES };
         for extension in &mut self.extensions {
             if let Some(text) = &mut extension.error {
                 *text = cut(text, 4096).to_owned();
@@ -72,13 +72,13 @@ impl ExtensionsState {
 }
 
 /// What the documents still have room for.
-struct Left {
+struct Room {
     settings: usize,
     dependencies: usize,
     bytes: usize,
 }
 
-impl Left {
+impl Room {
     fn take(&mut self, extension: &Extension) -> Result<(), String> {
         let dependencies = extension.settings.iter().map(|one| one.depends_on.len()).sum();
         let refuse = |what: String| format!("the extensions of the goal state have {what} together");

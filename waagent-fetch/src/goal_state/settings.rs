@@ -1,6 +1,6 @@
 //! The JSON text inside a settings element.
 
-use waagent_common::documents::{DependsOn, ExtensionSettings, Wish};
+use waagent_common::documents::{DependsOn, ExtensionSettings, TargetState};
 use waagent_common::json::{self, JsonText};
 use waagent_common::types::ExtensionName;
 
@@ -11,7 +11,7 @@ pub(crate) fn empty(name: Option<ExtensionName>, sequence_number: u32) -> Extens
     ExtensionSettings {
         name,
         sequence_number,
-        state: Wish::Enabled.into(),
+        state: TargetState::Enabled.into(),
         dependency_level: 0,
         depends_on: Vec::<DependsOn>::new(),
         public_settings: None,

@@ -150,7 +150,7 @@ fn locations(entry: &Object, name: &str, notes: &mut Vec<String>) -> Vec<String>
 fn complete(entry: &Object, extension: &mut Extension) -> Result<(), String> {
     let state = text(entry, "state")?.unwrap_or_default();
     extension.state = cut(state, 64).into();
-    if extension.state.wish().is_none() {
+    if extension.state.target_state().is_none() {
         return Err(format!("state '{}' is none of enabled, disabled, uninstall", shown(state)));
     }
     if let Some(signature) = text(entry, "encodedSignature")?.filter(|text| !text.is_empty()) {

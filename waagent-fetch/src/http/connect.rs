@@ -20,7 +20,7 @@ use ureq::unversioned::transport::{
 };
 use waagent_common::gate::client::socket_to;
 use waagent_common::gate::protocol::{IMDS, Target};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::wait;
 
 use super::transport::SocketTransport;
@@ -28,14 +28,14 @@ use super::transport::SocketTransport;
 /// Connections to the platform: only ever those that the gate hands over.
 #[derive(Debug)]
 pub struct GateConnector {
-    place: Place,
+    root: Root,
     opened: Arc<AtomicU64>,
 }
 
 impl GateConnector {
     /// `opened` counts the connections, so that the caller can tell a fresh one from one that was kept.
-    pub fn new(place: Place, opened: Arc<AtomicU64>) -> Self {
-        Self { place, opened }
+    pub fn new(root: Root, opened: Arc<AtomicU64>) -> Self {
+        Self { root, opened }
     }
 }
 
@@ -48,7 +48,7 @@ impl Connector<()> for GateConnector {
         _chained: Option<()>,
     ) -> Result<Option<SocketTransport>, Error> {
         let stream =
-            socket_to(&self.place, target_of(details.uri)).map_err(|error| Error::Other(Box::new(error)))?;
+            socket_to(&self.root, target_of(details.uri)).map_err(|error| Error::Other(Box::new(error)))?;
         self.opened.fetch_add(1, Ordering::Relaxed);
         SocketTransport::new(stream, buffers(details.config)).map(Some)
     }

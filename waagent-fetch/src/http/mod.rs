@@ -17,8 +17,8 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NativeTlsConnector};
 use ureq::{Agent, Body, Proxy};
 use waagent_common::AGENT_VERSION;
-use waagent_common::place::Place;
 use waagent_common::resident;
+use waagent_common::root::Root;
 
 mod body;
 mod connect;
@@ -46,9 +46,9 @@ pub struct Client {
 
 impl Client {
     /// A client for the WireServer at `endpoint`, which is also what `Host` says.
-    pub fn new(place: &Place, endpoint: Ipv4Addr) -> Self {
+    pub fn new(root: &Root, endpoint: Ipv4Addr) -> Self {
         let opened = Arc::new(AtomicU64::new(0));
-        let connector = connect::GateConnector::new(place.clone(), Arc::clone(&opened));
+        let connector = connect::GateConnector::new(root.clone(), Arc::clone(&opened));
         Self {
             platform: Agent::with_parts(configuration(PLATFORM_TIME, None), connector, connect::NoResolver),
             opened,

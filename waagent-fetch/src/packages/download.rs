@@ -10,10 +10,10 @@ use nix::libc::O_NOFOLLOW;
 use waagent_common::digest;
 use waagent_common::types::Sha256;
 
+use super::channels::{Channel, Failure};
 use super::manifest::MAX_BYTES;
-use super::rounds::{Channel, Failure};
 use super::store::PackageStore;
-use super::{archive, rounds::Cure};
+use super::{archive, channels::Cure};
 use crate::http::{HttpError, Request, STORAGE_TIME, StorageUri};
 use crate::plugin::Plugin;
 use crate::storage::Storage;
@@ -38,7 +38,7 @@ pub(crate) fn manifest(
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Download<'a> {
     /// Where to.
-    pub(crate) shelf: &'a PackageStore,
+    pub(crate) store: &'a PackageStore,
     /// Largest package, in bytes.
     pub(crate) max: u64,
     /// The manifest that names it: the host wants to know.
@@ -47,7 +47,7 @@ pub(crate) struct Download<'a> {
 
 /// A package that was got whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Got {
+pub(crate) struct Downloaded {
     /// The file, durably written.
     pub(crate) part: PathBuf,
     /// Bytes.
@@ -64,8 +64,8 @@ impl Download<'_> {
         plugin: &mut Plugin<'_>,
         uri: &StorageUri,
         channel: Channel,
-    ) -> Result<Got, Failure> {
-        let part = self.shelf.part(uri);
+    ) -> Result<Downloaded, Failure> {
+        let part = self.store.part(uri);
         let got = self.into(&part, storage, plugin, uri, channel);
         if got.is_err() {
             // What can't be removed is swept by the next run; the first error is the one to tell.
@@ -81,9 +81,9 @@ impl Download<'_> {
         plugin: &mut Plugin<'_>,
         uri: &StorageUri,
         channel: Channel,
-    ) -> Result<Got, Failure> {
+    ) -> Result<Downloaded, Failure> {
         let ours = |why: String| Failure { text: why, cure: Cure::None };
-        let room = self.shelf.room().map_err(|fault| ours(fault.text))?;
+        let room = self.store.room().map_err(|fault| ours(fault.text))?;
         let limit = self.max.min(room);
         let mut file = create(part).map_err(|e| ours(format!("cannot create '{}': {e}", part.display())))?;
         let request = Request::get().limit(limit).timeout(TIME);
@@ -103,7 +103,7 @@ impl Download<'_> {
             .and_then(|sha256| file.sync_all().map(|()| sha256))
             .and_then(|sha256| Sha256::try_from(sha256).map_err(io::Error::other))
             .map_err(|error| ours(format!("cannot write '{}': {error}", part.display())))?;
-        Ok(Got { part: part.to_owned(), size: stored.size, sha256 })
+        Ok(Downloaded { part: part.to_owned(), size: stored.size, sha256 })
     }
 
     /// Says which of the two limits it was.

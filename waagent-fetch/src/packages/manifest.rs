@@ -41,7 +41,7 @@ struct Walk<'a> {
     requested: &'a HandlerVersion,
     allow_http: bool,
     /// Where we are: what each open element is for us.
-    open: Vec<Place>,
+    open: Vec<Level>,
     entries: usize,
     text: String,
     entry: Entry,
@@ -51,7 +51,7 @@ struct Walk<'a> {
 
 /// The elements that mean something, where they mean it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Level {
     Root,
     Plugins,
     Plugin,
@@ -91,42 +91,42 @@ impl<'a> Walk<'a> {
     }
 
     fn enter(&mut self, name: &str) -> Result<(), String> {
-        let place = match (self.open.last(), name) {
-            (None, "PluginVersionManifest") => Place::Root,
+        let level = match (self.open.last(), name) {
+            (None, "PluginVersionManifest") => Level::Root,
             (None, _) => return Err(format!("unexpected root '{}'", shown(name))),
-            (Some(Place::Root), "Plugins" | "InternalPlugins") => Place::Plugins,
-            (Some(Place::Plugins), "Plugin") => Place::Plugin,
-            (Some(Place::Plugin), "Version") => Place::Version,
-            (Some(Place::Plugin), "Uris") => Place::Uris,
-            (Some(Place::Uris), "Uri") => Place::Uri,
-            _ => Place::Other,
+            (Some(Level::Root), "Plugins" | "InternalPlugins") => Level::Plugins,
+            (Some(Level::Plugins), "Plugin") => Level::Plugin,
+            (Some(Level::Plugin), "Version") => Level::Version,
+            (Some(Level::Plugin), "Uris") => Level::Uris,
+            (Some(Level::Uris), "Uri") => Level::Uri,
+            _ => Level::Other,
         };
-        match place {
-            Place::Plugin => {
+        match level {
+            Level::Plugin => {
                 self.entries += 1;
                 if self.entries > MAX_ENTRIES {
                     return Err(format!("more than {MAX_ENTRIES} versions"));
                 }
                 self.entry = Entry::default();
             }
-            Place::Version | Place::Uri => self.text.clear(),
+            Level::Version | Level::Uri => self.text.clear(),
             _ => {}
         }
-        self.open.push(place);
+        self.open.push(level);
         Ok(())
     }
 
     fn leave(&mut self) -> Result<(), String> {
         match self.open.pop() {
-            Some(Place::Version) if self.entry.version.is_some() => {
+            Some(Level::Version) if self.entry.version.is_some() => {
                 return Err("a plugin with two versions".to_owned());
             }
-            Some(Place::Version) => self.entry.version = Some(self.text.trim().to_owned()),
-            Some(Place::Uri) if self.entry.uris.len() < MAX_URIS => {
+            Some(Level::Version) => self.entry.version = Some(self.text.trim().to_owned()),
+            Some(Level::Uri) if self.entry.uris.len() < MAX_URIS => {
                 // What is no URI is left out, as if it weren't there: another one may do.
                 self.entry.uris.extend(StorageUri::parse(self.text.trim(), self.allow_http));
             }
-            Some(Place::Plugin) => self.consider(),
+            Some(Level::Plugin) => self.consider(),
             _ => {}
         }
         Ok(())
@@ -134,10 +134,10 @@ impl<'a> Walk<'a> {
 
     fn add(&mut self, text: &str) -> Result<(), String> {
         match self.open.last() {
-            Some(Place::Version | Place::Uri) if self.text.len() + text.len() > MAX_TEXT => {
+            Some(Level::Version | Level::Uri) if self.text.len() + text.len() > MAX_TEXT => {
                 return Err(format!("a text of more than {MAX_TEXT} bytes"));
             }
-            Some(Place::Version | Place::Uri) => self.text.push_str(text),
+            Some(Level::Version | Level::Uri) => self.text.push_str(text),
             _ => {}
         }
         Ok(())

@@ -8,7 +8,7 @@ use waagent_common::documents::{
     Document, GoalState, GoalStateSource, Inputs, Package, PackageState, Uris, Wanted, WantedPackage,
 };
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
 use crate::http::{Client, StorageUri};
@@ -18,22 +18,22 @@ use crate::settings::Settings;
 use crate::storage::Storage;
 
 pub(crate) mod archive;
+pub mod channels;
 pub(crate) mod download;
 pub(crate) mod manifest;
-pub mod rounds;
 pub(crate) mod store;
 pub(crate) mod version;
 
-use download::{Download, Got};
+use channels::{Channel, Cure, Failure, Start, search};
+use download::{Download, Downloaded};
 use manifest::Choice;
-use rounds::{Channel, Cure, Failure, Start, search};
 use store::PackageStore;
 
 /// What the work needs; all of it can be had by a thread.
 #[derive(Debug, Clone, Copy)]
 pub struct Work<'a> {
     /// Where the documents are.
-    pub place: &'a Place,
+    pub root: &'a Root,
     /// For the documents that are written.
     pub sandbox: &'a Sandbox,
     /// To the platform.
@@ -68,19 +68,19 @@ pub fn run(
     clock: &mut dyn Pause,
 ) -> Result<Report> {
     let mut report = Report { ready: 0, failed: 0, left: 0, stale: None, channel };
-    let shelf = PackageStore::new(work.place);
-    let wanted = Document::<Wanted>::read_if_there(work.place)?;
+    let store = PackageStore::new(work.root);
+    let wanted = Document::<Wanted>::read_if_there(work.root)?;
     let listed = wanted.as_ref().map_or(&[][..], |wanted| wanted.body.packages.as_slice());
-    shelf.sweep(listed)?;
+    store.sweep(listed)?;
     let Some(wanted) = &wanted else { return Ok(report) };
     let open: Vec<&WantedPackage> =
-        listed.iter().filter(|package| !shelf.has_answer(package, &wanted.body.goal_state_id)).collect();
+        listed.iter().filter(|package| !store.has_answer(package, &wanted.body.goal_state_id)).collect();
     if open.is_empty() {
         return Ok(report);
     }
     report.left = open.len();
     let (Some(goal_state), Some(uris)) =
-        (Document::<GoalState>::read_if_there(work.place)?, Document::<Uris>::read_if_there(work.place)?)
+        (Document::<GoalState>::read_if_there(work.root)?, Document::<Uris>::read_if_there(work.root)?)
     else {
         return Ok(report);
     };
@@ -90,9 +90,9 @@ pub fn run(
         config_name: goal_state.config_name.clone(),
     };
     let fast_track = goal_state.source == GoalStateSource::FastTrack;
-    let mut errand = Errand {
+    let mut errand = DownloadRun {
         work,
-        shelf,
+        store,
         goal_state_id: &wanted.body.goal_state_id,
         goal_state: &goal_state,
         uris: &uris.body,
@@ -106,15 +106,15 @@ pub fn run(
     // A package whose storage is slow to come round mustn't hold up the others: second tries come last.
     let later = errand.pass(&open, Pass::First)?;
     errand.pass(&later, Pass::Last)?;
-    let Errand { mut report, is_stale, .. } = errand;
+    let DownloadRun { mut report, is_stale, .. } = errand;
     report.stale = is_stale.then_some(ids);
     Ok(report)
 }
 
 /// One run over the list.
-struct Errand<'a> {
+struct DownloadRun<'a> {
     work: Work<'a>,
-    shelf: PackageStore,
+    store: PackageStore,
     goal_state_id: &'a str,
     goal_state: &'a GoalState,
     uris: &'a Uris,
@@ -135,20 +135,20 @@ enum Pass {
 
 impl Pass {
     /// How often each place is tried: six times in all.
-    fn rounds(self) -> u32 {
+    fn channels(self) -> u32 {
         if self == Self::First { 1 } else { DEFAULT.attempts - 1 }
     }
 }
 
 /// What a package came to, besides being there.
 enum Outcome {
-    Ready(Got, StorageUri, Channel),
+    Ready(Downloaded, StorageUri, Channel),
     NoMatch,
     NoUri,
     Failed(Failure),
 }
 
-impl Errand<'_> {
+impl DownloadRun<'_> {
     /// Goes through a list, and gives back what may do better later.
     fn pass<'b>(&mut self, list: &[&'b WantedPackage], pass: Pass) -> Result<Vec<&'b WantedPackage>> {
         let mut later = Vec::new();
@@ -161,7 +161,7 @@ impl Errand<'_> {
                 None if self.uris.goal_state_id != self.goal_state_id => continue,
                 None => Outcome::NoUri,
                 Some(known) => {
-                    self.get(package, &known.manifests, pass.rounds()).unwrap_or_else(Outcome::Failed)
+                    self.get(package, &known.manifests, pass.channels()).unwrap_or_else(Outcome::Failed)
                 }
             };
             match outcome {
@@ -186,7 +186,7 @@ impl Errand<'_> {
         &mut self,
         package: &WantedPackage,
         manifests: &[String],
-        rounds: u32,
+        channels: u32,
     ) -> Result<Outcome, Failure> {
         let allow_http = self.work.settings.allow_http;
         let manifests: Vec<StorageUri> =
@@ -194,7 +194,7 @@ impl Errand<'_> {
         if manifests.is_empty() {
             return Ok(Outcome::NoUri);
         }
-        let start = self.start(manifests.len(), rounds);
+        let start = self.start(manifests.len(), channels);
         let (storage, plugin) = (&mut self.storage, &mut self.plugin);
         let (choice, manifest, channel) = search(&manifests, start, self.clock, |uri, channel| {
             let bytes = download::manifest(storage, plugin, uri, channel)?;
@@ -208,9 +208,9 @@ impl Errand<'_> {
             Choice::NoMatch => return Ok(Outcome::NoMatch),
             Choice::NoUri => return Ok(Outcome::NoUri),
         };
-        let start = self.start(places.len(), rounds);
+        let start = self.start(places.len(), channels);
         let (storage, plugin) = (&mut self.storage, &mut self.plugin);
-        let into = Download { shelf: &self.shelf, max: self.work.settings.max_package, manifest: &manifest };
+        let into = Download { store: &self.store, max: self.work.settings.max_package, manifest: &manifest };
         let (got, uri, channel) =
             search(&places, start, self.clock, |uri, channel| into.run(storage, plugin, uri, channel))
                 .map_err(|failure| {
@@ -221,12 +221,12 @@ impl Errand<'_> {
         Ok(Outcome::Ready(got, uri, channel))
     }
 
-    fn start(&mut self, places: usize, rounds: u32) -> Start {
+    fn start(&mut self, places: usize, channels: u32) -> Start {
         let bound = u32::try_from(places).unwrap_or(1).max(1);
         Start {
             index: usize::try_from(self.clock.random(bound)).unwrap_or(0),
             channel: self.report.channel,
-            rounds,
+            channels,
             deadline: Instant::now() + TIME,
         }
     }
@@ -248,7 +248,7 @@ impl Errand<'_> {
         };
         match outcome {
             Outcome::Ready(got, uri, channel) => {
-                self.shelf.place(&got.part, package)?;
+                self.store.place(&got.part, package)?;
                 body.state = PackageState::Ready;
                 body.uri = Some(uri.public().to_owned());
                 body.size = Some(got.size);
@@ -269,7 +269,7 @@ impl Errand<'_> {
             Outcome::Failed(failure) => body.error = Some(failure.text),
         }
         let inputs = Inputs::new().digest("goal-state-id", &sha256(self.goal_state_id.as_bytes()));
-        self.shelf.write(&body, &inputs, self.work.sandbox)?;
+        self.store.write(&body, &inputs, self.work.sandbox)?;
         self.tell(&body);
         Ok(())
     }

@@ -10,7 +10,7 @@ use waagent_common::digest::sha256;
 use waagent_common::documents::{self, Body, Document, Inputs, Package, PackageState, WantedPackage};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
 use crate::http::StorageUri;
@@ -18,14 +18,14 @@ use crate::http::StorageUri;
 /// The folder of the packages.
 #[derive(Debug, Clone)]
 pub(crate) struct PackageStore {
-    place: Place,
+    root: Root,
     folder: PathBuf,
 }
 
 impl PackageStore {
     /// At its place.
-    pub(crate) fn new(place: &Place) -> Self {
-        Self { place: place.clone(), folder: place.path(Package::PATH) }
+    pub(crate) fn new(root: &Root) -> Self {
+        Self { root: root.clone(), folder: root.path(Package::PATH) }
     }
 
     /// Removes what isn't wanted any more, and what a killed run left behind.
@@ -52,8 +52,7 @@ impl PackageStore {
     /// Is this attempt answered? That a package can't be had is an answer for one goal state only.
     pub(crate) fn has_answer(&self, package: &WantedPackage, goal_state_id: &str) -> bool {
         // A document that can't be read is written anew.
-        let Ok(Some(answer)) =
-            Document::<Package>::read_at_if_there(&self.place, &self.path(package, "json"))
+        let Ok(Some(answer)) = Document::<Package>::read_at_if_there(&self.root, &self.path(package, "json"))
         else {
             return false;
         };
@@ -84,7 +83,7 @@ impl PackageStore {
         if body.state != PackageState::Ready {
             durable::remove(&with_suffix(&stem, "zip"))?;
         }
-        documents::write_at(&self.place, &with_suffix(&stem, "json"), body, inputs, sandbox).map(|_| ())
+        documents::write_at(&self.root, &with_suffix(&stem, "json"), body, inputs, sandbox).map(|_| ())
     }
 
     /// How much may be written so that 64 MiB stay free, in bytes.

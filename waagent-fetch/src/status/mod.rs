@@ -8,10 +8,10 @@ use waagent_common::digest::sha256;
 use waagent_common::documents::{
     Body, Document, ExtensionStatus, GoalState, GoalStateSource, ProvisionStatus, Uris,
 };
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::{durable, log, time};
 
-use crate::packages::rounds::Channel;
+use crate::packages::channels::Channel;
 use crate::plugin::HostIds;
 
 pub(crate) mod os;
@@ -27,7 +27,7 @@ pub use send::{Sent, Upload, send};
 /// Makes the status, knows when it is to be sent, and what became of it.
 #[derive(Debug)]
 pub struct Uploader {
-    place: Place,
+    root: Root,
     os: Os,
     /// `AutoUpdate.GAFamily`.
     family: String,
@@ -56,15 +56,15 @@ pub enum Next {
 
 impl Uploader {
     /// Takes up what the last run left.
-    pub fn new(place: &Place, config: &Config) -> Self {
-        let left = durable::read_bounded(&place.path(COPY), MAX_COPY).ok();
+    pub fn new(root: &Root, config: &Config) -> Self {
+        let left = durable::read_bounded(&root.path(COPY), MAX_COPY).ok();
         let left = left.and_then(|bytes| {
             let stamp: Stamp = serde_json::from_slice(&bytes).ok()?;
             Some((stamp.timestamp_utc, sha256(&bytes)))
         });
         Self {
-            place: place.clone(),
-            os: Os::read(place),
+            root: root.clone(),
+            os: Os::read(root),
             family: config.text(TextKey::AutoUpdateGaFamily).to_owned(),
             rhythm: UploadSchedule::default(),
             written: None,
@@ -213,7 +213,7 @@ impl Uploader {
         if self.written.as_deref() == Some(digest) {
             return;
         }
-        match durable::write(&self.place.path(COPY), text, 0o640) {
+        match durable::write(&self.root.path(COPY), text, 0o640) {
             Ok(()) => self.written = Some(digest.to_owned()),
             Err(fault) => log::warning(&format!("{fault}, uploading the status all the same")),
         }
@@ -221,7 +221,7 @@ impl Uploader {
 
     /// Somebody wants no agent on this machine: deployment ends by the health report, and that is all.
     fn is_switched_off(&self) -> bool {
-        self.place.lib("disable_agent").symlink_metadata().is_ok()
+        self.root.state_path("disable_agent").symlink_metadata().is_ok()
     }
 
     fn without_blob(&mut self) {
@@ -233,7 +233,7 @@ impl Uploader {
     }
 
     fn read<T: Body>(&self) -> Option<Document<T>> {
-        Document::<T>::read_if_there(&self.place)
+        Document::<T>::read_if_there(&self.root)
             .inspect_err(|fault| log::warning(&format!("{fault}, reporting without it")))
             .ok()
             .flatten()

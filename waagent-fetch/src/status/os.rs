@@ -1,7 +1,7 @@
 //! What the status says about the operating system: `os-release(5)` and the host name.
 
 use waagent_common::durable::read_bounded;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::text::cut;
 
 /// Distribution and version; they don't change while a program runs.
@@ -15,8 +15,8 @@ pub(crate) struct Os {
 
 impl Os {
     /// Reads `/etc/os-release`, or the vendor's `/usr/lib/os-release`, to which it usually is a link.
-    pub(crate) fn read(place: &Place) -> Self {
-        let read = |path: &str| read_bounded(&place.path(path), MAX_BYTES).ok();
+    pub(crate) fn read(root: &Root) -> Self {
+        let read = |path: &str| read_bounded(&root.path(path), MAX_BYTES).ok();
         let bytes = read("/etc/os-release").or_else(|| read("/usr/lib/os-release")).unwrap_or_default();
         Self::parse(&String::from_utf8_lossy(&bytes))
     }
@@ -61,11 +61,11 @@ mod tests {
 
     #[test]
     fn follows_no_link_and_falls_back_to_the_vendors_file() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("etc")).unwrap();
-        std::os::unix::fs::symlink("/proc/self/environ", root.path().join("etc/os-release")).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("etc")).unwrap();
+        std::os::unix::fs::symlink("/proc/self/environ", scratch.path().join("etc/os-release")).unwrap();
         let vendor = read_bounded(std::path::Path::new("/usr/lib/os-release"), MAX_BYTES).unwrap_or_default();
         let expected = Os::parse(&String::from_utf8_lossy(&vendor));
-        assert_eq!(Os::read(&Place::new(root.path())), expected);
+        assert_eq!(Os::read(&Root::new(scratch.path())), expected);
     }
 }

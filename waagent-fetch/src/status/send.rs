@@ -3,11 +3,11 @@
 use waagent_common::documents::StatusBlob;
 
 use crate::http::{Client, HttpError, Request, Response, STORAGE_TIME, StorageUri};
-use crate::packages::rounds::Channel;
+use crate::packages::channels::Channel;
 use crate::plugin::{HostIds, Plugin};
 use crate::retry::is_stale;
 use crate::settings::Settings;
-use crate::storage::{Put, Storage, failure, pad, puts};
+use crate::storage::{BlobRequest, Storage, failure, pad, puts};
 
 /// A status that is to be sent.
 #[derive(Debug, Clone)]
@@ -95,8 +95,8 @@ impl Refusal {
 
 /// Sends all requests in order. A page blob that somebody changed or made anew in between is made again, once.
 fn all(
-    requests: &[Put],
-    mut send: impl FnMut(&Put) -> Result<Response, HttpError>,
+    requests: &[BlobRequest],
+    mut send: impl FnMut(&BlobRequest) -> Result<Response, HttpError>,
     is_success: impl Fn(&Response) -> bool,
 ) -> Result<(), Refusal> {
     let mut again = requests.len() > 1;
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    fn requests() -> Vec<Put> {
+    fn requests() -> Vec<BlobRequest> {
         puts(&StorageUri::parse("https://a/b?sig=s", false).unwrap(), BlobKind::Page, 512)
     }
 

@@ -226,7 +226,7 @@ fn a_silent_platform_is_75_and_an_unknown_protocol_76() {
     }]);
     assert_eq!(machine.once().0, 75);
     machine.repair();
-    fs::remove_file(machine.place().run("gate/gate.sock")).unwrap();
+    fs::remove_file(machine.root().runtime_path("gate/gate.sock")).unwrap();
     let (code, text) = machine.once();
     assert_eq!(code, 75, "{text}");
     assert!(text.contains("systemctl start waagent-gate.socket"), "{text}");

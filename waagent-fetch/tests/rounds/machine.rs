@@ -13,7 +13,7 @@ use caps::CapsHashSet;
 use tempfile::TempDir;
 use waagent_common::documents::{Body, Document, Inputs, Transport, write};
 use waagent_common::gate::protocol::Target;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::Thumbprint;
 use waagent_fabric::fabric::{Fabric, Options};
@@ -75,12 +75,12 @@ impl Machine {
         Some(Self { fabric, root, _gate: gate })
     }
 
-    pub fn place(&self) -> Place {
-        Place::new(self.root.path())
+    pub fn root(&self) -> Root {
+        Root::new(self.root.path())
     }
 
     pub fn lib(&self, path: &str) -> PathBuf {
-        self.place().lib(path)
+        self.root().state_path(path)
     }
 
     /// The fetcher, as its user and without a capability.
@@ -121,12 +121,12 @@ impl Machine {
 
     /// A document of another program.
     pub fn put<T: Body>(&self, body: &T, inputs: &Inputs) {
-        write(&self.place(), body, inputs, &Sandbox::unconfined()).unwrap();
+        write(&self.root(), body, inputs, &Sandbox::unconfined()).unwrap();
     }
 
     /// A document that the fetcher wrote.
     pub fn document<T: Body>(&self) -> Document<T> {
-        Document::read(&self.place()).unwrap()
+        Document::read(&self.root()).unwrap()
     }
 
     /// The same fault for every request of a route.

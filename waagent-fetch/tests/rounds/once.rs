@@ -228,7 +228,7 @@ fn notes_no_unit_but_our_own() {
 #[test]
 fn the_goal_state_comes_also_before_there_is_a_transport_certificate_which_is_asked_for() {
     let Some(machine) = Machine::new(SCENARIO) else { return };
-    let is_asked_for = || path_of::<TransportProblem>(&machine.place()).exists();
+    let is_asked_for = || path_of::<TransportProblem>(&machine.root()).exists();
     let (code, text) = machine.once();
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("no certs/transport.json yet"), "{text}");

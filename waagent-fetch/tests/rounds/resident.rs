@@ -89,7 +89,7 @@ fn is_ready_at_once_follows_changes_and_ends_cleanly() {
     becomes("the next goal state", || machine.document::<GoalState>().body.incarnation == "2");
     becomes("its certificates", || machine.document::<SealedCertificates>().body.uri_incarnation == "2");
     resident.says("WATCHDOG=1");
-    let pid = std::fs::read_to_string(machine.place().run("fetch/waagent.pid")).unwrap();
+    let pid = std::fs::read_to_string(machine.root().runtime_path("fetch/waagent.pid")).unwrap();
     assert_eq!(pid, resident.child.id().to_string());
     assert_eq!(resident.stop(), Some(0));
 }
@@ -118,7 +118,7 @@ fn an_idle_machine_writes_nothing_and_keeps_its_connections() {
 #[test]
 fn gets_over_a_platform_that_fails_and_doubts_its_address_after_five_rounds() {
     let Some(machine) = Machine::new(SCENARIO) else { return };
-    std::fs::remove_file(machine.place().run("gate/gate.sock")).unwrap();
+    std::fs::remove_file(machine.root().runtime_path("gate/gate.sock")).unwrap();
     let resident = Resident::start(&machine);
     assert_eq!(resident.says("STATUS="), "STATUS=waiting for the WireServer");
     let problem = machine.lib("fetch/endpoint-problem.json");

@@ -25,7 +25,7 @@ use waagent_common::documents::{
     Wanted, write,
 };
 use waagent_common::gate::protocol::{Answer, SOCKET, Target};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
 use waagent_common::sys::fd::send_fd;
@@ -44,14 +44,14 @@ pub struct Stand {
     /// The platform.
     pub fabric: Fabric,
     /// Where everything is.
-    pub place: Place,
+    pub root: Root,
     /// To the platform.
     pub client: Client,
     /// May be changed by the test.
     pub settings: Settings,
     /// For documents.
     pub sandbox: Sandbox,
-    _root: TempDir,
+    _folder: TempDir,
 }
 
 /// Waits for nothing, and notes how long it was told to.
@@ -110,16 +110,16 @@ impl Stand {
     /// With any scenario.
     pub fn with(scenario: Scenario, options: &Options) -> Self {
         let fabric = Fabric::start(scenario, options).unwrap();
-        let root = tempfile::tempdir().unwrap();
+        let scratch = tempfile::tempdir().unwrap();
         for folder in ["ext", "fetch/packages", "fetch/private", "provision"] {
-            std::fs::create_dir_all(root.path().join("var/lib/waagent").join(folder)).unwrap();
+            std::fs::create_dir_all(scratch.path().join("var/lib/waagent").join(folder)).unwrap();
         }
-        std::fs::create_dir_all(root.path().join("run/waagent/gate")).unwrap();
-        let place = Place::new(root.path());
-        gate(&place.run(SOCKET), fabric.addresses().wire_server, fabric.addresses().host_plugin);
+        std::fs::create_dir_all(scratch.path().join("run/waagent/gate")).unwrap();
+        let root = Root::new(scratch.path());
+        gate(&root.runtime_path(SOCKET), fabric.addresses().wire_server, fabric.addresses().host_plugin);
         let settings = Settings { allow_http: true, max_package: 1 << 30, proxies: Proxies::none() };
-        let client = Client::new(&place, Ipv4Addr::LOCALHOST);
-        let stand = Self { fabric, place, client, settings, sandbox: Sandbox::unconfined(), _root: root };
+        let client = Client::new(&root, Ipv4Addr::LOCALHOST);
+        let stand = Self { fabric, root, client, settings, sandbox: Sandbox::unconfined(), _folder: scratch };
         stand.publish();
         stand
     }
@@ -199,23 +199,23 @@ impl Stand {
 
     /// Writes any document at its place.
     pub fn write<T: Body>(&self, body: &T) {
-        write(&self.place, body, &Inputs::new(), &self.sandbox).unwrap();
+        write(&self.root, body, &Inputs::new(), &self.sandbox).unwrap();
     }
 
     /// What the download code takes.
     pub fn work(&self) -> Work<'_> {
-        Work { place: &self.place, sandbox: &self.sandbox, client: &self.client, settings: &self.settings }
+        Work { root: &self.root, sandbox: &self.sandbox, client: &self.client, settings: &self.settings }
     }
 
     /// The document of a package.
     pub fn package(&self, stem: &str) -> Package {
         let path = self.packages().join(format!("{stem}.json"));
-        Document::<Package>::read_at(&self.place, &path).unwrap().body
+        Document::<Package>::read_at(&self.root, &path).unwrap().body
     }
 
     /// The folder of packages.
     pub fn packages(&self) -> PathBuf {
-        self.place.lib("fetch/packages")
+        self.root.state_path("fetch/packages")
     }
 
     /// What is in it, sorted.
@@ -242,7 +242,7 @@ impl Stand {
     /// All that was written below the root but the private folder, as text, names included.
     pub fn everything(&self) -> String {
         let mut text = String::new();
-        let mut folders = vec![self.place.root().to_owned()];
+        let mut folders = vec![self.root.root().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();

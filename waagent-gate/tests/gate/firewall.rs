@@ -33,7 +33,7 @@ fn a_socket_of_the_gate_works_where_the_fetchers_own_is_stopped() {
     // Without a firewall the guest proxy's rule shows alone: 403 for a connection that the fetcher opened.
     assert_eq!(space.peer(FETCHER, "own"), "HTTP/1.1 403 Forbidden");
     let mut net = Command::new(program("waagent-net"));
-    net.arg("--root").arg(space.root.path()).arg("firewall");
+    net.arg("--root").arg(space.folder.path()).arg("firewall");
     as_user(&mut net, 0, CapsHashSet::from([Capability::CAP_NET_ADMIN]));
     let (code, told) = said(&net.output().unwrap());
     assert!(code == 0 && told.contains("firewall rules for 168.63.129.16"), "{told}");

@@ -175,7 +175,7 @@ fn a_new_gate_goes_on_with_the_same_socket() {
 #[test]
 fn does_not_start_without_the_socket_of_pid_1() {
     let Some(space) = Space::new("") else { return };
-    let stream = listening(&space.root.path().join("stream"), SockType::Stream);
+    let stream = listening(&space.folder.path().join("stream"), SockType::Stream);
     let cases = [
         (&space.listener, false, "none was passed (LISTEN_FDS=1 and our LISTEN_PID)"),
         (&stream, true, "it is no listening socket of sequenced packets"),
@@ -184,7 +184,7 @@ fn does_not_start_without_the_socket_of_pid_1() {
     ];
     for (passed, told, why) in cases {
         let mut command = with_descriptor_3(passed, told);
-        command.arg(env!("CARGO_BIN_EXE_waagent-gate")).arg("--root").arg(space.root.path());
+        command.arg(env!("CARGO_BIN_EXE_waagent-gate")).arg("--root").arg(space.folder.path());
         let (code, text) = said(&command.output().unwrap());
         assert_eq!(code, 66, "{text}");
         assert!(text.contains(why) && text.contains("start waagent-gate.socket"), "{text}");

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use waagent_common::documents::{Endpoint, EndpointSource, Inputs, write};
 use waagent_common::gate::client::socket_to;
 use waagent_common::gate::protocol::{SOCKET, Target};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::fd::recv_fd;
 use waagent_support::network::{self, Running, as_user, gate_socket, said};
@@ -34,7 +34,7 @@ pub const STRANGER: u32 = 64001;
 pub const WIRESERVER: Ipv4Addr = Endpoint::WELL_KNOWN;
 
 pub struct Space {
-    pub root: TempDir,
+    pub folder: TempDir,
     pub listener: OwnedFd,
 }
 
@@ -44,33 +44,33 @@ impl Space {
         if !network::has_network_of_its_own() {
             return None;
         }
-        let root = TempDir::new().unwrap();
-        network::has_fetcher(root.path(), &format!("OS.EnableFirewall=y\n{configuration}"));
-        for folder in ["var/lib/waagent/net", "run/waagent/gate", "run/waagent/net"] {
-            fs::create_dir_all(root.path().join(folder)).unwrap();
+        let folder = TempDir::new().unwrap();
+        network::has_fetcher(folder.path(), &format!("OS.EnableFirewall=y\n{configuration}"));
+        for name in ["var/lib/waagent/net", "run/waagent/gate", "run/waagent/net"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        let listener = gate_socket(root.path());
-        Some(Self { root, listener })
+        let listener = gate_socket(folder.path());
+        Some(Self { folder, listener })
     }
 
-    pub fn place(&self) -> Place {
-        Place::new(self.root.path())
+    pub fn root(&self) -> Root {
+        Root::new(self.folder.path())
     }
 
     pub fn socket(&self) -> PathBuf {
-        self.place().run(SOCKET)
+        self.root().runtime_path(SOCKET)
     }
 
     /// What waagent-net would write.
     pub fn endpoint(&self, address: Ipv4Addr) {
         let body = Endpoint { address, source: EndpointSource::Lease, interface: None, option_245: None };
-        write(&self.place(), &body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        write(&self.root(), &body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
     }
 
     /// A gate on the listening socket, as uid 0 without any capability.
     pub fn gate(&self) -> Running {
         let program = Path::new(env!("CARGO_BIN_EXE_waagent-gate"));
-        Running(network::gate(program, self.root.path(), &self.listener).spawn().unwrap())
+        Running(network::gate(program, self.folder.path(), &self.listener).spawn().unwrap())
     }
 
     /// A connection to the gate by the test itself, which is root.
@@ -94,7 +94,7 @@ impl Space {
         command
             .args(["--exact", "peer_child", "--nocapture", "--test-threads=1"])
             .env(ACT, act)
-            .env(ROOT, self.root.path());
+            .env(ROOT, self.folder.path());
         as_user(&mut command, uid, CapsHashSet::new());
         let (_, text) = said(&command.output().unwrap());
         let (_, rest) = text.split_once("PEER: ").unwrap();
@@ -108,11 +108,11 @@ const ROOT: &str = "WAAGENT_DIAL_ROOT";
 /// The child's half of [`Space::peer`]; returns at once in an ordinary test run.
 pub fn peer_child() {
     let Ok(act) = std::env::var(ACT) else { return };
-    let place = Place::new(Path::new(&std::env::var(ROOT).unwrap()));
+    let root = Root::new(Path::new(&std::env::var(ROOT).unwrap()));
     let opened = match act.as_str() {
-        "w" => socket_to(&place, Target::WireServer).map_err(|error| error.to_string()),
-        "p" => socket_to(&place, Target::HostGaPlugin).map_err(|error| error.to_string()),
-        "i" => socket_to(&place, Target::Imds).map_err(|error| error.to_string()),
+        "w" => socket_to(&root, Target::WireServer).map_err(|error| error.to_string()),
+        "p" => socket_to(&root, Target::HostGaPlugin).map_err(|error| error.to_string()),
+        "i" => socket_to(&root, Target::Imds).map_err(|error| error.to_string()),
         _ => {
             let own = SocketAddr::from((WIRESERVER, 80));
             TcpStream::connect_timeout(&own, Duration::from_millis(400))

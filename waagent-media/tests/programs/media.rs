@@ -258,7 +258,7 @@ fn refuses_a_device_that_is_none() {
 #[test]
 fn one_run_at_a_time() {
     let machine = Machine::new();
-    let _held = waagent_common::lock::Lock::take(&machine.place(), "media").unwrap();
+    let _held = waagent_common::lock::Lock::take(&machine.root(), "media").unwrap();
     machine.run(MEDIA, &[]).refuses(75, "another run");
 }
 
@@ -280,7 +280,7 @@ fn chooses_the_medium_by_content_and_refuses_two() {
             fs::write(disk.join("dev"), device.number()).unwrap();
         }
         let machine = Machine::new();
-        among(&machine.place(), &candidates(sysfs.path(), Path::new("/dev")))
+        among(&machine.root(), &candidates(sysfs.path(), Path::new("/dev")))
     };
     let [empty, bridge, second] = &loops;
     assert_eq!(found(&[empty, bridge]).unwrap().device, Path::new(&bridge.node));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use waagent_common::durable::read_bounded;
 use waagent_common::fault::Exit;
 use waagent_common::log;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::text::shown;
 use waagent_common::time::unix_seconds;
 
@@ -57,10 +57,10 @@ const CLIENTS: &[Client] = &[
 ];
 
 /// Every lease that names the WireServer.
-pub(crate) fn read(place: &Place) -> Vec<Lease> {
+pub(crate) fn read(root: &Root) -> Vec<Lease> {
     let mut leases = Vec::new();
     for client in CLIENTS {
-        for path in files(client, &place.path(client.folder)) {
+        for path in files(client, &root.path(client.folder)) {
             leases.extend(lease(client, &path));
         }
     }

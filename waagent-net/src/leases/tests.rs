@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use waagent_common::documents::Endpoint;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 use super::*;
 
@@ -110,7 +110,7 @@ fn finds_the_files_of_each_client() {
     put(root.path(), &format!("var/lib/NetworkManager/internal-{uuid}-a-b.lease"), b"OPTION_245=a83f8110\n");
     put(root.path(), "var/lib/dhcpcd/eth4.lease", &packet(&[245, 4, 168, 63, 129, 16]));
     put(root.path(), "var/lib/dhcp/other.conf", text.as_bytes());
-    let leases = files::read(&Place::new(root.path()));
+    let leases = files::read(&Root::new(root.path()));
     let interfaces: Vec<_> = leases.iter().map(|lease| lease.interface.as_deref().unwrap()).collect();
     assert_eq!(interfaces, ["lo", "eth1", "eth2", "a-b", "eth4"]);
     assert!(leases.iter().all(|lease| lease.address == WIRESERVER));
@@ -141,7 +141,7 @@ fn passes_over_hostile_files_and_still_reads_the_good_one() {
     fs::create_dir(root.path().join(folder).join("204")).unwrap();
     // Not an interface's number: not the client's own.
     put(root.path(), &format!("{folder}/4.bak"), b"OPTION_245=a83f8110\n");
-    let leases = files::read(&Place::new(root.path()));
+    let leases = files::read(&Root::new(root.path()));
     assert_eq!(leases.iter().map(|lease| lease.address).collect::<Vec<_>>(), [WIRESERVER]);
     assert!(leases[0].file.ends_with("/5"));
 }

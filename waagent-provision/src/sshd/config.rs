@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use waagent_common::durable::read_bounded;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 /// One line that says something, in the order in which sshd meets it: the first value of a keyword wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,20 +20,20 @@ pub(crate) struct Directive {
 }
 
 /// Where sshd's main file is: the administrator's, else the vendor's.
-pub(crate) fn main_file(place: &Place) -> PathBuf {
-    let own = place.path(MAIN);
+pub(crate) fn main_file(root: &Root) -> PathBuf {
+    let own = root.path(MAIN);
     if own.exists() { own } else { PathBuf::from(VENDOR) }
 }
 
 /// All directives, included files in place.
-pub(crate) fn directives(place: &Place) -> Vec<Directive> {
-    directives_of(place, &text_of(&main_file(place)))
+pub(crate) fn directives(root: &Root) -> Vec<Directive> {
+    directives_of(root, &text_of(&main_file(root)))
 }
 
 /// The same, as if the main file had this text.
-pub(crate) fn directives_of(place: &Place, text: &str) -> Vec<Directive> {
+pub(crate) fn directives_of(root: &Root, text: &str) -> Vec<Directive> {
     let mut found = Vec::new();
-    gather(place, (&main_file(place), text), false, 0, &mut found);
+    gather(root, (&main_file(root), text), false, 0, &mut found);
     found
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn includes(text: &str, drop_in: &Path, keywords: &[&str]) -> bool {
 }
 
 fn gather(
-    place: &Place,
+    root: &Root,
     (file, text): (&Path, &str),
     is_conditional: bool,
     depth: usize,
@@ -83,8 +83,8 @@ fn gather(
             // sshd's own limit is 16.
             "include" if depth < 16 => {
                 for pattern in value.split_whitespace() {
-                    for included in glob(place, &absolute(pattern)) {
-                        gather(place, (&included, &text_of(&included)), in_match, depth + 1, found);
+                    for included in glob(root, &absolute(pattern)) {
+                        gather(root, (&included, &text_of(&included)), in_match, depth + 1, found);
                     }
                 }
             }
@@ -113,14 +113,14 @@ fn absolute(pattern: &str) -> PathBuf {
 }
 
 /// Files that match, by name; wild cards only in the last part, as every distribution's file has them.
-fn glob(place: &Place, pattern: &Path) -> Vec<PathBuf> {
+fn glob(root: &Root, pattern: &Path) -> Vec<PathBuf> {
     let Some(folder) = pattern.parent() else { return Vec::new() };
-    let Ok(entries) = fs::read_dir(place.path(folder)) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(root.path(folder)) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries
         .filter_map(Result::ok)
         .map(|entry| entry.file_name())
         .filter(|name| matches_path(pattern, &folder.join(name)))
-        .map(|name| place.path(folder).join(name))
+        .map(|name| root.path(folder).join(name))
         .collect();
     files.sort();
     files
@@ -173,15 +173,15 @@ const VENDOR: &str = "/usr/etc/ssh/sshd_config";
 mod tests {
     use super::*;
 
-    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Place) {
+    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in files {
             let path = dir.path().join("etc/ssh").join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let place = Place::new(dir.path());
-        (dir, place)
+        let root = Root::new(dir.path());
+        (dir, root)
     }
 
     const DROP_IN: &str = "/etc/ssh/sshd_config.d/10-waagent.conf";
@@ -190,12 +190,12 @@ mod tests {
     fn the_first_value_wins_over_included_files_and_match_blocks_are_not_for_everybody() {
         let main =
             "Match User x\nPasswordAuthentication no\nMatch all\nInclude sshd_config.d/*.conf\nPort=23\n";
-        let (_dir, place) = machine(&[
+        let (_dir, root) = machine(&[
             ("sshd_config", main),
             ("sshd_config.d/20.conf", "passwordauthentication \"yes\"\n"),
             ("sshd_config.d/10.conf", "# nothing\nMatch all\nClientAliveInterval 5\n"),
         ]);
-        let all = directives(&place);
+        let all = directives(&root);
         assert_eq!(first_value(&all, "passwordauthentication").unwrap().value, "yes");
         assert_eq!(first_value(&all, "clientaliveinterval").unwrap().value, "5");
         assert_eq!(first_value(&all, "port").unwrap().value, "23");
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn an_include_of_itself_ends() {
-        let (_dir, place) = machine(&[("sshd_config", "Include sshd_config\nPort 1\n")]);
-        assert_eq!(first_value(&directives(&place), "port").unwrap().value, "1");
+        let (_dir, root) = machine(&[("sshd_config", "Include sshd_config\nPort 1\n")]);
+        assert_eq!(first_value(&directives(&root), "port").unwrap().value, "1");
     }
 }

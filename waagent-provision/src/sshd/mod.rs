@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use waagent_common::config::{IntegerKey, Key, TextKey};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::text::shown;
 use waagent_common::tool::Tool;
 
@@ -19,16 +19,16 @@ pub(crate) mod config;
 
 /// Sets what the platform asks for, and looks whether it is in force.
 pub(crate) fn configure(pass: &mut Pass<'_>) -> Result<StepOutcome> {
-    if !Path::new(SSHD).exists() || !config::main_file(pass.place).exists() {
+    if !Path::new(SSHD).exists() || !config::main_file(pass.root).exists() {
         pass.warn("sshd isn't installed, ignoring what ovf-env.xml says about it".to_owned());
         return Ok(StepOutcome::Skipped("no sshd".to_owned()));
     }
     let settings = settings(pass);
     let changed = if settings.is_empty() {
-        remove_ours(pass.place)?
+        remove_ours(pass.root)?
     } else {
-        let place = Placement::of(pass.place);
-        put_in_force(pass, &place, &settings)?
+        let root = Placement::of(pass.root);
+        put_in_force(pass, &root, &settings)?
     };
     verify(pass)?;
     let what =
@@ -48,8 +48,8 @@ fn settings(pass: &Pass<'_>) -> Vec<(&'static str, String)> {
     }
     // Azure's load balancer forgets idle connections after four minutes; an interval that somebody has chosen stays.
     let chosen = pass.config.is_set(Key::Integer(IntegerKey::OsSshClientAliveInterval));
-    let base = without_block(&config::text_of(&config::main_file(pass.place)));
-    let others = config::directives_of(pass.place, &base);
+    let base = without_block(&config::text_of(&config::main_file(pass.root)));
+    let others = config::directives_of(pass.root, &base);
     let is_set = others.iter().any(|row| row.keyword == "clientaliveinterval" && !is_ours(&row.file));
     if chosen || !is_set {
         let seconds = pass.config.integer(IntegerKey::OsSshClientAliveInterval);
@@ -69,14 +69,14 @@ enum Placement {
 }
 
 impl Placement {
-    fn of(place: &Place) -> Self {
+    fn of(root: &Root) -> Self {
         let keywords = [PASSWORD, INTERACTIVE, CHALLENGE, ALIVE].map(str::to_ascii_lowercase);
         let keywords: Vec<&str> = keywords.iter().map(String::as_str).collect();
-        let base = without_block(&config::text_of(&config::main_file(place)));
+        let base = without_block(&config::text_of(&config::main_file(root)));
         if config::includes(&base, Path::new(DROP_IN), &keywords) {
-            Self::DropIn(place.path(DROP_IN))
+            Self::DropIn(root.path(DROP_IN))
         } else {
-            Self::Block(place.path(MAIN))
+            Self::Block(root.path(MAIN))
         }
     }
 
@@ -87,11 +87,11 @@ impl Placement {
     }
 
     /// The file without anything of ours; `None`: it wouldn't be there.
-    fn base(&self, place: &Place) -> Result<Option<String>> {
+    fn base(&self, root: &Root) -> Result<Option<String>> {
         match self {
             Self::DropIn(_) => Ok(None),
             Self::Block(_) => {
-                let bytes = durable::read_bounded(&config::main_file(place), MAX_CONFIG)?;
+                let bytes = durable::read_bounded(&config::main_file(root), MAX_CONFIG)?;
                 Ok(Some(without_block(&String::from_utf8_lossy(&bytes))))
             }
         }
@@ -115,8 +115,8 @@ impl Placement {
 
 /// Writes, checks, and takes back what breaks sshd. Says whether anything is new.
 fn put_in_force(pass: &mut Pass<'_>, placement: &Placement, settings: &[(&str, String)]) -> Result<bool> {
-    let place = pass.place;
-    let base = placement.base(place)?;
+    let root = pass.root;
+    let base = placement.base(root)?;
     if matches!(placement, Placement::Block(_)) {
         pass.warn(format!("'{MAIN}' doesn't include '{DROP_IN}' first, using a marked block at its top"));
     }
@@ -124,19 +124,19 @@ fn put_in_force(pass: &mut Pass<'_>, placement: &Placement, settings: &[(&str, S
     for interactive in [INTERACTIVE, CHALLENGE] {
         let wanted = Placement::render(base.as_deref(), settings, interactive);
         if before.as_deref() != Some(wanted.as_str()) {
-            write(placement, place, Some(&wanted))?;
+            write(placement, root, Some(&wanted))?;
             pass.touched.push(placement.path().to_path_buf());
         }
-        let Some(complaint) = complaint(place)? else {
+        let Some(complaint) = complaint(root)? else {
             return Ok(before.as_deref() != Some(wanted.as_str()));
         };
         // OpenSSH before 8.7 has only the older keyword.
         if interactive == INTERACTIVE && complaint.contains(INTERACTIVE) {
             continue;
         }
-        write(placement, place, base.as_deref())?;
-        if let Some(earlier) = self::complaint(place)? {
-            write(placement, place, Some(&wanted))?;
+        write(placement, root, base.as_deref())?;
+        if let Some(earlier) = self::complaint(root)? {
+            write(placement, root, Some(&wanted))?;
             pass.warn(format!("sshd's configuration was broken before: {}, ignoring", shown(&earlier)));
             return Ok(true);
         }
@@ -146,15 +146,15 @@ fn put_in_force(pass: &mut Pass<'_>, placement: &Placement, settings: &[(&str, S
 }
 
 /// Takes away what an earlier plan wrote.
-fn remove_ours(place: &Place) -> Result<bool> {
-    let removed = durable::remove(&place.path(DROP_IN))?;
-    let block = Placement::Block(place.path(MAIN));
+fn remove_ours(root: &Root) -> Result<bool> {
+    let removed = durable::remove(&root.path(DROP_IN))?;
+    let block = Placement::Block(root.path(MAIN));
     let text = current(block.path())?.unwrap_or_default();
     let base = without_block(&text);
     if base == text {
         return Ok(removed);
     }
-    write(&block, place, Some(&base))?;
+    write(&block, root, Some(&base))?;
     Ok(true)
 }
 
@@ -167,12 +167,12 @@ fn current(path: &Path) -> Result<Option<String>> {
 }
 
 /// A main file keeps its mode; a drop-in gets the main file's, so that `sshd -T` works for whom it worked before.
-fn write(placement: &Placement, place: &Place, text: Option<&str>) -> Result<()> {
+fn write(placement: &Placement, root: &Root, text: Option<&str>) -> Result<()> {
     let Some(text) = text else {
         durable::remove(placement.path())?;
         return Ok(());
     };
-    let (_, owner) = durable::read_with_owner(&config::main_file(place), MAX_CONFIG)?;
+    let (_, owner) = durable::read_with_owner(&config::main_file(root), MAX_CONFIG)?;
     durable::write(placement.path(), text.as_bytes(), owner.mode & 0o644)?;
     Ok(())
 }
@@ -193,8 +193,8 @@ fn without_block(text: &str) -> String {
 
 /// What `sshd -t` complains of. Its last check is for a folder that its unit makes when it starts: all others are
 /// passed then.
-fn complaint(place: &Place) -> Result<Option<String>> {
-    let main = config::main_file(place);
+fn complaint(root: &Root) -> Result<Option<String>> {
+    let main = config::main_file(root);
     let output = Tool::new(SSHD).args(["-t", "-f"]).arg(main.to_string_lossy()).limit(LIMIT).output()?;
     let said = output.stderr.trim();
     let is_early =
@@ -206,8 +206,8 @@ fn complaint(place: &Place) -> Result<Option<String>> {
 fn verify(pass: &mut Pass<'_>) -> Result<()> {
     let Some(wanted) = pass.plan.password_login else { return Ok(()) };
     let word = if wanted { "yes" } else { "no" };
-    let effective = Effective::ask(pass.place, pass.plan.user.as_str());
-    let directives = config::directives(pass.place);
+    let effective = Effective::ask(pass.root, pass.plan.user.as_str());
+    let directives = config::directives(pass.root);
     for keyword in ["passwordauthentication", "kbdinteractiveauthentication"] {
         let asked = effective.as_ref().and_then(|effective| effective.value(keyword));
         let read = config::first_value(&directives, keyword);
@@ -243,9 +243,9 @@ fn note_exclusion(pass: &mut Pass<'_>, effective: &Effective) {
 }
 
 /// Types of the host keys that the configuration names itself, by the usual file names.
-pub(crate) fn named_host_keys(place: &Place, folder: &str) -> Vec<String> {
+pub(crate) fn named_host_keys(root: &Root, folder: &str) -> Vec<String> {
     let prefix = format!("{folder}/ssh_host_");
-    config::directives(place)
+    config::directives(root)
         .iter()
         .filter(|row| row.keyword == "hostkey")
         .filter_map(|row| row.value.strip_prefix(&prefix)?.strip_suffix("_key").map(str::to_owned))
@@ -254,8 +254,8 @@ pub(crate) fn named_host_keys(place: &Place, folder: &str) -> Vec<String> {
 
 /// A running sshd reads its files again only when told to, which this program may not do.
 pub(crate) fn note_running(pass: &mut Pass<'_>) {
-    let pid = pass.place.path("/run/sshd.pid");
-    if pass.place.is_live() && fs::symlink_metadata(pid).is_ok() {
+    let pid = pass.root.path("/run/sshd.pid");
+    if pass.root.is_live() && fs::symlink_metadata(pid).is_ok() {
         pass.warn(
             "sshd is running with its old settings and keys, ignoring; run 'systemctl reload ssh'".to_owned(),
         );

@@ -29,7 +29,7 @@ pub(crate) fn from_certificates(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let mut lacking = Vec::new();
     for key in &pass.plan.keys {
         let KeySource::Certificate(thumbprint) = &key.source else { continue };
-        match look_up(pass.place, thumbprint)? {
+        match look_up(pass.root, thumbprint)? {
             Lookup::Found(value) => wanted.entry(key.target.clone()).or_default().push(value),
             Lookup::Absent => lacking.push(format!("certificate {thumbprint}")),
         }
@@ -71,12 +71,12 @@ fn merge_in_home(pass: &mut Pass<'_>, file: &Path, keys: &[PublicKey]) -> Result
     let whole = account.home.join(file);
     let is_usual = file == Path::new(".ssh/authorized_keys") || file == Path::new(".ssh/authorized_keys2");
     if !is_usual
-        && !effective_sshd::authorized_keys_files(pass.place, &pass.plan.user, &account.home).contains(&whole)
+        && !effective_sshd::authorized_keys_files(pass.root, &pass.plan.user, &account.home).contains(&whole)
     {
         pass.warn(format!("sshd doesn't read '{}', ignoring", whole.display()));
     }
     if added > 0 {
-        note_touched(pass, &pass.place.path(&account.home), file);
+        note_touched(pass, &pass.root.path(&account.home), file);
     }
     Ok(added)
 }
@@ -92,7 +92,7 @@ fn note_touched(pass: &mut Pass<'_>, home: &Path, file: &Path) {
 /// A file of sshd's own, outside of the home: root's, readable by the user as sshd asks for it.
 fn merge_of_sshd(pass: &mut Pass<'_>, file: &Path, keys: &[PublicKey]) -> Result<usize> {
     let account = pass.account()?;
-    let path = pass.place.path(file);
+    let path = pass.root.path(file);
     let old = match durable::read_bounded(&path, 1 << 20) {
         Ok(old) => old,
         Err(fault) if fault.exit == Exit::NoInput => Vec::new(),

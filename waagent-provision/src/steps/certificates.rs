@@ -4,7 +4,7 @@ use openssl::x509::X509;
 use waagent_common::digest::hex;
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::types::Thumbprint;
 
 use crate::public_key::PublicKey;
@@ -19,8 +19,8 @@ pub(crate) enum Lookup {
 
 /// The public key of a certificate that waagent-certs unsealed. The file comes from the network: its thumbprint is
 /// compared with the medium's before anything looks into it.
-pub(crate) fn look_up(place: &Place, thumbprint: &Thumbprint) -> Result<Lookup> {
-    let path = place.lib(format!("certs/{thumbprint}.crt"));
+pub(crate) fn look_up(root: &Root, thumbprint: &Thumbprint) -> Result<Lookup> {
+    let path = root.state_path(format!("certs/{thumbprint}.crt"));
     let pem = match durable::read_bounded(&path, MAX_CERTIFICATE) {
         Ok(pem) => pem,
         Err(fault) if fault.exit == Exit::NoInput => return Ok(Lookup::Absent),

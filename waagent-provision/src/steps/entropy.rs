@@ -16,7 +16,7 @@ const MAX: u64 = 36 + 4096;
 
 /// Mixes the hypervisor's random bytes into the kernel's pool, which needs no trust in them; crediting nothing.
 pub(crate) fn mix(pass: &mut Pass<'_>) -> Result<StepOutcome> {
-    if !pass.place.is_live() {
+    if !pass.root.is_live() {
         return Ok(StepOutcome::Skipped("a scratch root".to_owned()));
     }
     let came = match durable::open_regular(Path::new(TABLE)) {

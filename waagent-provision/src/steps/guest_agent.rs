@@ -6,7 +6,7 @@ use crate::pass::{Pass, StepOutcome};
 /// The deployment doesn't want extensions. Written before anything waits, since waagent-ext looks for it; removed by
 /// people alone.
 pub(crate) fn mark(pass: &mut Pass<'_>) -> Result<StepOutcome> {
-    let path = pass.place.lib("disable_agent");
+    let path = pass.root.state_path("disable_agent");
     if pass.plan.guest_agent {
         return Ok(StepOutcome::Skipped("ProvisionGuestAgent is true".to_owned()));
     }

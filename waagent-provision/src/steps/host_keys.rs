@@ -9,7 +9,7 @@ use waagent_common::config::{Config, SwitchKey, TextKey};
 use waagent_common::documents::HostKey;
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::text::shown;
 use waagent_common::tool::Tool;
 
@@ -24,13 +24,13 @@ pub(crate) fn regenerate(pass: &mut Pass<'_>) -> Result<StepOutcome> {
         return Ok(StepOutcome::Skipped("Provisioning.RegenerateSshHostKeyPair=n".to_owned()));
     }
     sshd::check_folder(pass)?;
-    let folder = pass.place.path(FOLDER);
+    let folder = pass.root.path(FOLDER);
     if !Path::new(KEYGEN).exists() || !folder.is_dir() {
         pass.warn("OpenSSH isn't installed: no host keys are made, ignoring".to_owned());
         return Ok(StepOutcome::Skipped("no ssh-keygen".to_owned()));
     }
-    let wanted = wanted_types(pass.place, pass.config);
-    if (pass.was_done("host-keys") || pass.is_marked) && has_any(pass.place, &wanted) {
+    let wanted = wanted_types(pass.root, pass.config);
+    if (pass.was_done("host-keys") || pass.is_marked) && has_any(pass.root, &wanted) {
         return Ok(StepOutcome::Unchanged(pass.journal.detail("host-keys").to_owned()));
     }
     let scratch = folder.join(".waagent-new");
@@ -45,8 +45,8 @@ pub(crate) fn regenerate(pass: &mut Pass<'_>) -> Result<StepOutcome> {
 }
 
 /// The machine's host keys, for the platform and for people at the console.
-pub(crate) fn fingerprints(place: &Place) -> Vec<HostKey> {
-    let folder = place.path(FOLDER);
+pub(crate) fn fingerprints(root: &Root) -> Vec<HostKey> {
+    let folder = root.path(FOLDER);
     let read = |kind: &&str| {
         let bytes = durable::read_bounded(&public(&folder, kind), 64 << 10).ok()?;
         let key = PublicKey::parse(&String::from_utf8_lossy(&bytes)).ok()?;
@@ -56,17 +56,17 @@ pub(crate) fn fingerprints(place: &Place) -> Vec<HostKey> {
 }
 
 /// Would a pass over what was done before keep the keys that are there?
-pub(crate) fn would_stay(place: &Place, config: &Config) -> bool {
-    has_any(place, &wanted_types(place, config))
+pub(crate) fn would_stay(root: &Root, config: &Config) -> bool {
+    has_any(root, &wanted_types(root, config))
 }
 
-fn has_any(place: &Place, types: &[&str]) -> bool {
-    types.iter().any(|kind| private(&place.path(FOLDER), kind).exists())
+fn has_any(root: &Root, types: &[&str]) -> bool {
+    types.iter().any(|kind| private(&root.path(FOLDER), kind).exists())
 }
 
-fn wanted_types(place: &Place, config: &Config) -> Vec<&'static str> {
+fn wanted_types(root: &Root, config: &Config) -> Vec<&'static str> {
     let asked = config.text(TextKey::ProvisioningSshHostKeyPairType);
-    let named = sshd::named_host_keys(place, FOLDER);
+    let named = sshd::named_host_keys(root, FOLDER);
     TYPES
         .iter()
         .copied()

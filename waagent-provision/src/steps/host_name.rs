@@ -11,7 +11,7 @@ const FILE: &str = "/etc/hostname";
 pub(crate) fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let name = pass.plan.host_name.as_str();
     console::info(&format!("Set hostname [{name}]"));
-    let path = pass.place.path(FILE);
+    let path = pass.root.path(FILE);
     let line = format!("{name}\n");
     let mut changed = false;
     if durable::read_bounded(&path, 4096).is_ok_and(|old| old == line.as_bytes()) {
@@ -23,7 +23,7 @@ pub(crate) fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
         pass.touched.push(path);
     }
     let is_other = gethostname().is_ok_and(|now| now.as_encoded_bytes() != name.as_bytes());
-    if pass.place.is_live() && is_other {
+    if pass.root.is_live() && is_other {
         match sethostname(name) {
             Ok(()) => changed = true,
             Err(error) => pass.warn(format!("cannot set the kernel's host name: {error}, ignoring")),
@@ -38,7 +38,7 @@ pub(crate) fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
 /// Without an answer for the own name sudo(8) complains each time.
 fn note_resolution(pass: &mut Pass<'_>) {
     let read = |path: &str| {
-        let bytes = durable::read_bounded(&pass.place.path(path), 1 << 20).unwrap_or_default();
+        let bytes = durable::read_bounded(&pass.root.path(path), 1 << 20).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let name = pass.plan.host_name.as_str();

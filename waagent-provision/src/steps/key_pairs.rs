@@ -19,7 +19,7 @@ pub(crate) fn copy(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     for pair in &pass.plan.key_pairs {
         let Target::InHome(file) = &pair.target else { continue };
         let (Lookup::Found(public), Some(private)) =
-            (look_up(pass.place, &pair.thumbprint)?, private_key(pass, &pair.thumbprint)?)
+            (look_up(pass.root, &pair.thumbprint)?, private_key(pass, &pair.thumbprint)?)
         else {
             lacking.push(format!("certificate {}", pair.thumbprint));
             continue;
@@ -39,7 +39,7 @@ pub(crate) fn copy(pass: &mut Pass<'_>) -> Result<StepOutcome> {
 
 /// Only waagent-certs' own user may read it: the one use of the right over file modes in this program.
 fn private_key(pass: &Pass<'_>, thumbprint: &Thumbprint) -> Result<Option<Secret<Vec<u8>>>> {
-    let path = pass.place.lib(format!("certs/{thumbprint}.prv"));
+    let path = pass.root.state_path(format!("certs/{thumbprint}.prv"));
     match privileges::over_file_modes(|| durable::read_bounded(&path, 64 << 10)) {
         Ok(bytes) => Ok(Some(Secret::new(bytes))),
         Err(fault) if fault.exit == Exit::NoInput => Ok(None),

@@ -8,7 +8,7 @@ use crate::pass::{Pass, StepOutcome};
 
 /// SELinux labels of what was made, by the machine's own table. Where SELinux is off there are none.
 pub(crate) fn restore(pass: &mut Pass<'_>) -> Result<StepOutcome> {
-    if !pass.place.is_live() || !Path::new("/sys/fs/selinux/enforce").exists() {
+    if !pass.root.is_live() || !Path::new("/sys/fs/selinux/enforce").exists() {
         return Ok(StepOutcome::Skipped("SELinux is off".to_owned()));
     }
     if pass.touched.is_empty() {

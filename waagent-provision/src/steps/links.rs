@@ -6,25 +6,25 @@ use std::os::unix::fs::symlink;
 use anyhow::{Context, Result};
 use waagent_common::documents::{CertificateState, Certificates};
 use waagent_common::durable;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 
 /// Makes the links that are missing; what somebody else put there stays.
-pub(crate) fn place(place: &Place, certificates: &Certificates) -> Result<usize> {
+pub(crate) fn place(root: &Root, certificates: &Certificates) -> Result<usize> {
     let mut made = 0;
     for row in &certificates.certificates {
         if row.state == CertificateState::Failed {
             continue;
         }
-        made += link(place, &format!("{}.crt", row.thumbprint))?;
+        made += link(root, &format!("{}.crt", row.thumbprint))?;
         if row.has_private_key {
-            made += link(place, &format!("{}.prv", row.thumbprint))?;
+            made += link(root, &format!("{}.prv", row.thumbprint))?;
         }
     }
     Ok(made)
 }
 
-fn link(place: &Place, name: &str) -> Result<usize> {
-    let path = place.lib(name);
+fn link(root: &Root, name: &str) -> Result<usize> {
+    let path = root.state_path(name);
     if fs::symlink_metadata(&path).is_ok() {
         return Ok(0);
     }

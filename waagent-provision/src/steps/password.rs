@@ -19,7 +19,7 @@ pub(crate) fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if pass.plan.password_login == Some(false) && pass.has_failed("sshd") {
         return Ok(StepOutcome::Skipped("password logins over ssh couldn't be switched off".to_owned()));
     }
-    let before = shadow::field(pass.place, user)?;
+    let before = shadow::field(pass.root, user)?;
     let (field, what) = match &pass.plan.password {
         NewPassword::Set(_) | NewPassword::SetEarlier
             if pass.was_done("password") && before == Field::Usable =>
@@ -37,8 +37,8 @@ pub(crate) fn set(pass: &mut Pass<'_>) -> Result<StepOutcome> {
             return Ok(StepOutcome::Unchanged(format!("password of '{user}' stays as it is")));
         }
     };
-    shadow::set(pass.place, user, &field)?;
-    let is_usable = shadow::field(pass.place, user)? == Field::Usable;
+    shadow::set(pass.root, user, &field)?;
+    let is_usable = shadow::field(pass.root, user)? == Field::Usable;
     if is_usable != pass.plan.password.is_given() {
         bail!(Fault::new(Exit::Os, format!("chpasswd ended well, but the password of '{user}' isn't set")));
     }
@@ -49,7 +49,7 @@ fn hash(pass: &mut Pass<'_>, password: &Secret<String>) -> Result<Secret<String>
     let method = method(pass);
     let setting = match method.as_str() {
         "1" | "5" | "6" => {
-            let rounds = LoginDefs::read(pass.place).sha_rounds().filter(|_| method != "1");
+            let rounds = LoginDefs::read(pass.root).sha_rounds().filter(|_| method != "1");
             let rounds = rounds.map(|rounds| format!("rounds={rounds}$")).unwrap_or_default();
             let length =
                 usize::try_from(pass.config.integer(IntegerKey::ProvisioningPasswordCryptSaltLength))?;

@@ -13,10 +13,10 @@ pub(crate) fn lock(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if pass.plan.user.as_str() == "root" {
         return Ok(StepOutcome::Skipped("root is the user of the deployment".to_owned()));
     }
-    if shadow::field(pass.place, "root")? == Field::Locked {
+    if shadow::field(pass.root, "root")? == Field::Locked {
         return Ok(StepOutcome::Unchanged("root has no password".to_owned()));
     }
     // WALinuxAgent's mark: no hash, so no password matches it.
-    shadow::set(pass.place, "root", &Secret::new("*LOCK*".to_owned()))?;
+    shadow::set(pass.root, "root", &Secret::new("*LOCK*".to_owned()))?;
     Ok(StepOutcome::Done("deleted root's password".to_owned()))
 }

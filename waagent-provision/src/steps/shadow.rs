@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::secret::Secret;
 use waagent_common::tool::Tool;
 
@@ -23,9 +23,9 @@ pub(crate) enum Field {
 }
 
 /// The state of an account's password field.
-pub(crate) fn field(place: &Place, user: &str) -> Result<Field> {
-    if !place.is_live() {
-        return Ok(classify(&line(place, user)?));
+pub(crate) fn field(root: &Root, user: &str) -> Result<Field> {
+    if !root.is_live() {
+        return Ok(classify(&line(root, user)?));
     }
     let output = Tool::new(PASSWD).args(["-S", "--"]).arg(user).limit(LIMIT).run()?;
     // `P` of shadow, `PS` of Red Hat's passwd, and so on.
@@ -38,9 +38,9 @@ pub(crate) fn field(place: &Place, user: &str) -> Result<Field> {
 }
 
 /// Sets the field, which must be a hash or a mark; only over standard input, never as an argument.
-pub(crate) fn set(place: &Place, user: &str, field: &Secret<String>) -> Result<()> {
-    if !place.is_live() {
-        return set_in_file(place, user, field);
+pub(crate) fn set(root: &Root, user: &str, field: &Secret<String>) -> Result<()> {
+    if !root.is_live() {
+        return set_in_file(root, user, field);
     }
     if !Path::new(CHPASSWD).exists() {
         bail!(Fault::new(Exit::Os, format!("no '{CHPASSWD}': install the shadow tools")));
@@ -50,14 +50,14 @@ pub(crate) fn set(place: &Place, user: &str, field: &Secret<String>) -> Result<(
     Ok(())
 }
 
-fn line(place: &Place, user: &str) -> Result<String> {
-    let text = read(place)?;
+fn line(root: &Root, user: &str) -> Result<String> {
+    let text = read(root)?;
     let line = text.expose().lines().find(|line| line.split(':').next() == Some(user)).map(str::to_owned);
-    line.with_context(|| format!("'{}' has no line for '{user}'", place.path(FILE).display()))
+    line.with_context(|| format!("'{}' has no line for '{user}'", root.path(FILE).display()))
 }
 
-fn read(place: &Place) -> Result<Secret<String>> {
-    let bytes = durable::read_bounded(&place.path(FILE), 4 << 20)?;
+fn read(root: &Root) -> Result<Secret<String>> {
+    let bytes = durable::read_bounded(&root.path(FILE), 4 << 20)?;
     Ok(Secret::new(String::from_utf8(bytes).context("/etc/shadow isn't text")?))
 }
 
@@ -69,9 +69,9 @@ fn classify(line: &str) -> Field {
     }
 }
 
-fn set_in_file(place: &Place, user: &str, field: &Secret<String>) -> Result<()> {
-    line(place, user)?;
-    let text = read(place)?;
+fn set_in_file(root: &Root, user: &str, field: &Secret<String>) -> Result<()> {
+    line(root, user)?;
+    let text = read(root)?;
     let mut new = String::with_capacity(text.expose().len() + 128);
     for line in text.expose().lines() {
         match line.split_once(':') {
@@ -83,7 +83,7 @@ fn set_in_file(place: &Place, user: &str, field: &Secret<String>) -> Result<()> 
         }
         new.push('\n');
     }
-    let path = place.path(FILE);
+    let path = root.path(FILE);
     let (_, owner) = durable::read_with_owner(&path, 4 << 20)?;
     durable::write(&path, new.as_bytes(), owner.mode)?;
     std::os::unix::fs::chown(&path, Some(owner.uid), Some(owner.gid))?;

@@ -18,7 +18,7 @@ pub(crate) fn allow(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     if user == "root" {
         return Ok(StepOutcome::Skipped("root needs no rule".to_owned()));
     }
-    let main = ["/etc/sudoers", "/usr/etc/sudoers"].map(|path| pass.place.path(path));
+    let main = ["/etc/sudoers", "/usr/etc/sudoers"].map(|path| pass.root.path(path));
     let Some(main) = main.into_iter().find(|path| path.exists()) else {
         pass.warn(format!("sudo isn't installed: '{user}' can't become root, ignoring"));
         return Ok(StepOutcome::Skipped("no sudo".to_owned()));
@@ -31,7 +31,7 @@ pub(crate) fn allow(pass: &mut Pass<'_>) -> Result<StepOutcome> {
         ));
     }
     include(pass, &main, &folder)?;
-    let path = pass.place.path(&folder).join("waagent");
+    let path = pass.root.path(&folder).join("waagent");
     let old = read(&path)?;
     let new = merged(&old, &rules(pass)?);
     if new == old {
@@ -113,7 +113,7 @@ fn include(pass: &mut Pass<'_>, main: &Path, folder: &str) -> Result<()> {
         matches!(words.next(), Some("#includedir" | "@includedir"))
             && words.next().is_some_and(|named| named.trim_matches('"').trim_end_matches('/') == folder)
     });
-    let path = pass.place.path(folder);
+    let path = pass.root.path(folder);
     if !path.is_dir() {
         use std::os::unix::fs::DirBuilderExt;
         fs::DirBuilder::new().mode(0o755).create(&path)?;
@@ -121,7 +121,7 @@ fn include(pass: &mut Pass<'_>, main: &Path, folder: &str) -> Result<()> {
     if is_included {
         return Ok(());
     }
-    let own = pass.place.path("/etc/sudoers");
+    let own = pass.root.path("/etc/sudoers");
     let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     put_in_place(&own, &format!("{text}{gap}@includedir {folder}\n"))?;
     pass.warn(format!("'{}' didn't include '{folder}', using a line of ours at its end", own.display()));

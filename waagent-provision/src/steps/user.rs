@@ -16,7 +16,7 @@ use crate::pass::{Pass, StepOutcome};
 /// Makes the user, its password locked; an ordinary user that is there is taken as it is.
 pub(crate) fn create(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let name = pass.plan.user.as_str().to_owned();
-    if let Some(account) = account(pass.place, &name) {
+    if let Some(account) = account(pass.root, &name) {
         if pass.account_is_ours() && home::repair(pass, &account)? {
             return Ok(StepOutcome::Done(format!("user '{name}', uid {}: finished its home", account.uid)));
         }
@@ -27,12 +27,12 @@ pub(crate) fn create(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     pass.journal.body.created_user = Some(name.clone());
     pass.journal.write()?;
     add(pass, &name)?;
-    let Some(account) = account(pass.place, &name) else {
+    let Some(account) = account(pass.root, &name) else {
         let text =
             format!("'{name}' is known to the name service, but not to /etc/passwd; use another UserName");
         bail!(Fault::new(Exit::Os, text));
     };
-    if !LoginDefs::read(pass.place).uids().contains(&account.uid) {
+    if !LoginDefs::read(pass.root).uids().contains(&account.uid) {
         bail!(Fault::new(
             Exit::Os,
             format!("useradd gave '{name}' uid {}, not an ordinary user's", account.uid)
@@ -90,14 +90,14 @@ fn useradd(pass: &Pass<'_>, name: &str, may_be_odd: bool) -> Result<Output> {
     if may_be_odd {
         tool = tool.arg("--badname");
     }
-    if !pass.place.is_live() {
-        tool = tool.arg("--prefix").arg(pass.place.root().to_string_lossy());
+    if !pass.root.is_live() {
+        tool = tool.arg("--prefix").arg(pass.root.root().to_string_lossy());
     }
     Ok(tool.arg("--").arg(name).output()?)
 }
 
 fn has_bash(pass: &Pass<'_>) -> bool {
-    let shells = durable::read_bounded(&pass.place.path("/etc/shells"), 64 << 10).unwrap_or_default();
+    let shells = durable::read_bounded(&pass.root.path("/etc/shells"), 64 << 10).unwrap_or_default();
     Path::new(BASH).exists() && String::from_utf8_lossy(&shells).lines().any(|line| line.trim() == BASH)
 }
 

@@ -45,8 +45,8 @@ fn issue() -> Issued {
 
 /// Leaves certificate, key and document as waagent-certs does.
 fn deliver(world: &World, issued: &Issued) {
-    let certs = uid_of(&world.place, "waagent-certs");
-    let folder = world.place.lib("certs");
+    let certs = uid_of(&world.root, "waagent-certs");
+    let folder = world.root.state_path("certs");
     let crt = folder.join(format!("{}.crt", issued.thumbprint));
     fs::write(&crt, issued.certificate.to_pem().unwrap()).unwrap();
     let prv = folder.join(format!("{}.prv", issued.thumbprint));
@@ -64,7 +64,7 @@ fn deliver(world: &World, issued: &Issued) {
     };
     let body =
         Certificates { certificates: vec![row], needs: None, mac: MacState::Verified, errors: Vec::new() };
-    documents::write(&world.place, &body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+    documents::write(&world.root, &body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
     for path in [crt, prv, folder.join("certificates.json")] {
         chown(path, certs, None).unwrap();
     }
@@ -107,7 +107,7 @@ fn a_missing_certificate_is_waited_for_and_the_late_pass_goes_on() {
     assert_eq!(lines.lines().nth(1), Some(converted.trim()));
     assert_eq!(world.status().outcome, ProvisionOutcome::Done);
     assert_eq!(fs::read("/etc/ssh/ssh_host_rsa_key").unwrap(), host_key);
-    let link = fs::read_link(world.place.lib(format!("{}.prv", issued.thumbprint))).unwrap();
+    let link = fs::read_link(world.root.state_path(format!("{}.prv", issued.thumbprint))).unwrap();
     assert_eq!(link.to_str().unwrap(), format!("certs/{}.prv", issued.thumbprint));
 }
 
@@ -117,7 +117,7 @@ fn a_certificate_of_another_thumbprint_is_refused() {
     let (wanted, other) = (issue(), issue());
     world.attach(&ovf(&keys(&by_thumbprint(&wanted.thumbprint)), ""));
     world.provision();
-    let path = world.place.lib(format!("certs/{}.crt", wanted.thumbprint));
+    let path = world.root.state_path(format!("certs/{}.crt", wanted.thumbprint));
     fs::write(&path, other.certificate.to_pem().unwrap()).unwrap();
     let said = world.refuse(65);
     assert!(said.contains("certificate not found") && said.contains(&other.thumbprint), "{said}");

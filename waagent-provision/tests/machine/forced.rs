@@ -7,7 +7,7 @@ use waagent_common::digest::sha256;
 use waagent_common::documents::{
     self, Inputs, LOOK_AGAIN, MEDIA_FLAG, ProvisionOutcome, ProvisionState, REQUEST,
 };
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
 use crate::world::{Change, KEY, World, difference, keys, medium, ovf, public_key, text, tool};
@@ -34,7 +34,7 @@ fn changes(world: &World) -> Vec<Change> {
 
 /// Answers the question as waagent-media does, in the world of the caller.
 fn answer(world: &World) {
-    let flag = world.place.run(MEDIA_FLAG);
+    let flag = world.root.runtime_path(MEDIA_FLAG);
     let deadline = Instant::now() + Duration::from_secs(10);
     let asked = loop {
         match fs::read_to_string(&flag) {
@@ -45,7 +45,7 @@ fn answer(world: &World) {
     };
     world.attach(&file());
     let inputs = Inputs::new().digest(REQUEST, &sha256(asked.as_bytes()));
-    documents::write(&world.place, &medium(&file()), &inputs, &Sandbox::unconfined()).unwrap();
+    documents::write(&world.root, &medium(&file()), &inputs, &Sandbox::unconfined()).unwrap();
 }
 
 fn is_ready(world: &World) -> bool {
@@ -64,7 +64,10 @@ fn an_attached_medium_is_read_again() {
     assert!(is_ready(&world));
     let line = crate::world::line_of("/etc/shadow", "orchard:");
     assert!(line.starts_with("orchard:$6$"), "{line}");
-    assert_eq!(fs::read_to_string(world.place.run(MEDIA_FLAG)).unwrap(), "provisioning is finished\n");
+    assert_eq!(
+        fs::read_to_string(world.root.runtime_path(MEDIA_FLAG)).unwrap(),
+        "provisioning is finished\n"
+    );
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn a_plan_says_what_the_run_does() {
 #[test]
 fn a_marker_that_was_removed_and_a_medium_that_is_there_are_provisioned_again_without_a_failure() {
     let Some(world) = provisioned() else { return };
-    fs::remove_file(Place::new(std::path::Path::new("/")).lib("provisioned")).unwrap();
+    fs::remove_file(Root::new(std::path::Path::new("/")).state_path("provisioned")).unwrap();
     let child = world.command(&[]).spawn().unwrap();
     answer(&world);
     assert!(child.wait_with_output().unwrap().status.success());

@@ -54,7 +54,7 @@ fn kill_at(world: &World, step: &str, moment: Moment) {
 
 /// Does the journal say that this step is at work?
 fn is_at(world: &World, step: &str) -> bool {
-    let Ok(text) = fs::read_to_string(world.place.lib("provision/journal.json")) else { return false };
+    let Ok(text) = fs::read_to_string(world.root.state_path("provision/journal.json")) else { return false };
     text.contains(&format!("\"name\": \"{step}\""))
 }
 
@@ -162,12 +162,12 @@ fn a_home_that_useradd_was_killed_over_is_finished() {
     world.attach(&ovf(&format!("{inner}{}", keys(&public_key(KEY))), ""));
     kill_at_the_user(&world);
     // As if it had been killed after the account, with half a skeleton.
-    let mut journal = Document::<ProvisionJournal>::read(&world.place).unwrap();
+    let mut journal = Document::<ProvisionJournal>::read(&world.root).unwrap();
     journal.body.created_user = Some("orchard".to_owned());
     for row in journal.body.steps.iter_mut().filter(|row| row.name == "user") {
         row.state = JournalState::Started;
     }
-    documents::write(&world.place, &journal.body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+    documents::write(&world.root, &journal.body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
     if line_of("/etc/passwd", "orchard:").is_empty() {
         tool("/usr/sbin/useradd", &["-M", "orchard"]);
     }
@@ -221,7 +221,7 @@ fn hold_accounts() -> fs::File {
 fn begin_the_user(world: &World) -> Child {
     let mut child = world.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let is_at_work = || {
-        let journal = Document::<ProvisionJournal>::read_if_there(&world.place).ok().flatten();
+        let journal = Document::<ProvisionJournal>::read_if_there(&world.root).ok().flatten();
         journal.is_some_and(|journal| journal.body.steps.iter().any(|step| step.name == "user"))
     };
     while !is_at_work() {

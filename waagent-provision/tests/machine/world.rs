@@ -11,7 +11,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use waagent_common::digest::sha256;
 use waagent_common::documents::{self, Document, Inputs, Media, MediaState, ProvisionStatus};
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::types::Sha256;
 use waagent_common::users::{gid_of, uid_of};
@@ -22,7 +22,7 @@ pub const SWAPPED: &str = "544CDFD0-CB4E-4B4A-9954-5BDF3ED5C3B8";
 /// The calling thread's own view, gone with the thread.
 pub struct World {
     layers: tempfile::TempDir,
-    pub place: Place,
+    pub root: Root,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -59,8 +59,8 @@ impl World {
         let console = layers.path().join("console");
         fs::write(&console, "").unwrap();
         mount(Some(&console), "/dev/console", None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
-        let place = Place::new(Path::new("/"));
-        let world = Self { layers, place, _alone: alone };
+        let root = Root::new(Path::new("/"));
+        let world = Self { layers, root, _alone: alone };
         world.prepare();
         Some(world)
     }
@@ -85,7 +85,7 @@ impl World {
             ("/run/waagent/media", 0o750, "waagent-media", "waagent-media"),
         ] {
             fs::create_dir_all(folder).unwrap();
-            chown(folder, uid_of(&self.place, user), gid_of(&self.place, group)).unwrap();
+            chown(folder, uid_of(&self.root, user), gid_of(&self.root, group)).unwrap();
             fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
         }
         fs::write("/etc/waagent.conf", CONFIG).unwrap();
@@ -102,9 +102,9 @@ impl World {
     /// Leaves a medium's copy as waagent-media does.
     pub fn attach(&self, ovf: &str) {
         let folder = Path::new("/run/waagent/media");
-        let (uid, gid) = (uid_of(&self.place, "waagent-media"), gid_of(&self.place, "waagent-media"));
+        let (uid, gid) = (uid_of(&self.root, "waagent-media"), gid_of(&self.root, "waagent-media"));
         let media = medium(ovf);
-        documents::write(&self.place, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        documents::write(&self.root, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
         fs::write(folder.join("ovf-env.xml"), ovf).unwrap();
         for name in ["media.json", "ovf-env.xml"] {
             chown(folder.join(name), uid, gid).unwrap();
@@ -115,7 +115,7 @@ impl World {
     /// As after a reboot: nothing in the program's part of /run.
     pub fn reboot(&self) {
         for file in ["media/ovf-env.xml", "provision/release", "provision/customdata", "provision/tried"] {
-            let _absent = fs::remove_file(self.place.run(file));
+            let _absent = fs::remove_file(self.root.runtime_path(file));
         }
         self.no_medium();
     }
@@ -124,16 +124,16 @@ impl World {
     pub fn no_medium(&self) {
         let reason = Some("there is no CD or DVD drive".to_owned());
         let media = Media { state: MediaState::Absent, reason, sha256: None, size: None, ..medium("") };
-        documents::write(&self.place, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
-        chown("/run/waagent/media/media.json", uid_of(&self.place, "waagent-media"), None).unwrap();
+        documents::write(&self.root, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        chown("/run/waagent/media/media.json", uid_of(&self.root, "waagent-media"), None).unwrap();
     }
 
     /// What waagent-media and PID 1 do after provisioning.
     pub fn release(&self) {
         fs::remove_file("/run/waagent/media/ovf-env.xml").unwrap();
         let media = Media { state: MediaState::Released, ..medium("") };
-        documents::write(&self.place, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
-        chown("/run/waagent/media/media.json", uid_of(&self.place, "waagent-media"), None).unwrap();
+        documents::write(&self.root, &media, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+        chown("/run/waagent/media/media.json", uid_of(&self.root, "waagent-media"), None).unwrap();
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -163,7 +163,7 @@ impl World {
     }
 
     pub fn status(&self) -> ProvisionStatus {
-        Document::<ProvisionStatus>::read(&self.place).unwrap().body
+        Document::<ProvisionStatus>::read(&self.root).unwrap().body
     }
 
     pub fn console(&self) -> String {

@@ -37,7 +37,7 @@ fn is_file(entry: &Entry) -> bool {
 /// Path, time and sandbox of a document that is there.
 fn newest(machine: &Machine, entry: &Entry) -> Option<(&'static str, String, SandboxReport)> {
     // A damaged document is the reader's affair, who names it; `waagent status` shows it too.
-    let glance = UntypedDocument::<IgnoredAny>::read(&machine.place.path(entry.path)).ok()?;
+    let glance = UntypedDocument::<IgnoredAny>::read(&machine.root.path(entry.path)).ok()?;
     Some((entry.path, glance.written_at, glance.sandbox))
 }
 
@@ -56,7 +56,7 @@ fn one(
         extra.collect::<Vec<_>>().join(" ")
     };
     let enforced = |text: &str| if text.starts_with("enforced") { String::new() } else { text.to_owned() };
-    let uid = uid_of(&machine.place, declaration.user()).map_or_else(String::new, |uid| uid.to_string());
+    let uid = uid_of(&machine.root, declaration.user()).map_or_else(String::new, |uid| uid.to_string());
     let mut found = vec![
         subject.compare(what("uid"), &uid, &sandbox.uid.to_string(), remedy),
         subject.compare(what("capabilities beyond the declared"), "", &beyond(&sandbox.capabilities), remedy),

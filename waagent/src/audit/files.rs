@@ -95,7 +95,7 @@ fn made_by_tmpfiles(machine: &Machine) -> Vec<Finding> {
 /// Private keys: their owner alone reads them, and nobody writes.
 fn keys(machine: &Machine) -> Vec<Finding> {
     let folder = "/var/lib/waagent/certs";
-    let Ok(entries) = fs::read_dir(machine.place.path(folder)) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(machine.root.path(folder)) else { return Vec::new() };
     let mut names: Vec<String> =
         entries.filter_map(Result::ok).map(|file| file.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -128,7 +128,7 @@ fn documents(machine: &Machine) -> Vec<Finding> {
 
 /// The document itself, or all JSON files of its folder.
 fn files_of(machine: &Machine, path: &str) -> Vec<String> {
-    let real = machine.place.path(path);
+    let real = machine.root.path(path);
     if !real.is_dir() {
         return if real.exists() { vec![path.to_owned()] } else { Vec::new() };
     }
@@ -142,7 +142,7 @@ fn files_of(machine: &Machine, path: &str) -> Vec<String> {
 /// Mode, owner and group as `0750 root:root`, `*` for a group that doesn't matter.
 fn compare(machine: &Machine, path: &str, expected: &str, remedy: &str) -> Finding {
     let subject = Subject::new(&owner_of(path), Layer::Mode);
-    let meta = match fs::symlink_metadata(machine.place.path(path)) {
+    let meta = match fs::symlink_metadata(machine.root.path(path)) {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return subject.differs(path, expected, "missing", remedy);
@@ -164,8 +164,8 @@ fn compare(machine: &Machine, path: &str, expected: &str, remedy: &str) -> Findi
 fn numbers(machine: &Machine, expected: &str) -> Option<String> {
     let (mode, owner) = expected.split_once(' ')?;
     let (user, group) = owner.split_once(':')?;
-    let uid = uid_of(&machine.place, user)?;
-    let gid = if group == "*" { "*".to_owned() } else { gid_of(&machine.place, group)?.to_string() };
+    let uid = uid_of(&machine.root, user)?;
+    let gid = if group == "*" { "*".to_owned() } else { gid_of(&machine.root, group)?.to_string() };
     Some(format!("{mode} {uid}:{gid}"))
 }
 

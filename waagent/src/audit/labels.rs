@@ -16,7 +16,7 @@ pub fn compare(machine: &Machine) -> Vec<Finding> {
         }
     };
     let mut found = vec![mode];
-    if !machine.place.is_live() {
+    if !machine.root.is_live() {
         found.push(subject.unchecked("labels", "the policy knows those of the running machine alone"));
         return found;
     }

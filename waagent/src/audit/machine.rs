@@ -2,26 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::tool::Tool;
 
 /// Where everything is.
 #[derive(Debug, Clone)]
 pub struct Machine {
     /// The agent's own files.
-    pub place: Place,
-    root: PathBuf,
+    pub root: Root,
 }
 
 impl Machine {
     /// The machine below `/`, or another root.
     pub fn new(root: &Path) -> Self {
-        Self { place: Place::new(root), root: root.to_path_buf() }
+        Self { root: Root::new(root) }
     }
 
     /// Any absolute path below the root, those of the system too.
     pub fn path(&self, absolute: &str) -> PathBuf {
-        self.root.join(absolute.trim_start_matches('/'))
+        self.root.root().join(absolute.trim_start_matches('/'))
     }
 
     /// A tool of the machine, if it has it.

@@ -110,7 +110,7 @@ impl Look<'_> {
 
     /// Real, effective, saved and file system user: all the same.
     fn user(&self) -> Finding {
-        let Some(uid) = uid_of(&self.machine.place, self.declaration.user()) else {
+        let Some(uid) = uid_of(&self.machine.root, self.declaration.user()) else {
             let missing = format!("there is no user '{}'", self.declaration.user());
             return self.subject.differs(
                 self.what("Uid"),
@@ -126,7 +126,7 @@ impl Look<'_> {
 
     /// The declared groups, besides the one that is the user's own.
     fn groups(&self) -> Finding {
-        let gid = |name: &str| gid_of(&self.machine.place, name);
+        let gid = |name: &str| gid_of(&self.machine.root, name);
         let own = gid(self.declaration.user()).map(|gid| gid.to_string());
         let mut found: BTreeSet<&str> = self.field("Groups").split_whitespace().collect();
         found.extend(self.field("Gid").split_whitespace());

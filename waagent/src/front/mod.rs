@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use waagent_common::config::{Config, Severity};
-use waagent_common::place::Place;
 use waagent_common::program::print;
+use waagent_common::root::Root;
 
 use crate::audit::{self, Machine};
 use crate::cli::{Command, Flag, Request, UsageError};
@@ -47,7 +47,7 @@ fn act(request: &Request) -> Result<u8> {
         Command::Version => said(&version::text()),
         Command::ShowConfiguration => show_configuration(request),
         Command::CheckConfiguration => check_configuration(request),
-        Command::Status => status::show(&Place::new(&request.root), has(Flag::Json)),
+        Command::Status => status::show(&Root::new(&request.root), has(Flag::Json)),
         Command::Audit => audit(request, has(Flag::Json)),
         Command::Policy(program) => handover::policy(program),
         Command::Daemon => handover::daemon(),

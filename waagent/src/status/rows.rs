@@ -6,7 +6,7 @@ use waagent_common::documents::{
     Health, Media, ProvisionStatus, ResourceDisk, Transport,
 };
 use waagent_common::fault::Fault;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sandbox::SandboxReport;
 
 use super::words::{self, Shown, Words};
@@ -31,7 +31,7 @@ pub struct Row {
 }
 
 /// A document's program, and how to look at it.
-type Look = (&'static str, fn(&Place) -> Result<Option<Seen>, Fault>);
+type Look = (&'static str, fn(&Root) -> Result<Option<Seen>, Fault>);
 
 /// What is shown, in the order of a boot.
 const DOCUMENTS: &[Look] = &[
@@ -60,8 +60,8 @@ struct Seen {
     sandbox: SandboxReport,
 }
 
-fn look<T: Shown>(place: &Place) -> Result<Option<Seen>, Fault> {
-    let document = Document::<T>::read_if_there(place)?;
+fn look<T: Shown>(root: &Root) -> Result<Option<Seen>, Fault> {
+    let document = Document::<T>::read_if_there(root)?;
     Ok(document.map(|document| Seen {
         words: document.body.words(),
         written_at: document.written_at,
@@ -71,12 +71,12 @@ fn look<T: Shown>(place: &Place) -> Result<Option<Seen>, Fault> {
 }
 
 /// All rows.
-pub fn rows(place: &Place) -> Vec<Row> {
+pub fn rows(root: &Root) -> Vec<Row> {
     let of_a_program = DOCUMENTS.chunk_by(|one, next| one.0 == next.0);
-    of_a_program.filter_map(|documents| Some(row(place, documents.first()?.0, documents))).collect()
+    of_a_program.filter_map(|documents| Some(row(root, documents.first()?.0, documents))).collect()
 }
 
-fn row(place: &Place, program: &'static str, documents: &[Look]) -> Row {
+fn row(root: &Root, program: &'static str, documents: &[Look]) -> Row {
     let mut row = Row {
         program,
         results: Vec::new(),
@@ -87,12 +87,12 @@ fn row(place: &Place, program: &'static str, documents: &[Look]) -> Row {
         waits_for: Vec::new(),
     };
     for (_, look) in documents {
-        row.add(look(place));
+        row.add(look(root));
     }
     if row.results.is_empty() {
         row.results.push("has not written anything yet".to_owned());
     }
-    row.add_failure(place);
+    row.add_failure(root);
     row
 }
 
@@ -118,9 +118,9 @@ impl Row {
     }
 
     /// A crash leaves no document of the program itself; `fetch/failed/` has it.
-    fn add_failure(&mut self, place: &Place) {
-        let path = place.path(Failed::PATH).join(format!("{}.service.json", self.program));
-        if let Ok(Some(failed)) = Document::<Failed>::read_at_if_there(place, &path) {
+    fn add_failure(&mut self, root: &Root) {
+        let path = root.path(Failed::PATH).join(format!("{}.service.json", self.program));
+        if let Ok(Some(failed)) = Document::<Failed>::read_at_if_there(root, &path) {
             self.failed = true;
             self.results.push(format!("failed at {}: {}", failed.written_at, words::failure(&failed.body)));
         }

@@ -54,12 +54,12 @@ fn sandbox_line(sandbox: &SandboxReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use waagent_common::place::Place;
+    use waagent_common::root::Root;
 
     #[test]
     fn an_empty_machine_has_a_row_for_each_program() {
         let dir = tempfile::tempdir().unwrap();
-        let rows = super::super::rows(&Place::new(dir.path()));
+        let rows = super::super::rows(&Root::new(dir.path()));
         let screen = super::render(&rows);
         for row in &rows {
             assert!(screen.contains(row.program));

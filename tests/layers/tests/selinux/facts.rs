@@ -112,8 +112,8 @@ fn owned_types(program: &str) -> Words {
         all.iter().flat_map(|it| what(&it.writes).map(|path| (it.program.as_str(), path))).collect();
     our_places()
         .into_iter()
-        .filter(|(place, _)| {
-            let around: Vec<_> = writers.iter().filter(|(_, folder)| is_below(place, folder)).collect();
+        .filter(|(root, _)| {
+            let around: Vec<_> = writers.iter().filter(|(_, folder)| is_below(root, folder)).collect();
             let closest = around.iter().map(|(_, folder)| folder.len()).max();
             around.iter().any(|(writer, folder)| *writer == program && Some(folder.len()) == closest)
         })

@@ -128,9 +128,9 @@ fn what_has_another_type_than_its_folder_gets_it_when_it_is_made() {
         ["d", "f"].into_iter().flat_map(made_by_tmpfiles).map(|(path, _)| path).collect();
     let waiting: BTreeSet<String> = our_places()
         .into_iter()
-        .filter(|(place, _)| !made.contains(place) && !installed.root().join(&place[1..]).exists())
-        .filter(|(place, kind)| {
-            let folder = place.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        .filter(|(root, _)| !made.contains(root) && !installed.root().join(&root[1..]).exists())
+        .filter(|(root, kind)| {
+            let folder = root.rsplit_once('/').map_or("/", |(folder, _)| folder);
             linked.type_of(if folder.is_empty() { "/" } else { folder }, "dir") != *kind
         })
         .map(|(_, kind)| kind)

@@ -3,7 +3,7 @@
 use waagent_common::config::{Config, OptionalTextKey, TextKey};
 use waagent_common::durable::read_with_owner;
 use waagent_common::fault::Exit;
-use waagent_common::place::Place;
+use waagent_common::root::Root;
 use waagent_common::sys::cms::Roots;
 
 /// What a signature is judged by.
@@ -21,10 +21,10 @@ pub struct Trust {
 
 impl Trust {
     /// Reads the roots, as they are now. A missing file trusts nobody; one that others may write is refused.
-    pub(crate) fn read(place: &Place, config: &Config) -> Result<Self, String> {
+    pub(crate) fn read(root: &Root, config: &Config) -> Result<Self, String> {
         Ok(Self {
-            packages: roots(place, PACKAGES)?,
-            stamps: roots(place, STAMPS)?,
+            packages: roots(root, PACKAGES)?,
+            stamps: roots(root, STAMPS)?,
             organisations: organisations(config.optional_text(OptionalTextKey::ExtensionsSigningSubjects))?,
             needs_stamp: config.text(TextKey::ExtensionsSignatureTime) == "required",
         })
@@ -45,8 +45,8 @@ fn organisations(list: Option<&str>) -> Result<Vec<String>, String> {
     Ok(named)
 }
 
-fn roots(place: &Place, path: &str) -> Result<Roots, String> {
-    match read_with_owner(&place.path(path), MAX) {
+fn roots(root: &Root, path: &str) -> Result<Roots, String> {
+    match read_with_owner(&root.path(path), MAX) {
         Err(fault) if fault.exit == Exit::NoInput => Ok(Roots::default()),
         Err(fault) => Err(fault.text),
         Ok((_, owner)) if owner.uid != 0 || owner.mode & 0o022 != 0 => {

@@ -81,7 +81,7 @@ pub(crate) struct Start {
     /// Which channel is first at each place.
     pub(crate) channel: Channel,
     /// How often each place is tried at most.
-    pub(crate) rounds: u32,
+    pub(crate) channels: u32,
     /// When to give up.
     pub(crate) deadline: Instant,
 }
@@ -99,28 +99,28 @@ pub(crate) fn search<T>(
     let channels = [start.channel, other(start.channel)];
     let turned = places.iter().cycle().skip(start.index).take(places.len());
     let mut left: Vec<(&StorageUri, Channel)> =
-        turned.flat_map(|place| channels.into_iter().map(move |channel| (place, channel))).collect();
+        turned.flat_map(|root| channels.into_iter().map(move |channel| (root, channel))).collect();
     let mut said = Said::default();
     let mut stale = None;
-    for made in 1..=start.rounds {
+    for made in 1..=start.channels {
         let mut wait = None;
-        for (place, channel) in std::mem::take(&mut left) {
+        for (root, channel) in std::mem::take(&mut left) {
             if Instant::now() >= start.deadline {
                 return Err(stale.unwrap_or_else(|| said.as_failure(Cure::None, "no time left; ")));
             }
-            match attempt(place, channel) {
+            match attempt(root, channel) {
                 Ok(got) => {
                     if channel != start.channel {
                         // Said once: the channel that served is the first one from now on.
                         let why = said.as_failure(Cure::None, "").text;
                         log::warning(&format!("{why}, using the other way: {channel}"));
                     }
-                    return Ok((got, place.clone(), channel));
+                    return Ok((got, root.clone(), channel));
                 }
                 Err(failure) => {
                     match failure.cure {
                         Cure::Later(asked) => {
-                            left.push((place, channel));
+                            left.push((root, channel));
                             wait = wait.max(asked);
                         }
                         Cure::NewGoalState => stale = Some(failure.clone()),
@@ -135,7 +135,7 @@ pub(crate) fn search<T>(
         if let Some(stale) = stale {
             return Err(stale);
         }
-        if left.is_empty() || made == start.rounds {
+        if left.is_empty() || made == start.channels {
             break;
         }
         let wait = wait.unwrap_or_else(|| delay(made, clock.random(41)));

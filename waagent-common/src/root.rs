@@ -10,11 +10,11 @@ const OURS: &str = "/usr/share/waagent";
 
 /// The folder that all paths of the agent are below.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Root {
     root: PathBuf,
 }
 
-impl Place {
+impl Root {
     /// `/` for the running machine, another folder for a scratch copy.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_path_buf() }
@@ -48,20 +48,20 @@ impl Place {
     }
 
     /// A path below `/var/lib/waagent`.
-    pub fn lib(&self, below: impl AsRef<Path>) -> PathBuf {
-        self.path(Path::new(LIB).join(below))
+    pub fn state_path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.path(Path::new(STATE_PATH).join(below))
     }
 
     /// A path below `/run/waagent`.
-    pub fn run(&self, below: impl AsRef<Path>) -> PathBuf {
-        self.path(Path::new(RUN).join(below))
+    pub fn runtime_path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.path(Path::new(RUNTIME_PATH).join(below))
     }
 }
 
 /// The agent's state. Fixed: extensions and other tools hard-code it.
-pub const LIB: &str = "/var/lib/waagent";
+pub const STATE_PATH: &str = "/var/lib/waagent";
 /// The agent's state until the next boot.
-pub const RUN: &str = "/run/waagent";
+pub const RUNTIME_PATH: &str = "/run/waagent";
 
 #[cfg(test)]
 mod tests {
@@ -69,11 +69,14 @@ mod tests {
 
     #[test]
     fn moves_the_agents_paths_and_leaves_the_systems() {
-        let place = Place::new(Path::new("/tmp/x"));
-        assert_eq!(place.lib("net/endpoint.json"), Path::new("/tmp/x/var/lib/waagent/net/endpoint.json"));
-        assert_eq!(place.path("/proc/self/status"), Path::new("/proc/self/status"));
-        assert_eq!(place.path("/usr/share/waagent/x"), Path::new("/tmp/x/usr/share/waagent/x"));
-        assert_eq!(place.path("/usr/share/x"), Path::new("/usr/share/x"));
-        assert_eq!(Place::new(Path::new("/")).run("net/lock"), Path::new("/run/waagent/net/lock"));
+        let root = Root::new(Path::new("/tmp/x"));
+        assert_eq!(
+            root.state_path("net/endpoint.json"),
+            Path::new("/tmp/x/var/lib/waagent/net/endpoint.json")
+        );
+        assert_eq!(root.path("/proc/self/status"), Path::new("/proc/self/status"));
+        assert_eq!(root.path("/usr/share/waagent/x"), Path::new("/tmp/x/usr/share/waagent/x"));
+        assert_eq!(root.path("/usr/share/x"), Path::new("/usr/share/x"));
+        assert_eq!(Root::new(Path::new("/")).runtime_path("net/lock"), Path::new("/run/waagent/net/lock"));
     }
 }

@@ -35,14 +35,14 @@ pub(crate) struct Begun {
 
 /// What a child has.
 #[derive(Debug, Clone, Default)]
-pub struct Round {
+pub struct Attempt {
     lock: Option<Result<(), Fault>>,
     begun: Vec<u8>,
     pipe: Option<Arc<File>>,
     may_ask: bool,
 }
 
-impl Round {
+impl Attempt {
     /// With the lock, if there is one or it couldn't be had; what the first child said; where to say that.
     pub(super) fn new(lock: Option<Result<(), Fault>>, begun: Vec<u8>, pipe: File, may_ask: bool) -> Self {
         Self { lock, begun, pipe: Some(Arc::new(pipe)), may_ask }

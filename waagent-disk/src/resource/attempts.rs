@@ -16,20 +16,20 @@ use waagent_common::sandbox::{Confine, Sandbox};
 use waagent_common::sys::apart::apart;
 use waagent_declaration::Policy;
 
+use super::attempt::{Attempt, Need};
 use super::find::Target;
 use super::hold::hold;
-use super::round::{Need, Round};
 
 /// One decides, one makes the partition, one makes the file system; and others meddle.
 const ROUNDS: usize = 6;
 
 /// Does the work in children, until one is done.
-pub fn rounds(
+pub fn attempts(
     policy: &Policy,
     args: &Common,
     sandbox: &Sandbox,
     target: &Target,
-    work: impl Fn(Round, &Sandbox) -> Result<Outcome>,
+    work: impl Fn(Attempt, &Sandbox) -> Result<Outcome>,
 ) -> Result<Outcome> {
     let failed =
         |why: String| Fault::new(Exit::Os, format!("cannot look at '{}': {why}", target.node().display()));
@@ -38,8 +38,8 @@ pub fn rounds(
     for left in (0..ROUNDS).rev() {
         let lock = held.as_ref().map(|held| held.as_ref().map(|_| ()).map_err(Clone::clone));
         let ended = apart(|pipe| {
-            let round = Round::new(lock, begun.clone(), pipe, left > 0);
-            program::status(work(round, &policy.narrow(args, &target.nodes(), sandbox)))
+            let attempt = Attempt::new(lock, begun.clone(), pipe, left > 0);
+            program::status(work(attempt, &policy.narrow(args, &target.nodes(), sandbox)))
         })
         .map_err(|error| failed(error.to_string()))?;
         if begun.is_empty() {

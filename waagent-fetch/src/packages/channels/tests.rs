@@ -26,7 +26,7 @@ fn places(names: &[&str]) -> Vec<StorageUri> {
 }
 
 fn start(index: usize, channel: Channel) -> Start {
-    Start { index, channel, rounds: 6, deadline: Instant::now() + Duration::from_secs(300) }
+    Start { index, channel, channels: 6, deadline: Instant::now() + Duration::from_secs(300) }
 }
 
 fn failing(cure: Cure) -> Failure {
@@ -37,8 +37,8 @@ fn failing(cure: Cure) -> Failure {
 fn tries_every_place_by_both_channels_before_it_waits() {
     let (mut clock, mut tried) = (Clock::default(), Vec::new());
     let result =
-        search(&places(&["a", "b", "c"]), start(2, Channel::HostGaPlugin), &mut clock, |place, channel| {
-            tried.push(format!("{} {channel:?}", place.host()));
+        search(&places(&["a", "b", "c"]), start(2, Channel::HostGaPlugin), &mut clock, |root, channel| {
+            tried.push(format!("{} {channel:?}", root.host()));
             if tried.len() == 7 { Ok(()) } else { Err(failing(Cure::Later(None))) }
         });
     let expected = [
@@ -91,8 +91,8 @@ fn asks_for_a_new_goal_state_only_when_no_place_of_the_round_served() {
     });
     assert_eq!((result.unwrap_err().cure, clock.waited.len()), (Cure::NewGoalState, 0));
     let result =
-        search(&places(&["a", "b"]), start(0, Channel::HostGaPlugin), &mut clock, |place, channel| {
-            if place.host() == "b" { Ok(()) } else { Err(stale(channel)) }
+        search(&places(&["a", "b"]), start(0, Channel::HostGaPlugin), &mut clock, |root, channel| {
+            if root.host() == "b" { Ok(()) } else { Err(stale(channel)) }
         });
     assert!(result.is_ok());
 }
