@@ -26,13 +26,16 @@ pub(crate) fn link(root: &Root, certificates: &Certificates) -> Result<(), Fault
 fn link_one(root: &Root, name: &str) -> Result<(), Fault> {
     let path = root.state_path(name);
     let target = Path::new("certs").join(name);
-    if fs::read_link(&path).is_ok_and(|there| there == target) || !root.state_path(&target).exists() {
+    let is_made = || fs::read_link(&path).is_ok_and(|there| there == target);
+    if is_made() || !root.state_path(&target).exists() {
         return Ok(());
     }
     let failed = |error: io::Error| {
         Fault::new(Exit::CannotCreate, format!("cannot make link '{}': {error}", path.display()))
     };
     match symlink(&target, &path) {
+        // waagent-provision makes the same ones, perhaps in this moment.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_made() => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // A link of another kind is replaced; a file there is somebody's own, and holds.
             if path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_symlink()) {

@@ -1,11 +1,12 @@
 //! Names that handlers look for in `/var/lib/waagent`: links to the certificates' real place.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use waagent_common::documents::{CertificateState, Certificates};
 use waagent_common::durable;
+use waagent_common::fault::Fault;
 use waagent_common::root::Root;
 
 /// Makes the links that are missing; what somebody else put there stays.
@@ -25,10 +26,27 @@ pub(crate) fn place(root: &Root, certificates: &Certificates) -> Result<usize> {
 
 fn link(root: &Root, name: &str) -> Result<usize> {
     let path = root.state_path(name);
-    if fs::symlink_metadata(&path).is_ok() {
-        return Ok(0);
+    match symlink(format!("certs/{name}"), &path) {
+        // waagent-ext makes the same ones, perhaps in this moment.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(0),
+        made => made.map_err(|e| Fault::io(format!("cannot link '{}': {e}", path.display())))?,
     }
-    symlink(format!("certs/{name}"), &path).with_context(|| format!("cannot link '{}'", path.display()))?;
     durable::sync_folder(&path)?;
     Ok(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makes_a_link_once_and_leaves_what_another_put_there() {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place::new(root.path());
+        std::fs::create_dir_all(root.state_path("certs")).unwrap();
+        assert_eq!([link(&place, "A.crt").unwrap(), link(&place, "A.crt").unwrap()], [1, 0]);
+        std::fs::write(root.state_path("B.crt"), "somebody's").unwrap();
+        assert_eq!(link(&place, "B.crt").unwrap(), 0);
+        assert_eq!(std::fs::read(root.state_path("B.crt")).unwrap(), b"somebody's");
+    }
 }
