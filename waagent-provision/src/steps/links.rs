@@ -41,12 +41,12 @@ mod tests {
 
     #[test]
     fn makes_a_link_once_and_leaves_what_another_put_there() {
-        let root = tempfile::tempdir().unwrap();
-        let place = Place::new(root.path());
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
         std::fs::create_dir_all(root.state_path("certs")).unwrap();
-        assert_eq!([link(&place, "A.crt").unwrap(), link(&place, "A.crt").unwrap()], [1, 0]);
+        assert_eq!([link(&root, "A.crt").unwrap(), link(&root, "A.crt").unwrap()], [1, 0]);
         std::fs::write(root.state_path("B.crt"), "somebody's").unwrap();
-        assert_eq!(link(&place, "B.crt").unwrap(), 0);
+        assert_eq!(link(&root, "B.crt").unwrap(), 0);
         assert_eq!(std::fs::read(root.state_path("B.crt")).unwrap(), b"somebody's");
     }
 }
