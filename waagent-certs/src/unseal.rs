@@ -9,7 +9,7 @@ use waagent_common::documents::{
 };
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
-use waagent_common::text::shown;
+use waagent_common::text::{counted, shown};
 use waagent_common::{log, program};
 
 use crate::envelope::{self, Refusal};
@@ -153,8 +153,9 @@ fn looks_like_a_store(store: &[u8]) -> bool {
 
 fn summary(rows: &[CertificateRow], errors: &[String]) -> String {
     let keys = rows.iter().filter(|row| row.has_private_key).count();
-    let failed = if errors.is_empty() { String::new() } else { format!(", {} errors", errors.len()) };
-    format!("unsealed {} certificates, {keys} with key{failed}", rows.len())
+    let failed =
+        if errors.is_empty() { String::new() } else { format!(", {}", counted(errors.len(), "error")) };
+    format!("unsealed {}, {keys} with key{failed}", counted(rows.len(), "certificate"))
 }
 
 const NOTHING: &str = "nothing sealed has come yet";

@@ -10,6 +10,7 @@ use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use waagent_common::folder::{self, Folder};
 use waagent_common::root::Root;
+use waagent_common::text::counted;
 use waagent_common::{log, resident};
 
 /// What a folder may hold.
@@ -50,7 +51,8 @@ fn keep_newest(folder: &Folder, limits: Limits) {
     match removed {
         Ok(0) => {}
         Ok(removed) => log::info(&format!(
-            "removed {removed} files from '{}': at most {} and {} bytes are kept",
+            "removed {} from '{}': at most {} and {} bytes are kept",
+            counted(removed, "file"),
             folder.path().display(),
             limits.files,
             limits.bytes

@@ -103,7 +103,7 @@ impl Reporter {
             self.repeated = self.repeated || report.state == State::Ready;
             self.fingerprint_tries = (report.state == State::Ready).then_some(FINGERPRINT_TRIES);
             log::info(&format!(
-                "told the platform: {}{}, which it took with {}",
+                "told the platform: {}{}; it answered {}",
                 report.state,
                 if report.description.is_empty() {
                     String::new()

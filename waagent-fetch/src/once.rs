@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use waagent_common::fault::{Exit, Fault, Outcome};
+use waagent_common::text::counted;
 
 use crate::clock::{Clock, monotonic, random};
 use crate::fetcher::Fetcher;
@@ -35,5 +36,5 @@ pub fn run(mut session: Session) -> Result<Outcome> {
     if !round.changed && report.ready == 0 && uploaded.is_empty() {
         return Ok(Outcome::Unchanged(text));
     }
-    Ok(Outcome::Done(format!("{text}, {} packages fetched{uploaded}", report.ready)))
+    Ok(Outcome::Done(format!("{text}, {} fetched{uploaded}", counted(report.ready, "package"))))
 }

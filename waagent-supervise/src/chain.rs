@@ -249,7 +249,7 @@ impl<'a> Chain<'a> {
             self.commands.ended(&finished.detail);
         }
         if let Some(pause) = self.restarts.ended(program, &finished.ended, Instant::now()) {
-            say(program.name(), &format!("  comes again in {}", brief(pause)));
+            say(program.name(), &format!("  is started again in {}", brief(pause)));
             return Ok(());
         }
         let has_no_note = matches!(program, Program::Runner | Program::Fetch | Program::FetchFailed);

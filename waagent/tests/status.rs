@@ -54,7 +54,7 @@ fn a_goal_state_of_many_values_is_named_as_damaged_and_one_of_long_settings_is_s
     goal_state(&root, &format!("\"settings\": [{}, {}]", settings("one"), settings("two")));
     let output = status(&root);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("goal state incarnation_7 (fabric), 1 extensions"), "{text}{output:?}");
+    assert!(text.contains("goal state incarnation_7 (fabric), 1 extension"), "{text}{output:?}");
     assert_eq!(output.status.code(), Some(0));
 }
 

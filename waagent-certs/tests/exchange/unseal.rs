@@ -90,7 +90,7 @@ fn writes_a_vanished_file_again_from_the_sealed_document() {
     for end in ["prv", "crt"] {
         fs::remove_file(scratch.certs().join(format!("{}.{end}", certificate.thumbprint().unwrap())))
             .unwrap();
-        assert!(scratch.succeed(&[]).contains("unsealed 1 certificates, 1 with key"));
+        assert!(scratch.succeed(&[]).contains("unsealed 1 certificate, 1 with key"));
         is_installed(&scratch, &certificate);
     }
     assert_eq!(scratch.certificates().digest, document);

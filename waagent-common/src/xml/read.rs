@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use quick_xml::NsReader;
-use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use quick_xml::name::ResolveResult;
 
@@ -13,7 +13,7 @@ use crate::text::shown;
 const MAX_ATTRIBUTES: usize = 64;
 /// Bytes of a name.
 const MAX_NAME: usize = 256;
-const SCHEMA_INSTANCE: &[u8] = b"http://www.w3.org/2001/XMLSchema-instance";
+const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// A piece of a document.
 #[derive(Debug)]
@@ -88,14 +88,8 @@ impl<'a> Reader<'a> {
                     Piece::End(self.position)
                 }
                 // Line ends as they are: keys and passwords are taken as they are written.
-                Event::Text(part) => {
-                    let part = part.decode().map_err(|error| self.refuse(error.to_string()))?;
-                    self.measured(part)?
-                }
-                Event::CData(part) => {
-                    let part = part.decode().map_err(|error| self.refuse(error.to_string()))?;
-                    self.measured(part)?
-                }
+                Event::Text(part) => self.measured(part.into_inner())?,
+                Event::CData(part) => self.measured(part.into_inner())?,
                 Event::GeneralRef(entity) => {
                     let resolved = self.resolve(&entity)?;
                     self.measured(resolved.into())?
@@ -139,12 +133,12 @@ impl<'a> Reader<'a> {
                 self.refuse_found("attributes not well-formed", &error.to_string())
             };
             let attribute = attribute.map_err(|error| bad(&error))?;
-            let value = attribute.unescape_value().map_err(|error| bad(&error))?;
+            let value = unescape(&attribute.value).map_err(|error| bad(&error))?;
             if value.contains(|c| !is_allowed(c)) {
                 return Err(self.refuse(FORBIDDEN));
             }
-            let (namespace, local) = self.inner.resolve_attribute(attribute.key);
-            is_nil |= local.as_ref() == b"nil"
+            let (namespace, local) = self.inner.resolver().resolve_attribute(attribute.key);
+            is_nil |= local.as_ref() == "nil"
                 && matches!(value.as_ref(), "true" | "1")
                 && matches!(namespace, ResolveResult::Bound(bound) if bound.as_ref() == SCHEMA_INSTANCE);
             attributes.push((self.name(attribute.key.as_ref())?, value.into_owned()));
@@ -161,11 +155,11 @@ impl<'a> Reader<'a> {
         Ok((attributes, is_nil))
     }
 
-    fn name(&self, name: &[u8]) -> Result<String, XmlError> {
+    fn name(&self, name: &str) -> Result<String, XmlError> {
         if name.len() > MAX_NAME {
             return Err(self.refuse(format!("a name longer than {MAX_NAME} bytes")));
         }
-        Ok(String::from_utf8_lossy(name).into_owned())
+        Ok(name.to_owned())
     }
 
     fn measured(&mut self, part: Cow<'a, str>) -> Result<Piece<'a>, XmlError> {
@@ -193,20 +187,18 @@ impl<'a> Reader<'a> {
             Some(_) => return Err(self.refuse(FORBIDDEN)),
             None => {}
         }
-        let name = entity.decode().map_err(|error| bad(&error))?;
-        match resolve_predefined_entity(&name) {
+        let name: &str = entity;
+        match resolve_predefined_entity(name) {
             Some(text) => Ok(text.to_owned()),
             // What is no name may be the rest of a URI whose `&` wasn't escaped, with its signature.
-            None if name.chars().all(char::is_alphanumeric) => {
-                Err(self.refuse_found("unknown entity", &name))
-            }
+            None if name.chars().all(char::is_alphanumeric) => Err(self.refuse_found("unknown entity", name)),
             None => Err(self.refuse("unknown entity")),
         }
     }
 
     fn check(&self, declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
         match declaration.encoding() {
-            Some(Ok(name)) if !name.eq_ignore_ascii_case(b"utf-8") => {
+            Some(Ok(name)) if !name.eq_ignore_ascii_case("utf-8") => {
                 Err(self.refuse("an encoding other than UTF-8 is declared"))
             }
             Some(Err(_)) => Err(self.refuse("declaration not well-formed")),
@@ -235,7 +227,7 @@ impl<'a> Reader<'a> {
 impl Bounds {
     fn known(&self, namespace: &ResolveResult<'_>) -> Option<&'static str> {
         let ResolveResult::Bound(bound) = namespace else { return None };
-        self.namespaces.iter().find(|known| known.as_bytes() == bound.as_ref()).copied()
+        self.namespaces.iter().find(|known| AsRef::<str>::as_ref(*known) == bound.as_ref()).copied()
     }
 }
 

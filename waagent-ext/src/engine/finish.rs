@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use waagent_common::documents::{ExtensionStatus, HandlerReadiness};
 use waagent_common::durable;
 use waagent_common::log;
+use waagent_common::text::counted;
 use waagent_common::time;
 use waagent_common::types::HandlerName;
 use waagent_common::words;
@@ -30,8 +31,8 @@ impl Engine<'_> {
             return Ok(WaitReason::Idle("nothing was begun".to_owned()));
         };
         round.complete = true;
-        let text =
-            format!("goal state {} is finished, {} extensions", round.goal_state_id, round.items.len());
+        let extensions = counted(round.items.len(), "extension");
+        let text = format!("goal state {} is finished, {extensions}", round.goal_state_id);
         log::info(&format!("ProcessExtensionsGoalState completed [{}]", round.goal_state_id));
         self.remove_unnamed();
         self.aggregate(Aggregate::Success, 0, "GoalState executed successfully");

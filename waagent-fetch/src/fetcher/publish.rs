@@ -7,6 +7,7 @@ use waagent_common::durable;
 use waagent_common::fault::Fault;
 use waagent_common::log;
 use waagent_common::root::Root;
+use waagent_common::text::counted;
 use waagent_common::types::Sha256;
 
 use super::{Current, Fetcher};
@@ -83,10 +84,10 @@ impl Fetcher {
             let outdated = if body.outdated { ", outdated: its extensions aren't run" } else { "" };
             let hold = if body.on_hold { ", on hold" } else { "" };
             log::info(&format!(
-                "published goal state {}, incarnation {}, {} extensions by {channel}{hold}{outdated}",
+                "published goal state {}, incarnation {}, {} by {channel}{hold}{outdated}",
                 body.id,
                 body.incarnation,
-                body.extensions.len()
+                counted(body.extensions.len(), "extension")
             ));
         }
         let made = (body.source == GoalStateSource::FastTrack).then_some(body.created_on.as_str());

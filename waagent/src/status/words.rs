@@ -6,6 +6,7 @@ use waagent_common::documents::{
     Body, Certificates, DiskState, Endpoint, ExtensionStatus, Failed, FetchStatus, Firewall, GoalState,
     HandlerReadiness, Health, Media, ProvisionState, ProvisionStatus, ResourceDisk, Transport,
 };
+use waagent_common::text::counted;
 
 /// What a document says to a person.
 #[derive(Debug, Default)]
@@ -99,7 +100,12 @@ impl Shown for Certificates {
 
 impl Shown for GoalState {
     fn words(&self) -> Words {
-        one(format!("goal state {} ({}), {} extensions", self.id, self.source, self.extensions.len()))
+        one(format!(
+            "goal state {} ({}), {}",
+            self.id,
+            self.source,
+            counted(self.extensions.len(), "extension")
+        ))
     }
 }
 
@@ -129,7 +135,7 @@ impl Shown for ExtensionStatus {
         }
         match &self.goal_state_id {
             None => words.waits_for.push("a goal state".to_owned()),
-            Some(id) if self.complete => words.results.insert(0, format!("through with {id}")),
+            Some(id) if self.complete => words.results.insert(0, format!("finished {id}")),
             Some(id) => words.waits_for.push(format!("the extensions of {id}")),
         }
         words
@@ -196,7 +202,7 @@ mod tests {
             }))
         };
         let good = status("Ready");
-        assert_eq!(good.results[0], "through with incarnation_1");
+        assert_eq!(good.results[0], "finished incarnation_1");
         assert!(
             good.results[1].starts_with("a handler that can't be shown: invalid type"),
             "{:?}",

@@ -6,22 +6,10 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use waagent_declaration::Policy;
+use waagent_audit::programs::PROGRAMS;
 
 /// The machine, which goes when it is dropped.
 pub struct Machine(tempfile::TempDir);
-
-const POLICIES: [&Policy; 9] = [
-    &waagent_net::policy::POLICY,
-    &waagent_gate::policy::POLICY,
-    &waagent_fetch::policy::POLICY,
-    &waagent_certs::policy::POLICY,
-    &waagent_media::policy::POLICY,
-    &waagent_provision::policy::POLICY,
-    &waagent_disk::policy::POLICY,
-    &waagent_ext::policy::POLICY,
-    &waagent_ext_run::policy::POLICY,
-];
 
 const ACCOUNTS: [(&str, u32); 7] = [
     ("root", 0),
@@ -107,7 +95,7 @@ impl Machine {
 
     /// Each answers `--policy` with its real declaration.
     fn programs(&self) {
-        for policy in POLICIES {
+        for policy in PROGRAMS.iter().filter_map(|program| program.policy) {
             let text = format!("#!/bin/sh\ncat <<'END'\n{}\nEND\nexit\n", policy.to_json());
             let path = format!("usr/libexec/waagent/{}", policy.program);
             self.write(&path, &text, 0o755);
