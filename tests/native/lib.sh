@@ -45,7 +45,7 @@ prepare_machine() {
     make_platform_keys
     key=$(machine_key)
     [ "$(cat "$root/key" 2>/dev/null)" != "$key" ] || return 0
-    rm -rf --one-file-system "${work:?}"/{machine,first,packages,overlay,upgrade}
+    rm -rf --one-file-system "${work:?}"/{machine,boots,packages,overlay,upgrade}
     # Without the SELinux module: no container has SELinux.
     make --no-print-directory -s -C "$repository" package BINARIES="$agent" MAN="$binaries/waagent-man" \
         POLICY_HEADERS=/nonexistent PACKAGES="$work/packages" >/dev/null
