@@ -1,6 +1,8 @@
 # The native tier's machine: this agent's package in the guest's base, booted by systemd-nspawn. Sourced by what boots it.
 # shellcheck shell=bash
 
+# Modes in a machine are those of its making.
+umask 022
 native=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 target=$(cd "$native/../.." && pwd)/target
 VM_BASE=${VM_BASE:-$target/vm/base}
@@ -42,13 +44,13 @@ prepare_machine() {
         echo "NOT TESTED  native tier: $why"
         exit 77
     fi
-    make_platform_keys
+    make_platform_keys || exit 1
     key=$(machine_key)
     [ "$(cat "$root/key" 2>/dev/null)" != "$key" ] || return 0
-    rm -rf --one-file-system "${work:?}"/{machine,first,packages,overlay,upgrade}
+    rm -rf --one-file-system "${work:?}"/{machine,boots,packages,overlay,upgrade}
     # Without the SELinux module: no container has SELinux.
     make --no-print-directory -s -C "$repository" package BINARIES="$agent" MAN="$binaries/waagent-man" \
-        POLICY_HEADERS=/nonexistent PACKAGES="$work/packages" >/dev/null
+        POLICY_HEADERS=/nonexistent PACKAGES="$work/packages" >/dev/null || exit 1
     trust_platform "$work/overlay"
     "$native/make-root" "$base/root" "$root" --agent ours --overlay "$work/overlay" --deb "$work"/packages/waagent_*.deb \
         >"$work/root.log" 2>&1 || { cat "$work/root.log" >&2 && exit 1; }
