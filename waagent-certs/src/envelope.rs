@@ -4,7 +4,7 @@ use openssl::cms::CmsContentInfo;
 use waagent_common::der::{Der, tag};
 use zeroize::Zeroizing;
 
-use crate::pair::Pair;
+use crate::transport_pair::Pair;
 
 /// Why an envelope wasn't opened.
 #[derive(Debug, Clone, PartialEq, Eq)]

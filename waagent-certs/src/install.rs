@@ -14,7 +14,7 @@ use waagent_common::types::Thumbprint;
 use waagent_common::{durable, time};
 use zeroize::Zeroizing;
 
-use crate::pairing::{Entry, key_type, name};
+use crate::pkcs12_contents::{Entry, key_type, name};
 
 /// Writes the files of one certificate: its row, and whether anything had to be written.
 pub(crate) fn install(root: &Root, entry: &Entry, now: Timestamp) -> (CertificateRow, Result<bool>) {

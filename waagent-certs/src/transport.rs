@@ -15,7 +15,7 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::{durable, log, time};
 
 use crate::machine::Machine;
-use crate::pair::{Pair, files, generation_of};
+use crate::transport_pair::{Pair, files, generation_of};
 
 /// What a step came to.
 #[derive(Debug, PartialEq, Eq)]

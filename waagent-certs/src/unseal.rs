@@ -15,9 +15,9 @@ use waagent_common::{log, program};
 use crate::envelope::{self, Refusal};
 use crate::install::{install, is_in_place, row};
 use crate::machine::Machine;
-use crate::pair::Pair;
-use crate::pairing::{self, Contents};
+use crate::pkcs12_contents::{self, Contents};
 use crate::transport::{Step, pairs};
+use crate::transport_pair::Pair;
 
 /// Unseals what is there.
 pub fn unseal(root: &Root, machine: &Machine, is_forced: bool, sandbox: &Sandbox) -> Result<Step> {
@@ -138,7 +138,7 @@ fn open(pairs: &[Pair], machine: &Machine, sealed: &SealedCertificates) -> Opene
         Err(refusal @ Refusal::OtherKey) => return Opened { needs: None, ..failed(&refusal.to_string()) },
         Err(refusal) => return failed(&refusal.to_string()),
     };
-    match pairing::open(&store) {
+    match pkcs12_contents::open(&store) {
         Ok(contents) => Opened { contents, needs: None },
         Err(_) if !looks_like_a_store(&store) => failed(&Refusal::Sealed.to_string()),
         Err(why) => failed(&format!("the key store inside is refused: {why}")),

@@ -16,13 +16,13 @@ use waagent_common::text::shown;
 use waagent_common::time;
 use waagent_common::{boot, remove};
 
+use super::command_document;
 use super::launch::{self, Ending, Launch};
-use super::order;
 use super::result::Results;
 
 /// Runs the command of this id, unless it was begun before.
 pub fn run(root: &Root, id: &str, sandbox: &Sandbox) -> Result<Outcome> {
-    let order = match order::read(root, id) {
+    let order = match command_document::read(root, id) {
         Ok(order) => order,
         Err(fault) => return refuse(&Results::new(root, id, Inputs::new(), sandbox), fault),
     };

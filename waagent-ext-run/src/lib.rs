@@ -2,11 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod command_document;
 pub mod custom_data;
-pub mod ended;
 pub mod handler;
+pub mod interrupted;
 mod launch;
-mod order;
 pub mod policy;
 pub mod process;
 mod result;

@@ -1,18 +1,21 @@
-//! # waagent-ext-run
+//! waagent-ext-run: the runner.
 //!
-//! Does: runs ONE command of a handler, as its document says, and leaves the result. Never runs the same id twice.
+//! **Does**: runs ONE command of a handler, as its document says, and leaves the result. Never runs the same id twice.
 //! Also the deployment's custom data (`--custom-data`), and the result of a run that was killed (`--ended ID`).
 //!
-//! Reads: `ext/commands/<id>.json`; `/run/waagent/provision/customdata`, `CustomData`.
+//! **Reads**: `ext/commands/<id>.json`; `/run/waagent/provision/customdata`, `CustomData`.
 //!
-//! Writes: `ext/results/<id>.result.json`, `<id>.out`, `<id>.err`; `/var/log/azure/customdata.log`.
+//! **Writes**: `ext/results/<id>.result.json`, `<id>.out`, `<id>.err`; `/var/log/azure/customdata.log`.
 //!
-//! Exit codes: 0 the command ended, in whatever way (its result document tells), or had been run before; 64 arguments;
+//! **Exit codes**: 0 the command ended, in whatever way (its result document tells), or had been run before; 64 arguments;
 //! 65 the command document is damaged or asks for what it may not; 66 there is none; 73 the result can't be written;
 //! 77 the SELinux domain is not this program's.
 //!
-//! Security: unconfined, uid 0 with all capabilities, since extensions must be. Whoever owns this process owns the
+//! **Security**: unconfined, uid 0 with all capabilities, since extensions must be. Whoever owns this process owns the
 //! machine. It parses one strict document that only root can write, and nothing of the network or of a handler.
+//!
+//! **Where**: `command_document` is what is asked, `handler` and `custom_data` prepare it, `launch` runs it in its time,
+//! `process` is the child, `result` what is left; `interrupted` speaks for a runner that was killed.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -22,7 +25,7 @@ use waagent_common::program;
 use waagent_common::sandbox::{Confine, Sandbox};
 use waagent_ext_run::args::{Args, Job};
 use waagent_ext_run::policy::POLICY;
-use waagent_ext_run::{custom_data, ended, handler, process};
+use waagent_ext_run::{custom_data, handler, interrupted, process};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -35,7 +38,7 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     let root = args.common.root();
     match args.job()? {
         Job::Command(id) => handler::run(&root, &id, &sandbox),
-        Job::Ended(id) => ended::conclude(&root, &id, &sandbox),
+        Job::Ended(id) => interrupted::conclude(&root, &id, &sandbox),
         Job::CustomData => custom_data::run(&root, &sandbox),
     }
 }

@@ -12,7 +12,7 @@ use waagent_common::log;
 use waagent_common::root::Root;
 use waagent_common::time;
 
-use crate::guard::{Guard, stamp};
+use crate::crash_guard::{Guard, stamp};
 
 /// How long the newest goal state waits for its certificates to be unsealed.
 const PATIENCE: Duration = Duration::from_secs(60);

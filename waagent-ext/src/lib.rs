@@ -3,13 +3,13 @@
 
 mod admission;
 pub mod args;
+mod crash_guard;
 mod dbus;
 pub mod engine;
 pub mod error;
-mod events;
 pub mod exec_mount;
+mod extension_events;
 mod extension_policy;
-mod guard;
 pub mod handler;
 mod inputs;
 pub mod once;

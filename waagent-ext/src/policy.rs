@@ -25,7 +25,7 @@ pub const POLICY: Policy = Policy {
         grant("/etc/pki/tls/openssl.cnf", "signature: libcrypto's configuration, Fedora and Azure Linux"),
         grant("/etc/pki/tls/openssl.d", "signature: the same, drop-ins"),
         grant("/etc/ssl/openssl.cnf", "signature: libcrypto's configuration, Debian"),
-        grant("/etc/waagent_policy.json", "verdict: which extensions are allowed"),
+        grant("/etc/waagent_policy.json", "admission: which extensions are allowed"),
         grant("/lib64", "signature: libraries of a provider such as SymCrypt"),
         grant("/proc/sys/crypto/fips_enabled", "signature: whether libcrypto must use its FIPS provider"),
         grant("/proc/sys/kernel/random/boot_id", "boot: is this the boot that the work was begun in?"),

@@ -3,9 +3,8 @@
 
 pub mod args;
 mod clock;
-mod events;
-pub mod failed;
 mod failure;
+pub mod failure_note;
 mod fetcher;
 mod goal_state;
 mod health;
@@ -20,8 +19,9 @@ mod republish;
 pub mod resident;
 pub mod retry;
 pub mod session;
-pub mod settings;
 pub mod status;
 mod storage;
+pub mod transfer_settings;
+mod wakeup;
 mod wire_server;
 mod xml;

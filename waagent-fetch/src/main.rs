@@ -1,14 +1,16 @@
-//! # waagent-fetch
+//! waagent-fetch: the network side of the agent.
 //!
 //! **Does**: speaks HTTP with the Azure platform and with storage: goal state, certificates and packages in; health,
-//! status and the host key's fingerprint out. Resident: it asks every few seconds and writes a document only when something changed.
+//! status and the host key's fingerprint out. Resident: it asks every few seconds and writes a document only when
+//! something changed.
 //!
 //! **Reads**: `net/endpoint.json`, `certs/transport.json`, `certs/certificates.json`, `provision/status.json`,
 //! `ext/wanted.json`, `ext/status.json`, its own folder.
 //!
 //! **Writes**: `fetch/certificates.json`, `fetch/goal-state.json`,
 //! `fetch/packages/`, `fetch/health.json`, `fetch/status.json`, `fetch/waagent_status.json`, `fetch/SharedConfig.xml`,
-//! `fetch/endpoint-problem.json`, `fetch/transport-problem.json`, `fetch/cursor.json`, `fetch/private/goal-state-uris.json`, `fetch/failed/`.
+//! `fetch/endpoint-problem.json`, `fetch/transport-problem.json`, `fetch/cursor.json`,
+//! `fetch/private/goal-state-uris.json`, `fetch/failed/`.
 //!
 //! **Exit codes**: 0 done or nothing to do; 64 usage; 73, 74 its folder; 75 the platform doesn't answer, another run
 //! holds the lock, or the configuration couldn't be used for a minute; 76 the platform's answer makes no sense; 77 sandbox;
@@ -19,6 +21,11 @@
 //! they check. It can't read a key that lies on this machine, execute a program, or open a connection to the platform
 //! itself. But it can ask the platform for the VM's certificates with a certificate of its own, and so hold their keys; and
 //! where no signature is demanded of packages, which is the default, it is root by a forged one.
+//!
+//! **Where**: `session` polls the platform: `fetcher/` the goal state (parsed in `goal_state/`), Fast Track and
+//! certificates, `health` what the platform is told of provisioning, `status/` the status blob. `packages/` downloads, by
+//! `storage` or the host's `plugin`. `wire_server`, `http/`, `proxy`, `retry` are the ways there; `resident` and `once`
+//! say what is due, `wakeup` what it waits for.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -33,8 +40,8 @@ use waagent_common::sys::heap;
 use waagent_fetch::args::{Act, Args};
 use waagent_fetch::policy::POLICY;
 use waagent_fetch::session::Session;
-use waagent_fetch::settings::Settings;
-use waagent_fetch::{failed, once, resident};
+use waagent_fetch::transfer_settings::Settings;
+use waagent_fetch::{failure_note, once, resident};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -44,7 +51,7 @@ fn run(args: &Args) -> Result<Outcome> {
     heap::one_arena();
     let root = args.common.root();
     if let Some(Act::Failed { unit }) = &args.act {
-        return Ok(failed::note(&root, &POLICY.enter(&args.common)?, unit)?);
+        return Ok(failure_note::note(&root, &POLICY.enter(&args.common)?, unit)?);
     }
     let enter = if args.once { program::enter } else { program::enter_to_stay };
     let (sandbox, config) = enter(&POLICY, &args.common)?;

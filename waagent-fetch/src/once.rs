@@ -12,7 +12,7 @@ use crate::status::{Sent, send};
 
 /// Does the round; exit 75 where the platform doesn't answer, 76 where its answer makes no sense.
 pub fn run(mut session: Session) -> Result<Outcome> {
-    let round = session.round().map_err(Fault::from)?;
+    let poll = session.poll().map_err(Fault::from)?;
     let Fetcher { root, sandbox, client, settings, .. } = &session.fetcher;
     let work = Work { root, sandbox, client, settings };
     let report = packages::run(work, session.channel, None, &mut Clock)?;
@@ -32,8 +32,8 @@ pub fn run(mut session: Session) -> Result<Outcome> {
             Fault::new(Exit::TryAgain, "the health report wasn't taken; the line above says why").into()
         );
     }
-    let text = format!("goal state {} of incarnation {}", round.id, round.identity.incarnation);
-    if !round.changed && report.ready == 0 && uploaded.is_empty() {
+    let text = format!("goal state {} of incarnation {}", poll.id, poll.identity.incarnation);
+    if !poll.changed && report.ready == 0 && uploaded.is_empty() {
         return Ok(Outcome::Unchanged(text));
     }
     Ok(Outcome::Done(format!("{text}, {} fetched{uploaded}", counted(report.ready, "package"))))

@@ -18,13 +18,13 @@ use waagent_common::sys::heap;
 use waagent_common::{program, resident};
 
 use crate::clock::{Clock, monotonic, random};
-use crate::events::{Events, Folder, Wakeup};
 use crate::fetcher::{Cure, remember};
 use crate::packages::{self, Work};
 use crate::plugin::HostIds;
 use crate::republish::Republish;
 use crate::session::Session;
 use crate::status::{Next, Sent, Upload, send};
+use crate::wakeup::{Events, Folder, Wakeup};
 
 /// Runs until SIGTERM.
 pub fn run(session: Session) -> Result<Outcome> {
@@ -52,7 +52,7 @@ struct Resident {
     session: Session,
     waker: Arc<EventFd>,
     started: Duration,
-    round_at: Duration,
+    poll_at: Duration,
     republish: Republish,
     compare: bool,
     packages: Packages,
@@ -83,7 +83,7 @@ impl Resident {
             session,
             waker,
             started: now,
-            round_at: now,
+            poll_at: now,
             republish: Republish::new(),
             compare: true,
             packages: Packages { due: true, ..Packages::default() },
@@ -102,8 +102,8 @@ impl Resident {
 
     /// Everything that is due.
     fn work(&mut self) {
-        if monotonic() >= self.next_round() {
-            self.round();
+        if monotonic() >= self.next_poll() {
+            self.poll();
         }
         self.upload();
         self.fetch_packages();
@@ -118,21 +118,18 @@ impl Resident {
     fn next(&self) -> Duration {
         let upload = if self.uploading { Duration::MAX } else { self.session.uploader.next() };
         let packages = self.packages.again_at.filter(|_| !self.packages.running).unwrap_or(Duration::MAX);
-        [self.next_round(), upload, packages, self.republish.next()]
-            .into_iter()
-            .min()
-            .unwrap_or(self.round_at)
+        [self.next_poll(), upload, packages, self.republish.next()].into_iter().min().unwrap_or(self.poll_at)
     }
 
     /// Whatever asks for a round: a platform that throttles is left alone.
-    fn next_round(&self) -> Duration {
-        self.round_at.max(self.session.fetcher.backoff.until())
+    fn next_poll(&self) -> Duration {
+        self.poll_at.max(self.session.fetcher.backoff.until())
     }
 
-    fn round(&mut self) {
-        let result = self.session.round();
-        if let Ok(round) = &result {
-            if round.changed {
+    fn poll(&mut self) {
+        let result = self.session.poll();
+        if let Ok(poll) = &result {
+            if poll.changed {
                 self.compare = true;
                 self.packages.due = true;
                 heap::trim();
@@ -141,7 +138,7 @@ impl Resident {
             self.packages.due |= self.packages.stale.is_some();
         }
         self.compare |= std::mem::take(&mut self.session.fetcher.wants);
-        self.round_at = monotonic() + self.period(result.is_err());
+        self.poll_at = monotonic() + self.period(result.is_err());
     }
 
     /// Until the next round.
@@ -248,16 +245,16 @@ impl Resident {
             }
             Folder::Net if is("endpoint.json") => {
                 self.session.fetcher.follow_endpoint();
-                self.round_at = monotonic();
+                self.poll_at = monotonic();
             }
             Folder::Provision if is("status.json") => {
                 self.session.reporter.doubt();
                 self.session.uploader.doubt();
-                self.round_at = monotonic();
+                self.poll_at = monotonic();
             }
             Folder::Failed => {
                 self.session.reporter.doubt();
-                self.round_at = monotonic();
+                self.poll_at = monotonic();
             }
             _ => return,
         }
@@ -265,19 +262,19 @@ impl Resident {
             self.packages.due = true;
             self.session.uploader.doubt();
         }
-        crate::failed::forget(&self.session.fetcher.root, folder);
+        crate::failure_note::forget(&self.session.fetcher.root, folder);
     }
 
     fn after_certificates(&mut self) {
         match self.session.fetcher.missing_certificate() {
-            Cure::None => self.round_at = monotonic(),
+            Cure::None => self.poll_at = monotonic(),
             Cure::Now => {
                 self.session.fetcher.refresh();
-                self.round_at = monotonic();
+                self.poll_at = monotonic();
             }
             Cure::Later => {
                 self.session.fetcher.refresh();
-                self.round_at = monotonic() + self.period(false);
+                self.poll_at = monotonic() + self.period(false);
             }
         }
     }
@@ -288,7 +285,7 @@ impl Resident {
                 self.uploading = false;
                 if self.session.uploader.note(&upload, &sent, monotonic(), random(41)) == Next::NewGoalState {
                     self.session.fetcher.refresh();
-                    self.round_at = monotonic();
+                    self.poll_at = monotonic();
                 }
             }
             Report::Packages(Ok(report)) => {
@@ -311,7 +308,7 @@ impl Resident {
         if report.stale.is_some() {
             self.packages.stale = report.stale;
             self.session.fetcher.refresh();
-            self.round_at = monotonic();
+            self.poll_at = monotonic();
         }
         if self.session.channel != report.channel {
             self.session.channel = report.channel;

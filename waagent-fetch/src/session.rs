@@ -17,8 +17,8 @@ use crate::health::{ReportOutcome, Reporter};
 use crate::outage::Outage;
 use crate::packages::channels::Channel;
 use crate::retry::Throttled;
-use crate::settings::Settings;
 use crate::status::Uploader;
+use crate::transfer_settings::Settings;
 use crate::wire_server::WireServer;
 
 /// Everything that outlives a round.
@@ -61,7 +61,7 @@ impl Session {
     }
 
     /// One round: who are we, how are we, what is wanted.
-    pub(crate) fn round(&mut self) -> Result<PollResult, Failure> {
+    pub(crate) fn poll(&mut self) -> Result<PollResult, Failure> {
         let result = self.ask_and_follow();
         self.spare_the_platform(&result);
         self.take_note(&result);
@@ -90,27 +90,27 @@ impl Session {
         if let Ok(ReportOutcome::Throttled(throttled)) = told {
             self.throttled = Some(throttled);
         }
-        let round = self.fetcher.follow(&wire)?;
+        let poll = self.fetcher.follow(&wire)?;
         let Fetcher { root, sandbox, client, .. } = &self.fetcher;
         if told == Ok(ReportOutcome::Everything) {
             self.reporter.tell_fingerprint(root, sandbox, WireServer::new(client), &identity)?;
         }
-        if round.changed {
+        if poll.changed {
             self.uploader.doubt();
         }
-        Ok(round)
+        Ok(poll)
     }
 
     /// Says a failure once, and now and then; writes our own status when it changes.
     fn take_note(&mut self, result: &Result<PollResult, Failure>) {
         let now = monotonic();
         match result {
-            Ok(round) => {
+            Ok(poll) => {
                 if let Some(text) = self.outage.ended(now) {
                     log::info(&text);
                     self.endpoint_answers();
                 }
-                self.say_notes(round);
+                self.say_notes(poll);
             }
             Err(failure) => {
                 if let Some(text) = self.outage.failed(now, &failure.text) {
@@ -124,14 +124,14 @@ impl Session {
         self.write_status(result);
     }
 
-    fn say_notes(&mut self, round: &PollResult) {
-        if self.notes != round.notes && !round.notes.is_empty() {
-            for note in &round.notes {
+    fn say_notes(&mut self, poll: &PollResult) {
+        if self.notes != poll.notes && !poll.notes.is_empty() {
+            for note in &poll.notes {
                 log::warning(note);
             }
         }
-        if round.changed || !round.notes.is_empty() {
-            self.notes.clone_from(&round.notes);
+        if poll.changed || !poll.notes.is_empty() {
+            self.notes.clone_from(&poll.notes);
         }
     }
 
@@ -143,8 +143,8 @@ impl Session {
                 _ => FetchState::Unusable,
             },
             (Ok(_), None) => FetchState::NoGoalState,
-            (Ok(round), Some(current)) => FetchState::GoalState {
-                incarnation: round.identity.incarnation.clone(),
+            (Ok(poll), Some(current)) => FetchState::GoalState {
+                incarnation: poll.identity.incarnation.clone(),
                 is_fast_track: current.source == GoalStateSource::FastTrack,
             },
         };

@@ -24,7 +24,7 @@ fn at(seconds: u64) -> Duration {
 }
 
 /// Prepares, sends and notes, as the loop does. Nothing: nothing was due.
-fn round(stand: &Stand, uploader: &mut Uploader, now: u64) -> Option<(Sent, Next)> {
+fn poll(stand: &Stand, uploader: &mut Uploader, now: u64) -> Option<(Sent, Next)> {
     let upload = uploader.prepare(true, at(now))?;
     let sent = send(&stand.client, &stand.settings, &upload);
     let next = uploader.note(&upload, &sent, at(now), 20);
@@ -59,7 +59,7 @@ fn writes_both_kinds_of_blobs_by_both_channels() {
             }
             stand.report(vec![handler("done")]);
             let mut uploader = uploader(&stand);
-            let (sent, next) = round(&stand, &mut uploader, 0).unwrap();
+            let (sent, next) = poll(&stand, &mut uploader, 0).unwrap();
             assert_eq!((sent, next), (Sent::Taken(channel), Next::Nothing), "{kind}");
             let bytes = blob(&stand);
             assert_eq!(bytes.len().is_multiple_of(512), kind == "PageBlob", "{kind} {}", bytes.len());
@@ -78,11 +78,11 @@ fn a_shorter_status_leaves_nothing_of_a_longer_one() {
     let stand = Stand::new("http", "PageBlob");
     stand.report(vec![handler(&"x".repeat(4000))]);
     let mut uploader = uploader(&stand);
-    round(&stand, &mut uploader, 0).unwrap();
+    poll(&stand, &mut uploader, 0).unwrap();
     let long = blob(&stand).len();
     stand.report(vec![handler("short")]);
     uploader.doubt();
-    round(&stand, &mut uploader, 5).unwrap();
+    poll(&stand, &mut uploader, 5).unwrap();
     assert!(blob(&stand).len() < long);
     serde_json::from_slice::<Value>(&blob(&stand)).unwrap();
 }
@@ -92,15 +92,15 @@ fn sends_when_something_changed_and_each_minute() {
     let stand = Stand::new("http", "BlockBlob");
     stand.report(vec![handler("one")]);
     let mut uploader = uploader(&stand);
-    assert!(round(&stand, &mut uploader, 0).is_some());
-    assert!(round(&stand, &mut uploader, 30).is_none());
+    assert!(poll(&stand, &mut uploader, 0).is_some());
+    assert!(poll(&stand, &mut uploader, 30).is_none());
     uploader.doubt();
-    assert!(round(&stand, &mut uploader, 31).is_none(), "nothing has changed");
+    assert!(poll(&stand, &mut uploader, 31).is_none(), "nothing has changed");
     stand.report(vec![handler("two")]);
     uploader.doubt();
-    assert!(round(&stand, &mut uploader, 32).is_some());
-    assert!(round(&stand, &mut uploader, 91).is_none());
-    assert!(round(&stand, &mut uploader, 92).is_some());
+    assert!(poll(&stand, &mut uploader, 32).is_some());
+    assert!(poll(&stand, &mut uploader, 91).is_none());
+    assert!(poll(&stand, &mut uploader, 92).is_some());
     assert_eq!(stand.fabric.record().status_uploads.len(), 3);
 }
 
@@ -108,10 +108,10 @@ fn sends_when_something_changed_and_each_minute() {
 fn a_restart_sends_nothing_that_was_just_sent_and_all_that_is_new() {
     let stand = Stand::new("http", "BlockBlob");
     stand.report(vec![handler("one")]);
-    assert!(round(&stand, &mut uploader(&stand), 0).is_some());
-    assert!(round(&stand, &mut uploader(&stand), 2).is_none());
+    assert!(poll(&stand, &mut uploader(&stand), 0).is_some());
+    assert!(poll(&stand, &mut uploader(&stand), 2).is_none());
     stand.report(vec![handler("two")]);
-    assert!(round(&stand, &mut uploader(&stand), 4).is_some());
+    assert!(poll(&stand, &mut uploader(&stand), 4).is_some());
 }
 
 #[test]
@@ -119,10 +119,10 @@ fn an_unchanged_status_writes_no_file() {
     let stand = Stand::new("http", "BlockBlob");
     stand.report(vec![handler("one")]);
     let mut uploader = uploader(&stand);
-    round(&stand, &mut uploader, 0).unwrap();
+    poll(&stand, &mut uploader, 0).unwrap();
     let copy = stand.root.state_path("fetch/waagent_status.json");
     let written = std::fs::metadata(&copy).unwrap().modified().unwrap();
-    round(&stand, &mut uploader, 60).unwrap();
+    poll(&stand, &mut uploader, 60).unwrap();
     assert_eq!(std::fs::metadata(&copy).unwrap().modified().unwrap(), written);
 }
 
@@ -132,7 +132,7 @@ fn no_signature_is_left_in_any_file_or_message() {
     stand.report(vec![handler("see https://a/b?sig=CANARY-TEXT")]);
     stand.break_routes(&[Route::HostPluginStatus, Route::StoragePut], &CLOSED);
     let mut uploader = uploader(&stand);
-    let (Sent::Failed { text, .. }, _) = round(&stand, &mut uploader, 0).unwrap() else { panic!() };
+    let (Sent::Failed { text, .. }, _) = poll(&stand, &mut uploader, 0).unwrap() else { panic!() };
     assert!(!text.contains("CANARY"), "{text}");
     assert!(text.contains("host's plugin: status 500") && text.contains("storage: status 500"), "{text}");
     let copy = std::fs::read_to_string(stand.root.state_path("fetch/waagent_status.json")).unwrap();
@@ -151,7 +151,7 @@ fn an_expired_signature_asks_for_a_new_goal_state_at_most_each_five_minutes() {
     let mut uploader = uploader(&stand);
     let mut asked = Vec::new();
     for now in [0, 10, 100, 299, 400] {
-        let (sent, next) = round(&stand, &mut uploader, now).unwrap();
+        let (sent, next) = poll(&stand, &mut uploader, now).unwrap();
         assert!(matches!(sent, Sent::Failed { is_forbidden: true, .. }), "{sent:?}");
         asked.push(next == Next::NewGoalState);
     }
@@ -166,11 +166,11 @@ fn a_moved_machine_sends_nothing_and_asks_for_its_new_ids() {
     goal_state.container_id = "old".to_owned();
     stand.write(&goal_state);
     let mut uploader = uploader(&stand);
-    assert_eq!(round(&stand, &mut uploader, 0).unwrap(), (Sent::Stale, Next::NewGoalState));
+    assert_eq!(poll(&stand, &mut uploader, 0).unwrap(), (Sent::Stale, Next::NewGoalState));
     assert_eq!(stand.count(Route::StoragePut), 0);
     stand.publish();
     uploader.doubt();
-    assert!(matches!(round(&stand, &mut uploader, 10).unwrap().0, Sent::Taken(_)));
+    assert!(matches!(poll(&stand, &mut uploader, 10).unwrap().0, Sent::Taken(_)));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_page_blob_that_conflicts_is_made_again_once() {
     };
     let closed = Fault { route: Some(Route::HostPluginStatus), path: None, after: 0, count: 0, act: CLOSED };
     stand.fabric.set_faults(vec![conflict, closed]);
-    let (sent, _) = round(&stand, &mut uploader(&stand), 0).unwrap();
+    let (sent, _) = poll(&stand, &mut uploader(&stand), 0).unwrap();
     assert_eq!((sent, stand.count(Route::StoragePut)), (Sent::Taken(Channel::Direct), 4));
 }
 
@@ -194,19 +194,19 @@ fn a_page_blob_that_conflicts_is_made_again_once() {
 fn reports_handlers_that_nobody_takes_care_of_after_five_minutes() {
     let stand = Stand::new("http", "BlockBlob");
     let mut uploader = uploader(&stand);
-    round(&stand, &mut uploader, 0).unwrap();
+    poll(&stand, &mut uploader, 0).unwrap();
     let handlers = |stand: &Stand| {
         let text: Value = serde_json::from_slice(&blob(stand)).unwrap();
         text["aggregateStatus"]["handlerAggregateStatus"].as_array().unwrap().clone()
     };
     assert_eq!(handlers(&stand), Vec::<Value>::new());
-    round(&stand, &mut uploader, 300).unwrap();
+    poll(&stand, &mut uploader, 300).unwrap();
     let late = handlers(&stand);
     assert_eq!((late.len(), &late[0]["status"]), (3, &json!("NotReady")));
     assert_eq!(late[0]["formattedMessage"]["message"], "extension processing doesn't answer");
     stand.report(vec![handler("done")]);
     uploader.doubt();
-    round(&stand, &mut uploader, 310).unwrap();
+    poll(&stand, &mut uploader, 310).unwrap();
     assert_eq!(handlers(&stand).len(), 1);
 }
 
@@ -215,7 +215,7 @@ fn a_damaged_document_is_left_out_and_the_sign_of_life_goes_on() {
     let stand = Stand::new("http", "BlockBlob");
     std::fs::write(stand.root.state_path("ext/status.json"), "{").unwrap();
     std::fs::write(stand.root.state_path("provision/status.json"), vec![0; 300_000]).unwrap();
-    assert!(matches!(round(&stand, &mut uploader(&stand), 0).unwrap().0, Sent::Taken(_)));
+    assert!(matches!(poll(&stand, &mut uploader(&stand), 0).unwrap().0, Sent::Taken(_)));
     assert_eq!(
         stand.fabric.record().last_status.unwrap()["aggregateStatus"]["guestAgentStatus"]["status"],
         "Ready"
@@ -226,7 +226,7 @@ fn a_damaged_document_is_left_out_and_the_sign_of_life_goes_on() {
 fn sends_nothing_without_a_goal_state_a_blob_or_where_the_agent_is_switched_off() {
     let stand = Stand::new("http", "BlockBlob");
     let without = |uploader: &mut Uploader| {
-        assert!(round(&stand, uploader, 0).is_none());
+        assert!(poll(&stand, uploader, 0).is_none());
         assert_eq!(uploader.next(), Duration::MAX);
     };
     let mut rests = uploader(&stand);
@@ -241,5 +241,5 @@ fn sends_nothing_without_a_goal_state_a_blob_or_where_the_agent_is_switched_off(
     without(&mut uploader(&stand));
     stand.publish();
     rests.doubt();
-    assert!(round(&stand, &mut rests, 10).is_some());
+    assert!(poll(&stand, &mut rests, 10).is_some());
 }

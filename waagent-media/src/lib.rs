@@ -1,8 +1,8 @@
 //! Reads the provisioning DVD.
 #![forbid(unsafe_code)]
 
-pub mod apart;
 pub mod args;
+pub mod confined_child;
 pub mod decide;
 pub mod find;
 pub mod medium;

@@ -34,7 +34,7 @@ use waagent_media::decide::{MediaDecision, decide};
 use waagent_media::find::{self, Missing};
 use waagent_media::policy::POLICY;
 use waagent_media::release::ReleaseRequest;
-use waagent_media::{apart, publish, release, wait};
+use waagent_media::{confined_child, publish, release, wait};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -82,7 +82,7 @@ fn once(
         MediaDecision::Wanted { wait } => wait,
     };
     let read = |changes: &Changes| {
-        apart::look(&POLICY, &args.common, sandbox, named, changes, |sandbox, candidates| {
+        confined_child::look(&POLICY, &args.common, sandbox, named, changes, |sandbox, candidates| {
             sandbox.satisfies(config.switch(SwitchKey::SandboxRequired)).map_err(Missing::Refused)?;
             let found = find::read_one(root, named, candidates)?;
             Ok(publish::found(root, &found, &inputs, sandbox))

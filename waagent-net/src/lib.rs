@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
-mod contract;
+mod compat_files;
 mod endpoint;
 pub mod firewall;
 mod leases;

@@ -1,4 +1,4 @@
-//! # waagent-net
+//! waagent-net: the way to the platform.
 //!
 //! **Does**: finds the platform's WireServer, and sets a firewall by which uid 0 alone can open connections to it. DNS
 //! stays open, answers to the platform's probes pass, and no other rule of the machine is touched.
@@ -14,6 +14,10 @@
 //!
 //! **Security**: who owns this process can change routes and firewall rules of the machine, and name any allowed
 //! address as WireServer. It has no TCP, no files but its own folder, and can't execute anything.
+//!
+//! **Where**: `run` does a run's steps, `plan` says what they would do. `endpoint` chooses the WireServer's address, from
+//! `leases/` or as it is known; `route` and `links` say whether it can be reached; `firewall/` makes the table and reads
+//! it back, by `netlink/`; `compat_files` are those that other tools look for.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::{log, program};
 
 use crate::endpoint::{self, Finding};
-use crate::{contract, firewall};
+use crate::{compat_files, firewall};
 
 /// What a run has at hand.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ impl Run<'_> {
             log::warning(refused);
         }
         let document = documents::write(self.root, &finding.body, &finding.inputs, self.sandbox)?;
-        let files = contract::write(self.root, &finding.body)?;
+        let files = compat_files::write(self.root, &finding.body)?;
         Ok((document, files) != (Written::Unchanged, Written::Unchanged))
     }
 

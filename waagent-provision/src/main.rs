@@ -22,6 +22,9 @@
 //! programs' folders, root's too, by the unit's `ReadOnlyPaths=` and by SELinux. Files in a home are touched with the
 //! user's own rights; no link is followed. What comes over the network is never believed: a certificate counts only if its
 //! thumbprint is the one on the medium.
+//!
+//! **Where**: `decide` says whose job it is, `ovf/` reads the file, `plan` is what follows from it; `provision` goes through
+//! the steps (`steps/`, in the order of its `ROWS`), `pass` records each in the `journal`, `status` tells the others.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

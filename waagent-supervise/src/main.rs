@@ -1,11 +1,18 @@
-//! `waagent-supervise`: plays PID 1 for the agent on machines without systemd, and in the demo.
+//! waagent-supervise: plays PID 1 for the agent on machines without systemd, and in the demo.
 //!
-//! Does: makes accounts and folders, starts each program in the order of a boot with its unit's rights, mounts and
+//! **Does**: makes accounts and folders, starts each program in the order of a boot with its unit's rights, mounts and
 //! swaps on where the disk program asks, starts programs again when what they wait for changes.
-//! Reads: the two tables of accounts and folders; flags below `/run/waagent`.
-//! Writes: `/run/waagent` (sockets, `chain`, `costs.json`), and what a flag asks of PID 1.
-//! Exit codes: 0 told to stop; 64 usage; 69 to 78 as all programs.
-//! Security: it is root with all capabilities, as PID 1 is, and starts nothing but the agent's own programs.
+//!
+//! **Reads**: the two tables of accounts and folders; flags below `/run/waagent`.
+//!
+//! **Writes**: `/run/waagent` (sockets, `chain`, `costs.json`), and what a flag asks of PID 1.
+//!
+//! **Exit codes**: 0 told to stop; 64 usage; 69 to 78 as all programs.
+//!
+//! **Security**: it is root with all capabilities, as PID 1 is, and starts nothing but the agent's own programs.
+//!
+//! **Where**: `chain` is the boot and what follows it; `programs` their units, `restarts` and `triggers` what those say of
+//! starting again; `accounts`, `folders`, `mounts`, `sockets`, `flags` what PID 1 does beside; `children` are its processes.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

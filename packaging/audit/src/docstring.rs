@@ -46,7 +46,7 @@ fn paragraphs(source: &str) -> Vec<String> {
     found
 }
 
-const HEADINGS: &[&str] = &["Does:", "Reads:", "Writes:", "Exit codes:", "Security:"];
+const HEADINGS: &[&str] = &["Does:", "Reads:", "Writes:", "Exit codes:", "Security:", "Where:"];
 
 #[cfg(test)]
 mod tests {

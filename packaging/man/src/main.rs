@@ -77,7 +77,8 @@ fn page(name: &'static str, command: Command, source: &str) -> Result<Vec<u8>> {
 fn sections(source: &str) -> String {
     let doc: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
     let mut text = String::new();
-    for line in doc.into_iter().skip(1) {
+    // Where in the sources a thing is done, the last paragraph, is for who reads those.
+    for line in doc.into_iter().skip(1).take_while(|line| !line.starts_with("**Where**")) {
         let plain = line.replace("**", "").replace('`', "");
         let heading =
             HEADINGS.iter().find_map(|name| Some((*name, plain.strip_prefix(name)?.strip_prefix(':')?)));

@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::Write;
 
 use waagent_common::sandbox::Sandbox;
-use waagent_common::sys::apart::apart;
-use waagent_common::sys::attempt;
+use waagent_common::sys::confined_child::apart;
+use waagent_common::sys::forbidden_calls;
 use waagent_declaration::{Passes, Policy, Refusal, Rule, syscall_name, syscall_number};
 
 use crate::grants;
@@ -151,7 +151,7 @@ fn made(policy: &Policy, number: i64, one: Option<(u8, u32)>) -> u8 {
         let nothing = File::options().write(true).open("/dev/null").unwrap();
         nix::unistd::dup2_stderr(&nothing).unwrap();
         grants::enter(policy, grants::nowhere());
-        match attempt::call(number, one) {
+        match forbidden_calls::call(number, one) {
             0 => RETURNED,
             error => u8::try_from(error).unwrap(),
         }

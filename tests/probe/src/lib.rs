@@ -43,7 +43,7 @@ use serde::{Deserialize, Serialize};
 use waagent_common::args::Common;
 use waagent_common::root::Root;
 use waagent_common::sandbox::Confine;
-use waagent_common::sys::attempt;
+use waagent_common::sys::forbidden_calls;
 use waagent_common::sys::spawn::{Identity, capability, set_identity};
 use waagent_common::users::{gid_of, uid_of};
 use waagent_declaration::{Policy, RunsAs};
@@ -228,8 +228,8 @@ fn attempt(act: &Act) -> std::io::Result<()> {
         Act::Listen => std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map(|_| ()),
         Act::Socket(family) => socket(*family),
         Act::Trace(pid) => Ok(nix::sys::ptrace::attach(nix::unistd::Pid::from_raw(*pid))?),
-        Act::MapCode => attempt::map_code(),
-        Act::OpenByHandle => attempt::open_by_handle(),
+        Act::MapCode => forbidden_calls::map_code(),
+        Act::OpenByHandle => forbidden_calls::open_by_handle(),
         Act::Mount(path) => {
             let flags = nix::mount::MsFlags::empty();
             Ok(nix::mount::mount(Some("probe"), path, Some("tmpfs"), flags, None::<&str>)?)

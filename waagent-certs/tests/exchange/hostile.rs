@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use openssl::nid::Nid;
 use openssl::pkcs12::Pkcs12;
 use waagent_certs::envelope;
-use waagent_certs::pair::Pair;
+use waagent_certs::transport_pair::Pair;
 use waagent_common::documents::CertificateCipher::{self, Aes, TripleDes};
 use waagent_common::documents::CertificateState;
 use waagent_fabric::cms::{ContentCipher, Envelope, RecipientName, Wrapping};

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use nix::libc::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK};
 
 use super::lines;
+use crate::file_identity::Names;
 use crate::folder;
-use crate::names::Names;
 
 /// Why no program may work with this configuration; they exit with 78, CONFIG.
 #[derive(Debug, Clone, thiserror::Error)]

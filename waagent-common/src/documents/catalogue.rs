@@ -1,8 +1,8 @@
 //! All documents, with their readers: for reports about the whole agent. No program decides anything by it.
 
 use super::{
-    Begun, Body, Certificates, Command, CommandResult, Cursor, Endpoint, EndpointProblem, ExtensionState,
-    ExtensionStatus, Failed, FetchStatus, Firewall, GoalState, Health, Media, Package, Plan,
+    Body, Certificates, Command, CommandResult, CrashRecord, Cursor, Endpoint, EndpointProblem,
+    ExtensionState, ExtensionStatus, Failed, FetchStatus, Firewall, GoalState, Health, Media, Package, Plan,
     ProvisionJournal, ProvisionStatus, ResourceDisk, SealedCertificates, Transport, TransportProblem, Uris,
     Wanted,
 };
@@ -59,7 +59,7 @@ pub const CATALOGUE: &[Entry] = &[
     entry::<Package>(&["waagent-ext"]),
     entry::<Plan>(&[]),
     entry::<ExtensionState>(&[]),
-    entry::<Begun>(&[]),
+    entry::<CrashRecord>(&[]),
     entry::<Command>(&["waagent-ext-run"]),
     entry::<CommandResult>(&["waagent-ext"]),
     entry::<ExtensionStatus>(&["waagent-fetch"]),

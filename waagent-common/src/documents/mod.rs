@@ -21,11 +21,11 @@ use crate::text::shown;
 use crate::time;
 use crate::users::uid_of;
 
-mod begun;
 mod bounds;
 pub mod catalogue;
 mod certificates;
 mod command;
+mod crash_record;
 mod cursor;
 mod endpoint;
 mod extension_state;
@@ -45,10 +45,10 @@ mod transport;
 mod untyped;
 mod uris;
 
-pub use begun::*;
 pub use bounds::Bounds;
 pub use certificates::*;
 pub use command::*;
+pub use crash_record::*;
 pub use cursor::*;
 pub use endpoint::*;
 pub use extension_state::*;

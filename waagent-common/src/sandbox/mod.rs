@@ -11,17 +11,17 @@ use waagent_declaration::{Policy, RunsAs};
 
 use crate::args::Common;
 use crate::fault::{Exit, Fault};
-use crate::names::Names;
+use crate::file_identity::Names;
 use crate::root::Root;
 use crate::users;
 
 mod capabilities;
+mod capability_guard;
 mod filter;
-mod hold;
 mod landlock;
 mod selinux;
 
-pub use hold::{give_up, lay_down, take_up};
+pub use capability_guard::{give_up, lay_down, take_up};
 
 /// What was enforced, as each document states it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

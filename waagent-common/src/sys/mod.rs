@@ -3,16 +3,16 @@
 #![expect(unsafe_code, reason = "each block states why it is sound; nowhere else in the agent is there any")]
 
 pub mod accept;
-pub mod apart;
-#[cfg(feature = "attempt")]
-pub mod attempt;
 pub mod cdrom;
 #[cfg(feature = "cms")]
 pub mod cms;
+pub mod confined_child;
 #[cfg(feature = "crypt")]
 pub mod crypt;
 pub mod extents;
 pub mod fd;
+#[cfg(feature = "attempt")]
+pub mod forbidden_calls;
 pub mod heap;
 pub mod label;
 #[cfg(any(feature = "cms", feature = "pkcs12"))]

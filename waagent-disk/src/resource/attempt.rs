@@ -1,4 +1,4 @@
-//! What a child that works on the disk has, and what it may ask for (see `rounds`).
+//! What a child that works on the disk has, and what it may ask for (see `attempts`).
 
 use std::fs::File;
 use std::io::Write;

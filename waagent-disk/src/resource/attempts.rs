@@ -13,12 +13,12 @@ use waagent_common::args::Common;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::program;
 use waagent_common::sandbox::{Confine, Sandbox};
-use waagent_common::sys::apart::apart;
+use waagent_common::sys::confined_child::apart;
 use waagent_declaration::Policy;
 
 use super::attempt::{Attempt, Need};
 use super::find::Target;
-use super::hold::hold;
+use super::udev_lock::hold;
 
 /// One decides, one makes the partition, one makes the file system; and others meddle.
 const ROUNDS: usize = 6;

@@ -9,7 +9,7 @@ use waagent_common::tool::Tool;
 use super::blocks::Blocks;
 use super::disk::Child;
 use super::file_system::FileSystem;
-use super::signature;
+use super::superblock;
 use super::wanted::LABEL;
 
 /// How long the check may take.
@@ -27,7 +27,7 @@ pub(crate) fn check(
     child: &Child,
     file_system: FileSystem,
 ) -> Result<Option<String>, Fault> {
-    let is_ours = signature::label(partition, file_system)?.as_deref() == Some(LABEL);
+    let is_ours = superblock::label(partition, file_system)?.as_deref() == Some(LABEL);
     if !is_ours
         || !file_system.is_ext()
         || partition.read(STATE, 1)?.first().is_none_or(|state| state & ERRORS == 0)

@@ -6,7 +6,7 @@ use super::facts::{Facts, Part};
 use super::file_system::{FileSystem, Maker};
 use super::journal::Phase;
 use super::partition::{Kind, Partition};
-use super::signature::{Signature, Signatures};
+use super::superblock::{Signature, Signatures};
 use super::table::Table;
 use super::wanted::{LABEL, Wanted};
 

@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::mounts::{self, Mount};
 use super::ntfs::{self, Contents};
 use super::partition::Partition;
-use super::signature::{self, Signature, Signatures};
+use super::superblock::{self, Signature, Signatures};
 use super::table::{self, Table};
 
 /// What a disk is used for and what is on it.
@@ -89,8 +89,8 @@ impl Part {
         let signatures = Signatures::read(&region)?;
         let (mut label, mut uuid, mut ntfs) = (None, None, None);
         if let [Signature::FileSystem(only)] = signatures.found.as_slice() {
-            label = signature::label(&region, *only)?;
-            uuid = signature::uuid(&region, *only)?;
+            label = superblock::label(&region, *only)?;
+            uuid = superblock::uuid(&region, *only)?;
             if *only == FileSystem::Ntfs {
                 ntfs = match ntfs::contents(&region) {
                     Err(fault) if fault.exit != Exit::Data => return Err(fault),

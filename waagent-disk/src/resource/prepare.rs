@@ -18,7 +18,7 @@ use super::file_system::{FileSystem, Maker};
 use super::journal::{Journal, Phase};
 use super::kernel;
 use super::partition::{NewTable, Partition};
-use super::signature::{self, EDGE, Signatures};
+use super::superblock::{self, EDGE, Signatures};
 use super::table::{self, ENTRIES, LINUX};
 use super::wanted::LABEL;
 
@@ -164,7 +164,7 @@ fn make(disk: &Disk, child: &Child, partition: &Partition, maker: &Maker) -> Res
         let text = format!("'{}' made {} on '{}'", maker.program, found.named(" and "), disk.name);
         return Err(Fault::new(Exit::Os, text));
     }
-    signature::uuid(&made, maker.file_system)
+    superblock::uuid(&made, maker.file_system)
 }
 
 /// Four bytes and two GUIDs.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use waagent_common::fault::Exit;
 use waagent_disk::resource::ntfs::{Contents, contents};
-use waagent_disk::resource::signature::Signatures;
+use waagent_disk::resource::superblock::Signatures;
 use waagent_disk::resource::table::{self, Table};
 use waagent_support::{Mutable, Random};
 

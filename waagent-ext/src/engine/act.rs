@@ -12,7 +12,7 @@ use waagent_common::types::{HandlerName, HandlerVersion};
 use super::{ENDING, Engine, WaitReason};
 use crate::error::{ExtensionError, code};
 use crate::handler::adopt;
-use crate::handler::contract;
+use crate::handler::handler_files;
 use crate::handler::manifest::Manifest;
 use crate::handler::paths::HandlerPaths;
 use crate::package::{copy, unpack};
@@ -146,7 +146,7 @@ impl Engine<'_> {
         let signature = self.judge(extension, &archive, &digest, home)?;
         unpack::unpack(&archive, home, limits, keep)?;
         if signature.verdict == SignatureVerdict::Verified
-            && let Err(fault) = contract::mark_validated(home)
+            && let Err(fault) = handler_files::mark_validated(home)
         {
             log::warning(&format!("{fault}, ignoring"));
         }
@@ -255,7 +255,7 @@ impl Engine<'_> {
         let Some(record) = self.record(name) else { return };
         let home = self.home(&record.name, &record.version);
         if home.base().is_dir()
-            && let Err(fault) = contract::write_marks(&home, record)
+            && let Err(fault) = handler_files::write_marks(&home, record)
         {
             log::warning(&format!("{fault}, ignoring"));
         }

@@ -10,7 +10,7 @@ use waagent_common::remove;
 use waagent_common::types::HandlerName;
 
 use super::{Engine, is};
-use crate::events;
+use crate::extension_events;
 use crate::handler::adopt;
 use crate::handler::paths::HandlerPaths;
 use crate::package::unpack::beside;
@@ -107,7 +107,7 @@ impl Engine<'_> {
     /// What others write on their own stays within its bounds: output of left processes, events of handlers.
     pub(crate) fn enforce_limits(&self) {
         self.cut_outputs();
-        events::bound(self.root, &self.settings.logs);
+        extension_events::bound(self.root, &self.settings.logs);
     }
 
     /// Output that a left process still writes stays within its bound.

@@ -19,7 +19,7 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::types::{HandlerName, HandlerVersion};
 
 use crate::admission::Admission;
-use crate::guard::Guard;
+use crate::crash_guard::Guard;
 use crate::handler::manifest::Manifest;
 use crate::handler::paths::HandlerPaths;
 use crate::inputs::Known;

@@ -8,7 +8,7 @@ use super::{Engine, WaitReason};
 use crate::error::{ExtensionError, code};
 use crate::exec_mount;
 use crate::handler::paths::HandlerPaths;
-use crate::handler::{certificates, contract, migrate};
+use crate::handler::{certificates, handler_files, migrate};
 use crate::inputs::Certificate;
 
 impl Engine<'_> {
@@ -48,7 +48,7 @@ impl Engine<'_> {
         };
         let failed = |fault: waagent_common::fault::Fault| not_written(fault.to_string());
         self.link_certificates();
-        contract::prepare(home).map_err(failed)?;
+        handler_files::prepare(home).map_err(failed)?;
         let settings = extension.settings.first();
         let known = self.known.certificates.as_ref().map(|document| &document.body);
         let thumbprint = settings
@@ -57,7 +57,7 @@ impl Engine<'_> {
         let number = settings.map_or_else(String::new, |settings| settings.sequence_number.to_string());
         self.guard
             .work(home.bytes(ForeignKind::Settings, number), || {
-                contract::write_settings(home, settings, thumbprint.as_deref())
+                handler_files::write_settings(home, settings, thumbprint.as_deref())
             })
             .map_err(not_written)?
             .map_err(failed)?;

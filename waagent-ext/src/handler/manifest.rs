@@ -6,8 +6,8 @@ use waagent_common::json;
 use waagent_common::text::shown;
 
 use super::paths::HandlerPaths;
+use crate::crash_guard::{Guard, stamp};
 use crate::error::{ExtensionError, code, operation_of};
-use crate::guard::{Guard, stamp};
 
 /// Largest manifest that is read, in bytes.
 pub(crate) const MAX: u64 = 1 << 20;

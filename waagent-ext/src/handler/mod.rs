@@ -3,8 +3,8 @@
 pub(crate) mod adopt;
 pub(crate) mod certificates;
 pub(crate) mod command_log;
-pub(crate) mod contract;
 pub(crate) mod folder;
+pub(crate) mod handler_files;
 pub(crate) mod manifest;
 pub(crate) mod migrate;
 pub mod paths;

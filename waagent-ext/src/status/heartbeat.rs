@@ -7,8 +7,8 @@ use waagent_common::documents::{ForeignKind, HandlerReadiness, HandlerStatus};
 use waagent_common::json;
 use waagent_common::time::distance;
 
+use crate::crash_guard::{Guard, stamp};
 use crate::error::{code, fit};
-use crate::guard::{Guard, stamp};
 use crate::handler::paths::HandlerPaths;
 
 const FILE: &str = "heartbeat.log";

@@ -9,8 +9,8 @@ use waagent_common::text::cut;
 use waagent_common::time;
 
 use super::file::{self, Bad, StatusWord};
+use crate::crash_guard::{Guard, stamp};
 use crate::error::{code, operation_of};
-use crate::guard::{Guard, stamp};
 use crate::handler::paths::HandlerPaths;
 
 /// Largest status file that is read, in bytes.

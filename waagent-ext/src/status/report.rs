@@ -15,7 +15,7 @@ use super::file::{self, StatusWord};
 use super::heartbeat;
 use super::read::{self, Counts, Good, Question};
 use super::shrink::Parts;
-use crate::guard::Guard;
+use crate::crash_guard::Guard;
 use crate::handler::manifest::Manifest;
 use crate::handler::paths::HandlerPaths;
 

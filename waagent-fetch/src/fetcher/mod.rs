@@ -19,7 +19,7 @@ use crate::goal_state::model::ExtensionsState;
 use crate::goal_state::wire::{self, Identity, WireGoalState};
 use crate::http::Client;
 use crate::retry::Backoff;
-use crate::settings::Settings;
+use crate::transfer_settings::Settings;
 use crate::wire_server::{LARGE, SMALL, WireServer};
 
 mod certificates;

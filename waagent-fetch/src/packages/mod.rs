@@ -14,8 +14,8 @@ use waagent_common::sandbox::Sandbox;
 use crate::http::{Client, StorageUri};
 use crate::plugin::{HostIds, Plugin};
 use crate::retry::{DEFAULT, Pause};
-use crate::settings::Settings;
 use crate::storage::Storage;
+use crate::transfer_settings::Settings;
 
 pub(crate) mod archive;
 pub mod channels;

@@ -6,8 +6,8 @@ use crate::http::{Client, HttpError, Request, Response, STORAGE_TIME, StorageUri
 use crate::packages::channels::Channel;
 use crate::plugin::{HostIds, Plugin};
 use crate::retry::is_stale;
-use crate::settings::Settings;
 use crate::storage::{BlobRequest, Storage, failure, pad, puts};
+use crate::transfer_settings::Settings;
 
 /// A status that is to be sent.
 #[derive(Debug, Clone)]

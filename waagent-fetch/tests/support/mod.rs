@@ -37,7 +37,7 @@ use waagent_fetch::http::Client;
 use waagent_fetch::packages::Work;
 use waagent_fetch::proxy::Proxies;
 use waagent_fetch::retry::Pause;
-use waagent_fetch::settings::Settings;
+use waagent_fetch::transfer_settings::Settings;
 
 /// A running stand.
 pub struct Stand {

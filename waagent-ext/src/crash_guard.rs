@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use nix::sys::stat::FileStat;
-use waagent_common::documents::{self, Begun, Body, Document, End, Foreign, ForeignKind, Inputs};
+use waagent_common::documents::{self, Body, CrashRecord, Document, End, Foreign, ForeignKind, Inputs};
 use waagent_common::fault::Fault;
 use waagent_common::log;
 use waagent_common::root::Root;
@@ -29,7 +29,7 @@ pub(crate) fn stamp(file: &FileStat) -> String {
 pub(crate) struct Guard<'a> {
     root: &'a Root,
     sandbox: &'a Sandbox,
-    record: RefCell<Begun>,
+    record: RefCell<CrashRecord>,
     /// The newest of each kind and owner: read again as it was, it does no harm.
     survived: RefCell<HashMap<(ForeignKind, String), String>>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Guard<'a> {
 impl<'a> Guard<'a> {
     /// Reads the record. What the last run didn't come back from counts against it.
     pub(crate) fn open(root: &'a Root, sandbox: &'a Sandbox) -> Self {
-        let record = Document::<Begun>::read_if_there(root).unwrap_or_else(|fault| {
+        let record = Document::<CrashRecord>::read_if_there(root).unwrap_or_else(|fault| {
             log::warning(&format!("{fault}, ignoring"));
             None
         });
@@ -100,8 +100,8 @@ impl<'a> Guard<'a> {
     /// An empty record is no file: its removal needn't be durable, for it is over as soon as the name is gone.
     fn try_save(&self) -> Result<(), Fault> {
         let record = self.record.borrow();
-        let path = self.root.path(Begun::PATH);
-        if *record != Begun::default() {
+        let path = self.root.path(CrashRecord::PATH);
+        if *record != CrashRecord::default() {
             return documents::replace_at(&path, &*record, &Inputs::new(), self.sandbox);
         }
         match std::fs::remove_file(&path) {
@@ -118,7 +118,7 @@ fn count(ends: &mut Vec<End>, input: &Foreign) {
         end.times = end.times.saturating_add(1);
         return;
     }
-    let surplus = (ends.len() + 1).saturating_sub(Begun::MAX_ENDS);
+    let surplus = (ends.len() + 1).saturating_sub(CrashRecord::MAX_ENDS);
     ends.drain(..surplus);
     ends.push(End { input: input.clone(), times: 1 });
 }
@@ -138,6 +138,6 @@ mod tests {
             count(&mut ends, &input(number));
             count(&mut ends, &input(number));
         }
-        assert_eq!((ends.len(), ends.last().map(|end| end.times)), (Begun::MAX_ENDS, Some(2)));
+        assert_eq!((ends.len(), ends.last().map(|end| end.times)), (CrashRecord::MAX_ENDS, Some(2)));
     }
 }

@@ -9,7 +9,7 @@ use super::{Body, Bounds};
 /// Written and read by waagent-ext alone. Secrets: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Begun {
+pub struct CrashRecord {
     /// What is worked on; found at a start, it is what the last run ended at.
     pub input: Option<Foreign>,
     /// What runs ended at, the oldest first.
@@ -73,12 +73,12 @@ impl fmt::Display for Foreign {
     }
 }
 
-impl Begun {
+impl CrashRecord {
     /// Most inputs that are remembered.
     pub const MAX_ENDS: usize = 64;
 }
 
-impl Body for Begun {
+impl Body for CrashRecord {
     const NAME: &'static str = "begun";
     const PATH: &'static str = "/var/lib/waagent/ext/begun.json";
     const PROGRAM: &'static str = "waagent-ext";

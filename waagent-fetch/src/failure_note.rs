@@ -12,7 +12,7 @@ use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::shown;
 
-use crate::events::Folder;
+use crate::wakeup::Folder;
 
 /// Writes `fetch/failed/<unit>.json` from what systemd told in `$MONITOR_*` (systemd.exec(5)).
 pub fn note(root: &Root, sandbox: &Sandbox, unit: &str) -> Result<Outcome, Fault> {

@@ -6,13 +6,14 @@ use waagent_common::fault::Outcome;
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
-use super::order;
+use super::command_document;
 use super::result::Results;
 
 /// Called by whoever started the runner, after it: leaves a result where it left none.
 pub fn conclude(root: &Root, id: &str, sandbox: &Sandbox) -> Result<Outcome> {
     // Made from the command's document where that can be read; the result is owed all the same.
-    let inputs = order::read(root, id).map_or_else(|_| Inputs::new(), |order| Inputs::new().document(&order));
+    let inputs = command_document::read(root, id)
+        .map_or_else(|_| Inputs::new(), |order| Inputs::new().document(&order));
     let results = Results::new(root, id, inputs, sandbox);
     let over = results.read().is_some_and(|result| result.state != CommandState::Started);
     if over {

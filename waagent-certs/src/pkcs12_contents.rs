@@ -9,7 +9,7 @@ use waagent_common::sys::pkcs12::{self, Bag};
 use waagent_common::text::one_line;
 use waagent_common::types::Thumbprint;
 
-use crate::pair::thumbprint;
+use crate::transport_pair::thumbprint;
 
 /// A certificate, and its key if there is one.
 pub struct Entry {

@@ -9,7 +9,7 @@ use waagent_common::device_nodes::Changes;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::program;
 use waagent_common::sandbox::{Confine, Sandbox};
-use waagent_common::sys::apart;
+use waagent_common::sys::confined_child;
 use waagent_common::text::one_line;
 use waagent_declaration::Policy;
 
@@ -40,7 +40,7 @@ pub fn look(
         Ok(kept) => program::status(kept.map_err(Into::into)),
         Err(missing) => tell(pipe, &missing),
     };
-    let ended = apart::apart(child).map_err(|error| failed(&error.to_string()))?;
+    let ended = confined_child::apart(child).map_err(|error| failed(&error.to_string()))?;
     let why = || one_line(&String::from_utf8_lossy(&ended.said), MAX_WHY);
     match ended.status {
         None => Err(failed("the process that did was killed")),
