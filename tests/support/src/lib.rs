@@ -14,7 +14,9 @@ mod machine;
 pub mod network;
 mod program;
 mod random;
+mod work;
 
 pub use machine::{Loop, Machine, Run, provisioned, run};
 pub use program::program;
 pub use random::{Mutable, Random};
+pub use work::computed;

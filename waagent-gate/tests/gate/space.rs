@@ -16,8 +16,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use caps::CapsHashSet;
+use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 use tempfile::TempDir;
@@ -156,6 +157,12 @@ fn opened(process: &str) -> BTreeSet<PathBuf> {
     // One that was closed meanwhile has no link any more. Names of procfs are held open by the sandbox.
     let opened = others.filter_map(|number| fs::read_link(folder.join(number)).ok());
     opened.filter(|path| !path.starts_with("/proc")).collect()
+}
+
+/// Has the gate neither answered this peer nor dismissed it?
+pub fn still_waits(peer: &OwnedFd) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    recv(peer.as_raw_fd(), &mut [0; 8], flags) == Err(Errno::EAGAIN)
 }
 
 pub fn answer(peer: &OwnedFd) -> (Option<char>, bool) {
