@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
-use waagent_common::root::{RUNTIME_PATH, STATE_PATH};
+use waagent_common::documents::{CommandResult, CommandState, Document};
+use waagent_common::root::{RUNTIME_PATH, Root, STATE_PATH};
 
 use anyhow::Result;
 
@@ -98,8 +99,8 @@ impl Commands {
     fn has_ended(id: &str) -> bool {
         let path = Path::new(STATE_PATH).join("ext/results").join(format!("{id}.result.json"));
         // A result that can't be read is for the runner to replace.
-        fs::read_to_string(path)
-            .is_ok_and(|text| text.contains("\"exited\"") || text.contains("\"timed-out\""))
+        Document::<CommandResult>::read_at(&Root::new(Path::new("/")), &path)
+            .is_ok_and(|result| matches!(result.body.state, CommandState::Exited | CommandState::TimedOut))
     }
 
     fn look(&mut self) {
