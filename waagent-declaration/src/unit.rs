@@ -30,7 +30,8 @@ impl Unit {
                 comment.push_str(words);
             } else if let Some((key, value)) = line.split_once('=') {
                 let comment = std::mem::take(&mut comment).trim().to_owned();
-                let (section, key, value) = (section.clone(), key.to_owned(), value.to_owned());
+                // White space around the sign is none of either, see systemd.syntax(7).
+                let (section, key, value) = (section.clone(), key.trim().to_owned(), value.trim().to_owned());
                 unit.lines.push(Line { section, key, value, comment });
             } else {
                 comment.clear();
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn knows_times_in_seconds_and_minutes() {
-        let text = "[Service]\nA=90\nB=5s\nC=2min\nD=infinity\nE=\n";
+        let text = "[Service]\n A = 90 \nB=5s\nC=2min\nD=infinity\nE=\n";
         let unit = Unit::parse("x.service", text);
         let seconds = |key| unit.time(key).map(|time| time.as_secs());
         assert_eq!(

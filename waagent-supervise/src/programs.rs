@@ -40,37 +40,32 @@ pub enum Program {
     Runner,
 }
 
-/// The unit of a program, as it is installed where there is a systemd.
-macro_rules! unit {
-    ($program:ident, $name:literal) => {
-        (Program::$program, $name, include_str!(concat!("../../systemd/", $name)))
-    };
+/// The service of a unit that is compiled in, as it is installed where there is a systemd.
+macro_rules! service {
+    ($name:literal) => {{
+        static UNIT: LazyLock<Unit> =
+            LazyLock::new(|| Unit::parse($name, include_str!(concat!("../../systemd/", $name))));
+        &UNIT
+    }};
 }
-
-const SOURCES: [(Program, &str, &str); 12] = [
-    unit!(Firewall, "waagent-firewall.service"),
-    unit!(Media, "waagent-media.service"),
-    unit!(Provision, "waagent-provision.service"),
-    unit!(Disk, "waagent-disk.service"),
-    unit!(DiskFinish, "waagent-disk-finish.service"),
-    unit!(Certs, "waagent-certs.service"),
-    unit!(Net, "waagent-net.service"),
-    unit!(Gate, "waagent-gate.service"),
-    unit!(Fetch, "waagent-fetch.service"),
-    unit!(FetchFailed, "waagent-failed@.service"),
-    unit!(Ext, "waagent-ext.service"),
-    unit!(Runner, "waagent-ext-run@.service"),
-];
-
-static UNITS: LazyLock<Vec<(Program, Unit)>> = LazyLock::new(|| {
-    SOURCES.iter().map(|(program, name, text)| (*program, Unit::parse(name, text))).collect()
-});
 
 impl Program {
     /// Its unit.
     pub fn unit(self) -> &'static Unit {
-        static NOTHING: LazyLock<Unit> = LazyLock::new(Unit::default);
-        UNITS.iter().find(|(program, _)| *program == self).map_or(&NOTHING, |(_, unit)| unit)
+        match self {
+            Self::Firewall => service!("waagent-firewall.service"),
+            Self::Media => service!("waagent-media.service"),
+            Self::Provision => service!("waagent-provision.service"),
+            Self::Disk => service!("waagent-disk.service"),
+            Self::DiskFinish => service!("waagent-disk-finish.service"),
+            Self::Certs => service!("waagent-certs.service"),
+            Self::Net => service!("waagent-net.service"),
+            Self::Gate => service!("waagent-gate.service"),
+            Self::Fetch => service!("waagent-fetch.service"),
+            Self::FetchFailed => service!("waagent-failed@.service"),
+            Self::Ext => service!("waagent-ext.service"),
+            Self::Runner => service!("waagent-ext-run@.service"),
+        }
     }
 
     /// Does it stay?
@@ -100,17 +95,17 @@ impl Program {
         let root = Root::new(Path::new("/"));
         let group = |name: &str| gid_of(&root, name).with_context(|| format!("there is no group '{name}'"));
         let user = unit.last("User").unwrap_or("root");
-        // Without a bounding set it has all of them: the runner is unconfined.
-        let capabilities = unit
-            .has("CapabilityBoundingSet")
+        // The runner alone has all capabilities, and may gain more: a line that is missing elsewhere gives nothing.
+        let is_confined = self != Self::Runner;
+        let capabilities = is_confined
             .then(|| unit.words("CapabilityBoundingSet").filter_map(capability).collect::<CapsHashSet>());
         Ok(Identity {
             uid: uid_of(&root, user).with_context(|| format!("there is no user '{user}'"))?,
             gid: group(unit.last("Group").unwrap_or(user))?,
             groups: unit.words("SupplementaryGroups").map(group).collect::<Result<_>>()?,
-            no_new_privs: unit.last("NoNewPrivileges") == Some("yes"),
+            no_new_privs: is_confined,
             capabilities,
-            umask: unit.last("UMask").and_then(|mask| u32::from_str_radix(mask, 8).ok()).unwrap_or(0o022),
+            umask: unit.last("UMask").and_then(|mask| u32::from_str_radix(mask, 8).ok()).unwrap_or(0o077),
             session: true,
         })
     }
@@ -120,17 +115,31 @@ impl Program {
 mod tests {
     use super::*;
 
+    const ALL: [Program; 12] = [
+        Program::Firewall,
+        Program::Media,
+        Program::Provision,
+        Program::Disk,
+        Program::DiskFinish,
+        Program::Certs,
+        Program::Net,
+        Program::Gate,
+        Program::Fetch,
+        Program::FetchFailed,
+        Program::Ext,
+        Program::Runner,
+    ];
+
     #[test]
     fn each_program_has_a_unit_that_says_whose_rights_it_gets() {
-        for (program, name, _) in SOURCES {
+        for program in ALL {
             let unit = program.unit();
-            assert_eq!(unit.name, name);
-            assert!(program.name().starts_with("waagent-"), "{name}");
+            assert!(program.name().starts_with("waagent-"), "{}", unit.name);
             let is_confined =
                 unit.has("CapabilityBoundingSet") && unit.last("NoNewPrivileges") == Some("yes");
-            assert_eq!(is_confined, program != Program::Runner, "{name}");
+            assert_eq!(is_confined, program != Program::Runner, "{}", unit.name);
             let has_no_end = program.is_resident() || program == Program::Runner;
-            assert_eq!(program.limit().is_none(), has_no_end, "{name}");
+            assert_eq!(program.limit().is_none(), has_no_end, "{}", unit.name);
         }
     }
 

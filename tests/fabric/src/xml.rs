@@ -5,7 +5,7 @@ use waagent_common::xml::{self, Bounds, XmlError};
 pub use waagent_common::xml::Element;
 
 /// What the platform takes is bounded by its bytes.
-const BOUNDS: Bounds = Bounds { elements: usize::MAX, text: usize::MAX, namespaces: &[] };
+const BOUNDS: Bounds = Bounds { elements: usize::MAX, text: usize::MAX, namespaces: &[], is_strict: true };
 
 /// Parses one document.
 ///

@@ -24,6 +24,9 @@ pub struct Bounds {
     pub text: usize,
     /// Namespaces that mean something; all others are alike.
     pub namespaces: &'static [&'static str],
+    /// Are processing instructions refused, and comments that aren't well-formed? Publishers' files may have either, and
+    /// nothing is taken from them.
+    pub is_strict: bool,
 }
 
 /// Elements within elements.

@@ -1,6 +1,6 @@
 use super::*;
 
-const BOUNDS: Bounds = Bounds { elements: 1000, text: 1000, namespaces: &["urn:known"] };
+const BOUNDS: Bounds = Bounds { elements: 1000, text: 1000, namespaces: &["urn:known"], is_strict: true };
 
 fn read(bytes: &[u8]) -> Result<Element, XmlError> {
     document(bytes, "r", &BOUNDS)
@@ -92,4 +92,12 @@ fn refuses_what_would_eat_memory_or_stack() {
     let text = |count| format!("<r><b>{}</b>{}</r>", "&lt;".repeat(count), "x".repeat(count));
     assert!(refused(&text(1001)).contains("text longer than the 1000 bytes allowed"));
     assert!(read(text(1000).as_bytes()).is_ok());
+}
+
+#[test]
+fn a_file_of_others_may_have_what_nothing_is_taken_from() {
+    let lenient = Bounds { is_strict: false, ..BOUNDS };
+    let text = "<?xml-stylesheet href='x'?><r><!-- a -- b --><a>1</a><?pi?></r>";
+    assert_eq!(parse(text, &lenient).unwrap().text_at("a"), Some("1"));
+    assert!(parse(text, &BOUNDS).is_err());
 }

@@ -181,7 +181,7 @@ const MAX_ENTRIES: usize = 10_000;
 const MAX_URIS: usize = 64;
 const MAX_TEXT: usize = 8192;
 /// Nothing is kept of an element: the bytes bound them.
-const BOUNDS: Bounds = Bounds { elements: usize::MAX, text: usize::MAX, namespaces: &[] };
+const BOUNDS: Bounds = Bounds { elements: usize::MAX, text: usize::MAX, namespaces: &[], is_strict: false };
 
 #[cfg(test)]
 mod tests;

@@ -48,7 +48,7 @@ fn parse(text: &str) -> Result<Element, Refusal> {
 
 /// Largest file, in bytes.
 pub(crate) const MAX_BYTES: u64 = 1 << 20;
-const BOUNDS: Bounds = Bounds { elements: 2000, text: 256 << 10, namespaces: &[OVF, AZURE] };
+const BOUNDS: Bounds = Bounds { elements: 2000, text: 256 << 10, namespaces: &[OVF, AZURE], is_strict: true };
 const OVF: &str = "http://schemas.dmtf.org/ovf/environment/1";
 const AZURE: &str = "http://schemas.microsoft.com/windowsazure";
 

@@ -19,8 +19,16 @@ pub fn compare(machine: &Machine, declarations: &[Declaration]) -> Vec<Finding> 
     let mut found = Vec::new();
     for (name, file) in installed(machine) {
         let declaration = declarations.iter().find(|known| program(&file) == Some(&known.program));
-        if let Some(declaration) = declaration {
-            found.extend(one(machine, declaration, &name, &file));
+        match declaration {
+            Some(declaration) => found.extend(one(machine, declaration, &name, &file)),
+            // It prints the version; nothing else of ours executes what declares nothing.
+            None if file.last("ExecStart") == Some("/usr/sbin/waagent -version") => {}
+            None => found.push(Subject::new("waagent", Layer::Unit).differs(
+                format!("{name} ExecStart"),
+                "a program of the agent's, which declares what it may do",
+                file.last("ExecStart").unwrap_or_default(),
+                REINSTALL,
+            )),
         }
     }
     found

@@ -1,7 +1,7 @@
 //! Exposure, as `systemd-analyze security` counts it, and what every confined unit says.
 
 use waagent_audit::exposure::limit;
-use waagent_declaration::{Tables, Unit};
+use waagent_declaration::{RIGHTS, Tables, Unit};
 use waagent_layers::{none, repository, service, services, tables, text, tool};
 
 use super::has_systemd_analyze;
@@ -191,6 +191,94 @@ fn a_unit_without_two_of_its_lines_is_over_its_limit() {
     std::fs::write(&twin, source.lines().filter(keeps).map(|line| format!("{line}\n")).collect::<String>())
         .unwrap();
     assert!(is_exposed_at_most(twin.to_str().unwrap(), limit("waagent-fetch.service").unwrap()).is_err());
+}
+
+/// How a confined service runs; all else that it may say is of the baseline, bounds something, or is compared with the
+/// declaration. Another key, such as `BindPaths=`, `LoadCredential=` or `ExecStartPre=`, would give what nobody looks at.
+const RUNS: &[&str] = &[
+    "CPUQuota",
+    "EnvironmentFile",
+    "ExecStart",
+    "Group",
+    "IPAddressAllow",
+    "LimitCORE",
+    "MemorySwapMax",
+    "OOMScoreAdjust",
+    "ReadOnlyPaths",
+    "RemainAfterExit",
+    "RemoveIPC",
+    "Restart",
+    "RestartMode",
+    "RestartPreventExitStatus",
+    "RestartSec",
+    "RuntimeDirectory",
+    "Slice",
+    "StandardError",
+    "StandardOutput",
+    "SyslogIdentifier",
+    "TimeoutStartSec",
+    "TimeoutStopSec",
+    "Type",
+    "WatchdogSec",
+];
+
+/// What of a confined unit is in no list, resets one, or runs something else.
+fn unknown(unit: Unit) -> Vec<String> {
+    let name = unit.name.clone();
+    let service = unit.only("Service");
+    let is_known = |key: &str| {
+        RUNS.contains(&key)
+            || RIGHTS.contains(&key)
+            || BOUNDED.contains(&key)
+            || BASELINE.iter().any(|line| line.split('=').next() == Some(key))
+    };
+    let mut wrong: Vec<String> = service
+        .keys()
+        .filter(|key| !is_known(key))
+        .map(|key| format!("{name}: {key}= is in no list"))
+        .collect();
+    // An empty value lifts a restriction, or takes back what is above it; a bounding set is emptied.
+    let is_reset = |key: &&str| *key != "CapabilityBoundingSet" && service.values(key).any(str::is_empty);
+    wrong.extend(service.keys().filter(is_reset).map(|key| format!("{name}: {key}= is empty")));
+    let commands: Vec<&str> = service.values("ExecStart").collect();
+    let is_ours = |command: &&str| {
+        command.starts_with("/usr/libexec/waagent/waagent-") || *command == "/usr/sbin/waagent -version"
+    };
+    if commands.len() != 1 || !commands.iter().all(is_ours) {
+        wrong.push(format!("{name}: executes {commands:?}"));
+    }
+    wrong
+}
+
+#[test]
+fn a_confined_unit_says_nothing_that_nobody_compares() {
+    none(&confined().into_iter().flat_map(unknown).collect::<Vec<_>>());
+    // What the distribution's units get; ours have no drop-ins.
+    let folder = std::fs::read_dir(repository().join("systemd")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(
+        names.filter(|name| name.rsplit('.').next() == Some("d")).all(|name| !name.starts_with("waagent"))
+    );
+}
+
+#[test]
+fn what_a_comparison_would_not_see_is_refused() {
+    let source = text("systemd/waagent-certs.service");
+    for line in [
+        "BindPaths=/etc",
+        "LoadCredential=x:/etc/shadow",
+        "ExecStartPre=+/bin/sh",
+        "ExecStart=/bin/sh",
+        "RestrictAddressFamilies=",
+        "SystemCallFilter=",
+        "User=",
+        "StateDirectory=x",
+    ] {
+        let twin = Unit::parse("waagent-certs.service", &format!("{source}{line}\n"));
+        assert!(!unknown(twin).is_empty(), "{line}");
+    }
+    let twin = source.replace("ExecStart=/usr", "ExecStart=+/usr");
+    assert!(!unknown(Unit::parse("waagent-certs.service", &twin)).is_empty());
 }
 
 /// Keys of `[Unit]` in the order of the house.
