@@ -15,6 +15,12 @@ fabric_pid=
 chain_pid=
 sshd_pid=
 
+# Accounts, host keys, units and the firewall of this machine would be changed.
+if [ ! -e /run/private-view ]; then
+    echo "$0: this isn't a private view of the machine; run 'tests/lib/private-view $(realpath "$0")'" >&2
+    exit 69
+fi
+
 # The first process of a PID namespace gets no signal that it doesn't handle.
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
