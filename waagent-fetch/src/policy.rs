@@ -10,7 +10,7 @@ pub const POLICY: Policy = Policy {
     program: "waagent-fetch",
     log_thread: "ExtHandler ExtHandler",
     runs_as: RunsAs::User("waagent-fetch"),
-    groups: &[grant("waagent", "round: the way to /var/lib/waagent and its documents")],
+    groups: &[grant("waagent", "session: the way to /var/lib/waagent and its documents")],
     selinux: "waagent_fetch_t",
     capabilities: &[],
     families: &[

@@ -14,7 +14,7 @@ pub const POLICY: Policy = Policy {
     capabilities: &[],
     families: &[
         grant("AF_INET", "connection: WireServer, HostGAPlugin and IMDS have IPv4 addresses alone"),
-        grant("AF_UNIX", "ready: the word to the service manager"),
+        grant("AF_UNIX", "server: the word to the service manager"),
     ],
     connects: Connects::Ports(&[
         (80, "connection: WireServer and IMDS"),
@@ -34,6 +34,6 @@ pub const POLICY: Policy = Policy {
         syscall(&["fstat", "getdents64", "newfstatat", "openat", "statx"], "configuration, address: reads"),
         syscall(&["accept4", "recvfrom", "sendmsg"], "server: the peer, its byte, the answer"),
         syscall(&["connect", "getsockopt", "socket"], "connection: opens it; who the peer is"),
-        syscall(&["sendto"], "ready: the word to the service manager"),
+        syscall(&["sendto"], "server: the word to the service manager"),
     ],
 };

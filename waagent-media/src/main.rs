@@ -24,7 +24,7 @@ use anyhow::Result;
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::device_nodes::Changes;
 use waagent_common::documents::{Inputs, REQUEST};
-use waagent_common::fault::Outcome;
+use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::lock::Lock;
 use waagent_common::program;
 use waagent_common::root::Root;
@@ -65,7 +65,13 @@ fn once(
         ReleaseRequest::Release if release::is_due(root)? => {
             let sandbox = POLICY.narrow(&args.common, &find::nodes(), sandbox);
             sandbox.satisfies(config.switch(SwitchKey::SandboxRequired))?;
-            return Ok(release::release(root, named, &sandbox)?);
+            let released = release::release(root, named, &sandbox)?;
+            // What is asked for meanwhile is another process's work: this one has given up all nodes but those of now.
+            if release::word(root)?.as_deref() != word {
+                let text = "cannot look for another medium after a release: to be started again for it";
+                return Err(Fault::new(Exit::TryAgain, text).into());
+            }
+            return Ok(released);
         }
         ReleaseRequest::Look { request, is_open } => {
             inputs = inputs.digest(REQUEST, &request);

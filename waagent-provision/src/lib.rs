@@ -9,6 +9,7 @@ pub mod decide;
 mod effective_sshd;
 mod home;
 mod journal;
+mod key_file;
 mod media;
 mod names;
 mod needs;

@@ -1,6 +1,6 @@
 //! What a pass is going to do: everything is judged before anything is changed, and all errors are told at once.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::alphabet;
@@ -10,16 +10,16 @@ use waagent_common::digest::sha256;
 use waagent_common::documents::{ProvisionJournal, StepError};
 use waagent_common::root::Root;
 use waagent_common::secret::Secret;
-use waagent_common::text::shown;
 use waagent_common::types::Thumbprint;
 use waagent_common::users::gid_of;
 
 use crate::accounts::{Account, LoginDefs, account};
+use crate::journal;
+use crate::key_file::KeyFile;
 use crate::names::{HostName, UserName};
 use crate::ovf::{Key, KeyPair, Ovf, Password};
 use crate::public_key::PublicKey;
 use crate::reason::{self, Reason};
-use crate::{effective_sshd, journal};
 
 /// What is going to be done. Made of what the platform asks for, the configuration, and the accounts that are there.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub(crate) enum NewPassword {
 #[derive(Debug, Clone)]
 pub(crate) struct WantedKey {
     /// The file.
-    pub(crate) target: Target,
+    pub(crate) target: KeyFile,
     /// The key, or the certificate that holds it.
     pub(crate) source: KeySource,
 }
@@ -83,29 +83,9 @@ pub(crate) enum KeySource {
 #[derive(Debug, Clone)]
 pub(crate) struct WantedPair {
     /// The file of the private key.
-    pub(crate) target: Target,
+    pub(crate) target: KeyFile,
     /// Whose key.
     pub(crate) thumbprint: Thumbprint,
-}
-
-/// A file that may hold the user's keys.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Target {
-    /// Below the home; relative, at least one folder down.
-    InHome(PathBuf),
-    /// One of sshd's own files for this user.
-    OfSshd(PathBuf),
-}
-
-impl Target {
-    /// A line's part of the plan's digest; the path is quoted, so that no path says something of another line.
-    #[expect(clippy::unnecessary_debug_formatting, reason = "the quotes and escapes are what is wanted")]
-    fn line(&self) -> String {
-        match self {
-            Self::InHome(file) => format!("InHome({file:?})"),
-            Self::OfSshd(file) => format!("OfSshd({file:?})"),
-        }
-    }
 }
 
 impl NewPassword {
@@ -301,7 +281,7 @@ impl Judge<'_> {
             let target = self.target(pair.path.as_deref(), home, user, &format!("key pair #{number}"));
             let fingerprint = pair.fingerprint.clone().unwrap_or_default().to_ascii_uppercase();
             match (target, Thumbprint::try_from(fingerprint)) {
-                (Some(target @ Target::InHome(_)), Ok(thumbprint)) => {
+                (Some(target @ KeyFile::InHome(_)), Ok(thumbprint)) => {
                     wanted.push(WantedPair { target, thumbprint });
                 }
                 (_, Err(why)) => {
@@ -324,9 +304,9 @@ impl Judge<'_> {
         wanted
     }
 
-    fn target(&mut self, path: Option<&str>, home: &Path, user: &UserName, what: &str) -> Option<Target> {
+    fn target(&mut self, path: Option<&str>, home: &Path, user: &UserName, what: &str) -> Option<KeyFile> {
         let homes = self.config.text(TextKey::OsHomeDir);
-        match target(path.unwrap_or_default(), homes, home, user, self.root) {
+        match KeyFile::of(path.unwrap_or_default(), homes, home, user, self.root) {
             Ok(target) => Some(target),
             Err(why) => {
                 self.refuse("authorized-keys", Reason::KeyPath, format!("Path of {what}: {why}"));
@@ -363,41 +343,6 @@ impl Judge<'_> {
                 self.refuse("custom-data", Reason::CustomData, "its base64 is damaged");
                 None
             }
-        }
-    }
-}
-
-/// A file below the user's home, or one that sshd itself reads for this user; anything else could be any file.
-fn target(path: &str, homes: &str, home: &Path, user: &UserName, root: &Root) -> Result<Target, String> {
-    if path.is_empty() {
-        return Err("it is missing".to_owned());
-    }
-    if path.len() > 1024 || path.chars().any(char::is_control) {
-        return Err("longer than 1024 bytes, or a control character in it".to_owned());
-    }
-    let path = match path.strip_prefix("$HOME/") {
-        Some(below) => format!("{homes}/{below}"),
-        None => path.to_owned(),
-    };
-    let is_plain = path.strip_prefix('/').is_some_and(|rest| {
-        rest.split('/').all(|part| !part.is_empty() && part != "." && part != ".." && !part.contains("$HOME"))
-    });
-    if !is_plain {
-        return Err(format!("'{}' isn't a plain absolute path", shown(&path)));
-    }
-    let path = PathBuf::from(path);
-    match path.strip_prefix(home) {
-        Ok(below)
-            if below.components().all(|part| matches!(part, Component::Normal(_)))
-                && below.components().count() > 1 =>
-        {
-            Ok(Target::InHome(below.to_path_buf()))
-        }
-        _ if effective_sshd::authorized_keys_files(root, user, home).contains(&path) => {
-            Ok(Target::OfSshd(path))
-        }
-        _ => {
-            Err(format!("'{}' isn't in a folder below '{}'", shown(&path.to_string_lossy()), home.display()))
         }
     }
 }

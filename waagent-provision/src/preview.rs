@@ -5,7 +5,8 @@ use std::fmt::Write;
 use waagent_common::config::{SwitchKey, TextKey};
 use waagent_common::documents::ProvisionJournal;
 
-use crate::plan::{KeySource, NewPassword, Plan, Target};
+use crate::key_file::KeyFile;
+use crate::plan::{KeySource, NewPassword, Plan};
 use crate::run::Run;
 use crate::steps::shadow::{self, Field};
 use crate::{journal, media, steps};
@@ -115,7 +116,7 @@ fn keys(plan: &Plan) -> String {
         .keys
         .iter()
         .filter_map(|key| match (&key.source, &key.target) {
-            (KeySource::Value(value), Target::InHome(file) | Target::OfSshd(file)) => {
+            (KeySource::Value(value), KeyFile::InHome(file) | KeyFile::OfSshd(file)) => {
                 Some(format!("{} {} in '{}'", value.kind(), value.fingerprint(), file.display()))
             }
             (KeySource::Certificate(_), _) => None,

@@ -7,8 +7,9 @@ use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
 
 use super::certificates::{Lookup, look_up};
+use crate::key_file::KeyFile;
 use crate::pass::{Pass, StepOutcome};
-use crate::plan::{KeySource, Target};
+use crate::plan::KeySource;
 use crate::public_key::PublicKey;
 use crate::{effective_sshd, home};
 
@@ -38,7 +39,7 @@ pub(crate) fn from_certificates(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     Ok(if lacking.is_empty() { came } else { StepOutcome::Waiting(lacking) })
 }
 
-type Wanted = BTreeMap<Target, Vec<PublicKey>>;
+type Wanted = BTreeMap<KeyFile, Vec<PublicKey>>;
 
 fn merge_all(pass: &mut Pass<'_>, wanted: Wanted) -> Result<StepOutcome> {
     if wanted.is_empty() {
@@ -49,8 +50,8 @@ fn merge_all(pass: &mut Pass<'_>, wanted: Wanted) -> Result<StepOutcome> {
     for (target, keys) in wanted {
         count += keys.len();
         added += match &target {
-            Target::InHome(file) => merge_in_home(pass, file, &keys)?,
-            Target::OfSshd(file) => merge_of_sshd(pass, file, &keys)?,
+            KeyFile::InHome(file) => merge_in_home(pass, file, &keys)?,
+            KeyFile::OfSshd(file) => merge_of_sshd(pass, file, &keys)?,
         };
     }
     let text = format!("{count} authorized keys, {added} of them new");

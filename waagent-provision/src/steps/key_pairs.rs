@@ -7,8 +7,8 @@ use waagent_common::secret::Secret;
 use waagent_common::types::Thumbprint;
 
 use super::certificates::{Lookup, look_up};
+use crate::key_file::KeyFile;
 use crate::pass::{Pass, StepOutcome};
-use crate::plan::Target;
 use crate::{home, privileges};
 
 /// Private keys that a classic deployment wants in the home: copied as they are, never parsed, with the public half
@@ -17,7 +17,7 @@ pub(crate) fn copy(pass: &mut Pass<'_>) -> Result<StepOutcome> {
     let mut lacking = Vec::new();
     let mut copied = 0;
     for pair in &pass.plan.key_pairs {
-        let Target::InHome(file) = &pair.target else { continue };
+        let KeyFile::InHome(file) = &pair.target else { continue };
         let (Lookup::Found(public), Some(private)) =
             (look_up(pass.root, &pair.thumbprint)?, private_key(pass, &pair.thumbprint)?)
         else {

@@ -29,7 +29,7 @@ fn link(root: &Root, name: &str) -> Result<usize> {
     match symlink(format!("certs/{name}"), &path) {
         // waagent-ext makes the same ones, perhaps in this moment.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(0),
-        made => made.map_err(|e| Fault::io(format!("cannot link '{}': {e}", path.display())))?,
+        made => made.map_err(|e| Fault::io(format!("cannot link '{}': {e}", path.display())).because(e))?,
     }
     durable::sync_folder(&path)?;
     Ok(1)
