@@ -101,13 +101,39 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// What OpenSSL's texts mean, without its source files and numbers: `error:<code>:<library>:<function>:<reason>:...`,
 /// and in brackets why a certificate isn't good.
+///
+/// The queue of errors is told oldest first, and a look for an authority leaves its own there (a loader that isn't
+/// registered, a file that isn't there), which are not why: the reason is the last that the library of TLS gave.
 fn reasons(text: &str) -> String {
-    let reason = text.split("error:").nth(1).and_then(|error| error.split(':').nth(3));
+    let errors = || text.split("error:").skip(1).map(|error| error.split(':'));
+    let of_tls = errors().filter(|error| error.clone().nth(1) == Some("SSL routines")).last();
+    let reason = of_tls.or_else(|| errors().last()).and_then(|mut error| error.nth(3));
     let verdict =
         text.split_once(" (").and_then(|(_, rest)| rest.split_once(')')).map(|(verdict, _)| verdict);
     match (reason, verdict) {
         (Some(reason), Some(verdict)) => format!("TLS: {reason}: {verdict}"),
         (Some(reason), None) => format!("TLS: {reason}"),
         (None, _) => format!("TLS: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What OpenSSL 3.0 tells after a look for an authority in a folder, and after one in a file.
+    #[test]
+    fn tells_why_tls_ended_and_not_what_came_before() {
+        const REFUSED: &str = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify \
+            failed:../ssl/statem/statem_clnt.c:1889: (unable to get local issuer certificate)";
+        const LOOKED: &str = "error:16000069:STORE routines:ossl_store_get0_loader_int:unregistered \
+            scheme:../crypto/store/store_register.c:237:scheme=file, error:80000002:system library:file_open:\
+            reason(2):../providers/implementations/storemgmt/file_store.c:266:calling stat(/etc/x.0), ";
+        let told = "TLS: certificate verify failed: unable to get local issuer certificate";
+        assert_eq!(reasons(REFUSED), told);
+        assert_eq!(reasons(&format!("{LOOKED}{REFUSED}")), told);
+        let closed = "error:80000068:system library:read:connection reset:x.c:1:";
+        assert_eq!(reasons(closed), "TLS: connection reset");
+        assert_eq!(reasons("the handshake was broken off"), "TLS: the handshake was broken off");
     }
 }
