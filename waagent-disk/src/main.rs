@@ -29,7 +29,7 @@ use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_disk::args::{Args, Resource};
 use waagent_disk::policy::POLICY;
-use waagent_disk::resource::act::{Work, raise_flag};
+use waagent_disk::resource::act::{Work, lower_flags, raise_flag};
 use waagent_disk::resource::attempt::Attempt;
 use waagent_disk::resource::attempts::attempts;
 use waagent_disk::resource::decide::decide;
@@ -52,6 +52,7 @@ fn run(args: &Args) -> Result<Outcome> {
     let inputs = Inputs::new().digest("configuration", &config.digest_for("waagent-disk"));
     let mut body = report::empty();
     if !resource.plan {
+        lower_flags(&root)?;
         report::set_timeouts(&root, &config, &mut body)?;
     }
     if let Some(owner) = owner::other(&root, &config) {

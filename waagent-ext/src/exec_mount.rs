@@ -1,5 +1,5 @@
 //! Extensions where nothing may be executed from `/var`: a flag, by which PID 1 binds the agent's folder on itself with
-//! the right to execute before it starts the next command (`var-lib-waagent.mount`).
+//! the right to execute before it starts the next command (`waagent-exec-mount.service`).
 
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::durable;

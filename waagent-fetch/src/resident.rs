@@ -34,6 +34,7 @@ pub fn run(session: Session) -> Result<Outcome> {
     durable::write(&session.fetcher.root.runtime_path("fetch/waagent.pid"), process.as_bytes(), 0o644)?;
     resident::sign();
     let mut fetcher = Resident::new(session, events.waker());
+    fetcher.session.fetcher.be_patient();
     loop {
         if let Some(outdated) = fetcher.outdated() {
             return Ok(outdated);

@@ -6,13 +6,16 @@ use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
-use waagent_common::text::cut;
+use waagent_common::text::{cut, shown};
 use waagent_common::types::Sha256;
 
 use super::find::{CUSTOM_DATA, Found, Missing, OVF};
 
 /// Asks PID 1 to mount a medium that isn't read here.
 const MOUNT_FLAG: &str = "media/mount";
+/// Longest flag, in bytes.
+const MAX_FLAG: u64 = 16 << 10;
+const MOST_MOUNTS: usize = 3;
 /// Readable by the group, which is waagent-provision.
 const MODE: u32 = 0o640;
 
@@ -47,7 +50,7 @@ pub fn found(root: &Root, found: &Found, inputs: &Inputs, sandbox: &Sandbox) -> 
 /// Says in the document why there is no copy. A missing medium is no failure; one that makes no sense is.
 pub fn missing(root: &Root, why: Missing, inputs: &Inputs, sandbox: &Sandbox) -> Result<Outcome, Fault> {
     if let Missing::Fat(why) = &why {
-        durable::write(&root.runtime_path(MOUNT_FLAG), format!("{why}\n").as_bytes(), 0o644)?;
+        ask_for_mount(root, why)?;
     }
     let (reason, refused) = match why {
         Missing::Nothing(why) | Missing::Unsettled(why) | Missing::Silent(why) | Missing::Fat(why) => {
@@ -57,6 +60,21 @@ pub fn missing(root: &Root, why: Missing, inputs: &Inputs, sandbox: &Sandbox) ->
     };
     let said = absent(root, &reason, inputs, sandbox)?;
     refused.map_or(Ok(said), Err)
+}
+
+/// A mount that fails starts this program again, which finds the same medium: PID 1 is asked three times, then not until
+/// something else starts this program.
+fn ask_for_mount(root: &Root, why: &str) -> Result<(), Fault> {
+    let flag = root.runtime_path(MOUNT_FLAG);
+    let asked = durable::read_bounded(&flag, MAX_FLAG)
+        .unwrap_or_default()
+        .split_inclusive(|byte| *byte == b'\n')
+        .count();
+    if asked >= MOST_MOUNTS {
+        durable::remove(&flag)?;
+        return Ok(());
+    }
+    durable::write(&flag, format!("{}\n", shown(why)).repeat(asked + 1).as_bytes(), 0o644)
 }
 
 /// No medium, for this reason.

@@ -10,6 +10,7 @@ mod effective_sshd;
 mod home;
 mod journal;
 mod key_file;
+pub mod late;
 mod media;
 mod names;
 mod needs;

@@ -40,7 +40,7 @@ use waagent_provision::policy::POLICY;
 use waagent_provision::provision::provision;
 use waagent_provision::run::{Retry, Run};
 use waagent_provision::status::Sources;
-use waagent_provision::{console, not_provisioning, privileges, state_folder, status};
+use waagent_provision::{console, late, not_provisioning, privileges, state_folder, status};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -52,15 +52,22 @@ fn run(args: &Args) -> Result<Outcome> {
     privileges::settle(&POLICY, &root)?;
     let _lock = if args.plan { None } else { Some(status::lock(&root)?) };
     let read = || Sources::read(&root, &config);
+    if !args.plan {
+        late::raise(&root)?;
+    }
     let work = |sources: &mut Sources| {
-        pass(&mut Run {
+        let outcome = pass(&mut Run {
             args,
             sandbox: &sandbox,
             config: &config,
             root: &root,
             id: InstanceId::of_this_machine(),
             sources,
-        })
+        });
+        if !args.plan {
+            late::settle(&root, &outcome)?;
+        }
+        outcome
     };
     if args.plan {
         return work(&mut read()?);

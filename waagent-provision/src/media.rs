@@ -64,9 +64,14 @@ pub(crate) fn is_worth_a_look(media: Option<&Document<Media>>, force: bool) -> b
 pub(crate) fn look_again(root: &Root) -> Result<()> {
     let word = format!("{LOOK_AGAIN}{}\n", time::now_micros());
     let request = sha256(word.as_bytes());
-    durable::write(&root.runtime_path(MEDIA_FLAG), word.as_bytes(), 0o644)?;
     let deadline = Instant::now() + ANSWER;
+    let mut asked = None;
     while Instant::now() < deadline {
+        // Anew, since PID 1 hears nothing of it while it reads its units.
+        if asked.is_none_or(|asked: Instant| asked.elapsed() >= ASK_AGAIN) {
+            durable::write(&root.runtime_path(MEDIA_FLAG), word.as_bytes(), 0o644)?;
+            asked = Some(Instant::now());
+        }
         // Until it is replaced, a damaged document is no answer.
         let media = Document::<Media>::read_if_there(root).ok().flatten();
         if media.is_some_and(|media| media.inputs.get(REQUEST) == Some(&request)) {
@@ -114,4 +119,5 @@ pub(crate) fn release(root: &Root) -> Result<()> {
 
 /// How long waagent-media may take: PID 1 starts it, and an empty drive answers at once.
 const ANSWER: Duration = Duration::from_secs(15);
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 const SAVED: &str = "ovf-env.xml";

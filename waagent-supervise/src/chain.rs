@@ -40,8 +40,6 @@ const BOOT: &[Program] = &[
     Program::Gate,
     Program::Fetch,
     Program::Ext,
-    // The late pass: what the first one failed at is told by it alone.
-    Program::Provision,
 ];
 const NAME: &str = "waagent-supervise";
 

@@ -127,6 +127,6 @@ impl Commands {
     }
 }
 
-const FLAGS: &[&str] = &["provision/customdata", "disk/mount", "disk/swap"];
+pub(crate) const FLAGS: &[&str] = &["provision/customdata", "disk/mount", "disk/swap"];
 const AFTER: &str = "after ";
 const CUSTOM_DATA: &str = "custom data";

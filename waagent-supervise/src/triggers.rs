@@ -18,9 +18,13 @@ pub(crate) const TRIGGERS: &[(&str, &str, Program)] = &[
     (STATE_PATH, "fetch/transport-problem.json", Program::Certs),
     (STATE_PATH, "certs/certificates.json", Program::Provision),
     (RUNTIME_PATH, "media/ovf-env.xml", Program::Provision),
+    (RUNTIME_PATH, LATE, Program::Provision),
     (STATE_PATH, "fetch/endpoint-problem.json", Program::Net),
     (RUNTIME_PATH, "provision/release", Program::Media),
 ];
+
+/// A pass has left something: without it nothing starts another.
+const LATE: &str = "provision/late";
 
 /// Which file it is: a new one of the same name differs in this.
 pub type Stamp = Option<(u64, i64, i64, u64)>;
@@ -44,7 +48,11 @@ impl Triggers {
     /// Programs whose files have changed since their last run began, with the file's name.
     pub fn due(&self) -> Vec<(Program, &'static str)> {
         let mut due: Vec<(Program, &'static str)> = Vec::new();
+        let nothing_left = !Path::new(RUNTIME_PATH).join(LATE).exists();
         for (tree, file, program) in TRIGGERS {
+            if nothing_left && *program == Program::Provision {
+                continue;
+            }
             let path = Path::new(tree).join(file);
             let now = stamp(&path);
             let before = self.seen.get(&path).copied().flatten();

@@ -30,6 +30,9 @@ impl Exposure {
 pub fn limit(unit: &str) -> Option<&'static str> {
     match unit {
         "waagent-ext-run@.service" | "waagent-customdata.service" => None,
+        // Without name spaces of their own, see the comments in them.
+        "waagent.service" => Some("3.0"),
+        "waagent-exec-mount.service" => Some("3.8"),
         "waagent-gate.service" => Some("1.6"),
         "waagent-net.service" | "waagent-firewall.service" => Some("2.0"),
         "waagent-certs.service"

@@ -24,7 +24,7 @@ wait_for_rest() {
 # the same.
 end_state() {
     echo "-- units"
-    systemctl list-units --all --no-legend --plain 'waagent*' 'azure*' 'mnt-*' 'var-lib-waagent*' ssh.service \
+    systemctl list-units --all --no-legend --plain 'waagent*' 'azure*' 'mnt-*' ssh.service \
         systemd-networkd.service | awk '{ print $1, $2, $3, $4 }' | sort
     systemctl list-units --failed --no-legend --plain | awk '{ print "failed:", $1 }'
     echo "-- files"

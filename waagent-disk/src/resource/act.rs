@@ -145,3 +145,9 @@ fn names(point: &Path) -> std::io::Result<Vec<String>> {
 pub fn raise_flag(root: &Root, body: &ResourceDisk) -> Result<(), Fault> {
     if body.state == DiskState::Prepared { Flag::Mount.raise(root, &body.reason) } else { Ok(()) }
 }
+
+/// What a run before has asked for, this one asks for anew, or not at all.
+pub fn lower_flags(root: &Root) -> Result<(), Fault> {
+    Flag::Mount.lower(root)?;
+    Flag::Swap.lower(root)
+}

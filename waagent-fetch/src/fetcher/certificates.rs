@@ -26,12 +26,25 @@ pub(crate) struct Due {
     anew: bool,
     failures: u32,
     not_before: Duration,
+    /// Until then a missing transport certificate is on its way.
+    patient_until: Duration,
 }
 
 impl Due {
     /// At start: look.
     pub(crate) fn new() -> Self {
-        Self { look: true, anew: false, failures: 0, not_before: Duration::ZERO }
+        Self {
+            look: true,
+            anew: false,
+            failures: 0,
+            not_before: Duration::ZERO,
+            patient_until: Duration::ZERO,
+        }
+    }
+
+    /// waagent-certs is started beside this program, and may be a while about its key pair.
+    pub(crate) fn be_patient(&mut self) {
+        self.patient_until = monotonic() + PATIENCE;
     }
 
     /// Something that they depend on has changed.
@@ -52,7 +65,8 @@ impl Due {
     }
 
     fn done(&mut self) {
-        *self = Self { look: false, anew: false, failures: 0, not_before: Duration::ZERO };
+        (self.look, self.anew, self.failures) = (false, false, 0);
+        self.not_before = Duration::ZERO;
     }
 
     /// In each of the next rounds, then each ten minutes.
@@ -70,7 +84,7 @@ impl Fetcher {
         if is_new {
             self.certificates.look();
         }
-        if !self.certificates.is_now() {
+        if !self.certificates.is_now() || self.awaits_the_pair() {
             return Vec::new();
         }
         match self.seal_now(wire) {
@@ -83,6 +97,11 @@ impl Fetcher {
                 vec![failure.text]
             }
         }
+    }
+
+    /// Its document wakes this program.
+    fn awaits_the_pair(&self) -> bool {
+        monotonic() < self.certificates.patient_until && !path_of::<Transport>(&self.root).exists()
     }
 
     fn seal_now(&mut self, wire: &WireGoalState) -> Result<Option<String>, Failure> {
@@ -209,6 +228,8 @@ fn incarnation_in(uri: &str) -> String {
 const PFX: &str = "Pkcs7BlobWithPfxContents";
 /// The sealed package, decoded, in bytes.
 const MAX_DATA: usize = 4 << 20;
+/// A pair of RSA keys takes seconds where the CPU is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 const QUICK_TRIES: u32 = 5;
 const SLOW_TRIES: Duration = Duration::from_secs(600);
 

@@ -151,6 +151,11 @@ impl Fetcher {
         self.certificates.refresh();
     }
 
+    /// This program stays: what its neighbours are still making is waited for.
+    pub fn be_patient(&mut self) {
+        self.certificates.be_patient();
+    }
+
     /// The transport certificate or the unsealed certificates have changed.
     pub(crate) fn look_at_certificates(&mut self) {
         self.certificates.look();

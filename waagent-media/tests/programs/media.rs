@@ -224,7 +224,15 @@ fn asks_pid_1_to_mount_a_fat_medium_and_reads_it_there() {
     let device = image.display().to_string();
     machine.configure("Provisioning.Agent=waagent\n");
     machine.run(MEDIA, &["--device", &device]).says("is FAT");
+    let asked =
+        || fs::read_to_string(machine.path("run/waagent/media/mount")).map_or(0, |text| text.lines().count());
     assert!(fs::read_to_string(machine.path("run/waagent/media/mount")).unwrap().contains("FAT"));
+    // A mount that fails starts the program again: that comes to an end.
+    let again = [2, 3, 0, 1];
+    for times in again {
+        machine.run(MEDIA, &["--device", &device]).says("is FAT");
+        assert_eq!(asked(), times);
+    }
 
     fs::create_dir_all(machine.path("mnt/cdrom/secure")).unwrap();
     fs::write(machine.path("mnt/cdrom/secure/ovf-env.xml"), OVF).unwrap();

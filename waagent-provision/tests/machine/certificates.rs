@@ -86,6 +86,7 @@ fn a_missing_certificate_is_waited_for_and_the_late_pass_goes_on() {
     let status = world.status();
     assert_eq!((status.state, status.outcome), (ProvisionState::Provisioning, ProvisionOutcome::Waiting));
     assert_eq!(status.waits_for, [format!("certificate {}", issued.thumbprint)]);
+    assert!(fs::exists("/run/waagent/provision/late").unwrap(), "nothing starts the late pass");
     // The machine can be reached meanwhile, and the medium is kept.
     assert_eq!(fs::read_to_string("/home/orchard/.ssh/authorized_keys").unwrap(), format!("{KEY}\n"));
     assert!(fs::exists("/etc/sudoers.d/waagent").unwrap());

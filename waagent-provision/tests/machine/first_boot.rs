@@ -44,6 +44,7 @@ fn makes_a_user_who_can_log_in_then_marks_and_tells() {
     let effective = tool("/usr/sbin/sshd", &["-T", "-C", "user=orchard,host=x,addr=127.0.0.1"]);
     assert!(effective.contains("\npasswordauthentication no\n"), "{effective}");
     assert!(fs::exists("/run/waagent/provision/release").unwrap());
+    assert!(!fs::exists("/run/waagent/provision/late").unwrap(), "nothing is left to a late pass");
     assert!(world.console().contains("SSH host key ed25519: SHA256:"), "{}", world.console());
 }
 
@@ -127,6 +128,7 @@ fn without_a_medium_it_fails_for_a_reason_that_a_person_understands() {
     let status = world.status();
     assert_eq!((status.state, status.outcome), (ProvisionState::Provisioning, ProvisionOutcome::Waiting));
     assert_eq!(status.waits_for, ["the late pass"]);
+    assert!(fs::exists("/run/waagent/provision/late").unwrap(), "nothing starts the late pass");
     assert_eq!(status.errors[0].reason, ProvisionReason::NoMedia);
     // The late pass is the last of this boot.
     world.refuse(69);

@@ -114,7 +114,13 @@ impl World {
 
     /// As after a reboot: nothing in the program's part of /run.
     pub fn reboot(&self) {
-        for file in ["media/ovf-env.xml", "provision/release", "provision/customdata", "provision/tried"] {
+        for file in [
+            "media/ovf-env.xml",
+            "provision/release",
+            "provision/customdata",
+            "provision/tried",
+            "provision/late",
+        ] {
             let _absent = fs::remove_file(self.root.runtime_path(file));
         }
         self.no_medium();

@@ -11,6 +11,12 @@ use super::finding::{Finding, Layer, State, Subject};
 use super::machine::{Machine, PROGRAMS, UNITS};
 use super::properties::{Properties, addresses, bytes};
 
+/// One prints the version, one has mount(8) bind a folder: nothing else of ours executes what declares nothing.
+const UNDECLARED: &[&str] = &[
+    "/usr/sbin/waagent -version",
+    "/usr/bin/mount -o bind,exec,nosuid,nodev /var/lib/waagent /var/lib/waagent",
+];
+
 /// Compares every service of the agent that executes a declared program.
 pub fn compare(machine: &Machine, declarations: &[Declaration]) -> Vec<Finding> {
     if !machine.has_systemd() {
@@ -21,8 +27,7 @@ pub fn compare(machine: &Machine, declarations: &[Declaration]) -> Vec<Finding> 
         let declaration = declarations.iter().find(|known| program(&file) == Some(&known.program));
         match declaration {
             Some(declaration) => found.extend(one(machine, declaration, &name, &file)),
-            // It prints the version; nothing else of ours executes what declares nothing.
-            None if file.last("ExecStart") == Some("/usr/sbin/waagent -version") => {}
+            None if file.last("ExecStart").is_some_and(|command| UNDECLARED.contains(&command)) => {}
             None => found.push(Subject::new("waagent", Layer::Unit).differs(
                 format!("{name} ExecStart"),
                 "a program of the agent's, which declares what it may do",

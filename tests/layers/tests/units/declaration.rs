@@ -8,8 +8,14 @@ use waagent_layers::{Ledger, declarations, none, service, services, tables, text
 use super::calls::Groups;
 use super::has_systemd_analyze;
 
-/// Services without a declaration to compare with: the version is printed; two are unconfined by promise, see `exposure`.
-const WITHOUT: &[&str] = &["waagent.service", "waagent-ext-run@.service", "waagent-customdata.service"];
+/// Services without a declaration to compare with: the version is printed, a mount is made by mount(8); two are unconfined
+/// by promise, see `exposure`.
+const WITHOUT: &[&str] = &[
+    "waagent.service",
+    "waagent-exec-mount.service",
+    "waagent-ext-run@.service",
+    "waagent-customdata.service",
+];
 /// What a program needs to confine itself, and what it gives up by that.
 const ENTERING: &[&str] =
     &["capset", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "seccomp"];

@@ -75,16 +75,43 @@ fn the_target_wants_all_but_what_others_start() {
             "mnt-cdrom-secure.mount",
             "mnt-resource-swapfile.swap",
             "mnt-resource.mount",
-            "var-lib-waagent.mount",
             "waagent-customdata.service",
             "waagent-disk-finish.service",
+            "waagent-dvd.timer",
+            "waagent-exec-mount.service",
             "waagent-ext-run@.service",
             "waagent-failed@.service",
+            "waagent-release.timer",
+            "waagent-resource.timer",
+            "waagent-swap.timer",
             "waagent.service",
         ]
     );
     let there: BTreeSet<String> = units().into_iter().map(|unit| unit.name).collect();
     assert!(wanted.iter().all(|name| there.contains(*name)), "{wanted:?}");
+}
+
+/// What a path unit would be told of while PID 1 reads its units anew, it never hears: what a run has left is looked for
+/// when it has ended.
+#[test]
+fn what_follows_a_run_looks_for_its_flag() {
+    let is_flag = |path: &str| path.starts_with("/run/waagent/");
+    let mut following = BTreeSet::new();
+    for unit in kinds("service") {
+        for next in unit.words("OnSuccess") {
+            assert!(service(next).values("ConditionPathExists").any(is_flag), "{}: {next}", unit.name);
+            following.insert(next.to_owned());
+        }
+    }
+    assert_eq!(following.len(), 5, "{following:?}");
+    // Once for each run of who wants it.
+    for timer in following.iter().filter(|name| name.ends_with(".timer")) {
+        let unit = service(timer);
+        assert!(
+            unit.values("RemainAfterElapse").eq(["no"]) && unit.values("OnActiveSec").eq(["0"]),
+            "{timer}"
+        );
+    }
 }
 
 #[test]

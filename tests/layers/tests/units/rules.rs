@@ -68,7 +68,7 @@ fn all_stops_with_the_agent_but_commands_mounts_swap_and_notes_of_failures() {
     let mut except = vec![
         "mnt-resource.mount",
         "mnt-resource-swapfile.swap",
-        "var-lib-waagent.mount",
+        "waagent-exec-mount.service",
         "waagent-failed@.service",
         "waagent.service",
     ];
