@@ -42,6 +42,9 @@ fn run(args: &Args) -> Result<Outcome> {
     }
     let _held = Lock::take(&root, "certs")?;
     let pair = transport::ensure(&root, &machine, &sandbox)?;
+    if pair.is_changed && root.is_live() {
+        unseal::await_answer(&root);
+    }
     let unsealed = unseal::unseal(&root, &machine, args.force, &sandbox)?;
     Ok(pair.and(&unsealed).into_outcome())
 }

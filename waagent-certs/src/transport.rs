@@ -21,7 +21,7 @@ use crate::transport_pair::{Pair, files, generation_of};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Step {
     /// Whether anything was written.
-    pub(crate) is_changed: bool,
+    pub is_changed: bool,
     /// In a sentence.
     pub(crate) text: String,
 }

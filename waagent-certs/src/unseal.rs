@@ -1,11 +1,13 @@
 //! Unseals what the platform sent, and says in a document what came out of it.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use waagent_common::documents::{
     self, CertificateCipher, CertificateRow, Certificates, Document, Inputs, MacState, SealedCertificates,
-    Written,
+    Transport, Written,
 };
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
@@ -29,6 +31,22 @@ pub fn unseal(root: &Root, machine: &Machine, is_forced: bool, sandbox: &Sandbox
         is_changed |= step.is_changed;
         Ok(Step { is_changed, text: step.text })
     })
+}
+
+/// The platform's answer to a new pair comes within a moment where the network is up, and then needs no second start of this
+/// program. Waits for it, five seconds at most.
+pub fn await_answer(root: &Root) {
+    let deadline = Instant::now() + ANSWER;
+    while Instant::now() < deadline && !is_answered(root) {
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// A document that can't be read is none.
+fn is_answered(root: &Root) -> bool {
+    let Ok(Some(sealed)) = Document::<SealedCertificates>::read_if_there(root) else { return false };
+    let transport = Document::<Transport>::read_if_there(root).ok().flatten();
+    transport.is_some_and(|transport| transport.body.thumbprint == sealed.body.transport_thumbprint)
 }
 
 /// What [`unseal`] would do.
@@ -158,6 +176,8 @@ fn summary(rows: &[CertificateRow], errors: &[String]) -> String {
     format!("unsealed {}, {keys} with key{failed}", counted(rows.len(), "certificate"))
 }
 
+const ANSWER: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(25);
 const NOTHING: &str = "nothing sealed has come yet";
 const FORMAT: &str = "Pkcs7BlobWithPfxContents";
 /// Bytes of the CMS.

@@ -87,22 +87,17 @@ impl Tool {
 
     /// Runs it; a status other than 0 is an error that shows what the tool said.
     pub fn run(self) -> Result<Output, Fault> {
-        let program = self.program.clone();
-        let output = self.output()?;
-        if output.status.success() {
-            return Ok(output);
-        }
-        let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-        let text = format!("'{program}' failed ({}): {}", output.status, shown(said.trim()));
-        Err(Fault { errno: output.errno(), ..Fault::new(Exit::Os, text) })
+        self.start()?.success()
     }
 
     /// Runs it, whatever its status.
     pub fn output(self) -> Result<Output, Fault> {
-        let failed = |act: &str, error: io::Error| {
-            Fault::new(Exit::Os, format!("cannot {act} '{}': {error}", self.program))
-        };
-        let mut child = Command::new(self.program.as_ref())
+        self.start()?.end()
+    }
+
+    /// Starts it; its time begins now.
+    pub fn start(self) -> Result<Running, Fault> {
+        let child = Command::new(self.program.as_ref())
             .args(&self.arguments)
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -113,21 +108,59 @@ impl Tool {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|e| failed("execute", e))?;
+            .map_err(|error| failed("execute", &self.program, &error))?;
+        Ok(Running { deadline: Instant::now() + self.limit, program: self.program, input: self.input, child })
+    }
+}
+
+/// A tool at work. It ends with this value at the latest.
+#[derive(Debug)]
+pub struct Running {
+    program: Cow<'static, str>,
+    input: Option<Secret<Vec<u8>>>,
+    child: Child,
+    deadline: Instant,
+}
+
+impl Running {
+    /// Talks to it until it ends; a status other than 0 is an error that shows what the tool said.
+    pub fn success(self) -> Result<Output, Fault> {
+        let program = self.program.clone();
+        let output = self.end()?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
+        let text = format!("'{program}' failed ({}): {}", output.status, shown(said.trim()));
+        Err(Fault { errno: output.errno(), ..Fault::new(Exit::Os, text) })
+    }
+
+    /// Talks to it until it ends, whatever its status.
+    pub fn end(mut self) -> Result<Output, Fault> {
         let input = self.input.as_ref().map_or(&[][..], |input| input.expose());
-        match converse(&mut child, input, Instant::now() + self.limit) {
-            Ok((stdout, stderr)) => {
-                let status = child.wait().map_err(|e| failed("wait for", e))?;
-                Ok(Output { status, stdout, stderr })
-            }
-            Err(error) => {
-                kill_group(&child);
-                // Killed: what is waited for is its end alone.
-                let _ended = child.wait();
-                Err(failed("talk to", error))
-            }
+        let (stdout, stderr) = converse(&mut self.child, input, self.deadline).map_err(|error| {
+            // What it started may outlive it, and hold its pipes.
+            kill_group(&self.child);
+            failed("talk to", &self.program, &error)
+        })?;
+        let status = self.child.wait().map_err(|error| failed("wait for", &self.program, &error))?;
+        Ok(Output { status, stdout, stderr })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Whoever was waited for already is left alone.
+        if let Ok(None) = self.child.try_wait() {
+            kill_group(&self.child);
+            // Killed: what is waited for is its end alone.
+            let _ended = self.child.wait();
         }
     }
+}
+
+fn failed(act: &str, program: &str, error: &io::Error) -> Fault {
+    Fault::new(Exit::Os, format!("cannot {act} '{program}': {error}"))
 }
 
 /// The tool and what it started: it has a process group of its own.

@@ -24,7 +24,7 @@
 //! thumbprint is the one on the medium.
 //!
 //! **Where**: `decide` says whose job it is, `ovf/` reads the file, `plan` is what follows from it; `provision` goes through
-//! the steps (`steps/`, in the order of its `ROWS`), `pass` records each in the `journal`, `status` tells the others.
+//! the steps (`steps/`, in the order of its `FIRST` and `THEN`), `pass` records each in the `journal`, `status` tells the others.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

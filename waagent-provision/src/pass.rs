@@ -14,6 +14,7 @@ use crate::console;
 use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::reason::{self, Reason};
+use crate::steps::host_keys;
 
 /// What all steps see.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) is_marked: bool,
     /// Files that were made: their SELinux labels are looked at in the end.
     pub(crate) touched: Vec<PathBuf>,
+    /// Host keys in the making.
+    pub(crate) host_keys: Option<host_keys::Making>,
     /// What was got over.
     pub(crate) warnings: Vec<String>,
     /// What went wrong.

@@ -64,7 +64,9 @@ fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
         console::warning(warning);
     }
     let mut pass = begin(run, &plan, &input, earlier, &mut status)?;
-    pass.run(steps::ROWS)?;
+    pass.run(steps::FIRST)?;
+    steps::host_keys::begin(&mut pass);
+    pass.run(steps::THEN)?;
     finish(run, &mut pass, status, retry)
 }
 
@@ -126,6 +128,7 @@ fn begin<'a>(
         journal,
         is_marked: run.is_marked(),
         touched: Vec::new(),
+        host_keys: None,
         warnings: Vec::new(),
         errors: Vec::new(),
         waits_for: Vec::new(),

@@ -19,6 +19,7 @@ use waagent_common::time;
 
 use crate::accounts::account;
 use crate::pass::Pass;
+use crate::reason::Reason;
 use crate::report;
 use crate::steps::host_keys;
 
@@ -110,7 +111,7 @@ pub(crate) fn waiting(status: &mut ProvisionStatus) {
 pub(crate) fn held_up(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
     errors.truncate(64);
     waiting(status);
-    status.reason = errors.first().map(|error| error.reason);
+    status.reason = reason_of(&errors);
     status.errors = errors;
     status.waits_for.push("the late pass".to_owned());
 }
@@ -120,9 +121,16 @@ pub(crate) fn failed(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
     errors.truncate(64);
     status.state = ProvisionState::Failed;
     status.outcome = ProvisionOutcome::Failed;
-    status.reason = errors.first().map(|error| error.reason);
+    status.reason = reason_of(&errors);
     status.description = report::error(&errors, &status.vm_id);
     status.errors = errors;
+}
+
+/// What the first step failed for; but a file system that can't be written is behind what its tools say otherwise.
+fn reason_of(errors: &[StepError]) -> Option<Reason> {
+    let is_cause = |reason: &Reason| matches!(reason, Reason::ReadOnly | Reason::NoSpace);
+    let mut reasons = errors.iter().map(|error| error.reason);
+    reasons.clone().find(is_cause).or_else(|| reasons.next())
 }
 
 /// Writes it, unless it says what the last one said: times alone are no news.

@@ -35,10 +35,10 @@ const BOOT: &[Program] = &[
     Program::Media,
     Program::Provision,
     Program::Disk,
-    Program::Certs,
     Program::Net,
     Program::Gate,
     Program::Fetch,
+    Program::Certs,
     Program::Ext,
 ];
 const NAME: &str = "waagent-supervise";

@@ -11,30 +11,49 @@ use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
 use waagent_common::root::Root;
 use waagent_common::text::shown;
-use waagent_common::tool::Tool;
+use waagent_common::tool::{Running, Tool};
 
 use crate::pass::{Pass, StepOutcome};
 use crate::public_key::PublicKey;
 use crate::sshd;
 
+/// Keys in the making: types, and the tools at work.
+pub(crate) type Making = Vec<(&'static str, Result<Running, Fault>)>;
+
+/// Begins to make them, which takes longer than all else in a pass: the step that puts them in place comes after the others.
+/// What keeps them from being made is that step's to say.
+pub(crate) fn begin(pass: &mut Pass<'_>) {
+    if let Wanted::These(types) = wanted(pass)
+        && sshd::check_folder(pass).is_ok()
+    {
+        pass.host_keys = make(pass.root, types).ok();
+    }
+}
+
 /// Replaces the image's host keys, which its clones share. New ones are made beside and renamed over, so that at no
 /// time there is none. An administrator's host certificates stay.
 pub(crate) fn regenerate(pass: &mut Pass<'_>) -> Result<StepOutcome> {
-    if !pass.config.switch(SwitchKey::ProvisioningRegenerateSshHostKeyPair) {
-        return Ok(StepOutcome::Skipped("Provisioning.RegenerateSshHostKeyPair=n".to_owned()));
-    }
+    let types = match wanted(pass) {
+        Wanted::NotAsked => {
+            return Ok(StepOutcome::Skipped("Provisioning.RegenerateSshHostKeyPair=n".to_owned()));
+        }
+        Wanted::NoOpenSsh => {
+            pass.warn("OpenSSH isn't installed: no host keys are made, ignoring".to_owned());
+            return Ok(StepOutcome::Skipped("no ssh-keygen".to_owned()));
+        }
+        Wanted::AreThere => {
+            return Ok(StepOutcome::Unchanged(pass.journal.detail("host-keys").to_owned()));
+        }
+        Wanted::These(types) => types,
+    };
     sshd::check_folder(pass)?;
     let folder = pass.root.path(FOLDER);
-    if !Path::new(KEYGEN).exists() || !folder.is_dir() {
-        pass.warn("OpenSSH isn't installed: no host keys are made, ignoring".to_owned());
-        return Ok(StepOutcome::Skipped("no ssh-keygen".to_owned()));
-    }
-    let wanted = wanted_types(pass.root, pass.config);
-    if (pass.was_done("host-keys") || pass.is_marked) && has_any(pass.root, &wanted) {
-        return Ok(StepOutcome::Unchanged(pass.journal.detail("host-keys").to_owned()));
-    }
-    let scratch = folder.join(".waagent-new");
-    let made = generate(pass, &scratch, &wanted)?;
+    let scratch = scratch(pass.root);
+    let making = match pass.host_keys.take() {
+        Some(making) => making,
+        None => make(pass.root, types)?,
+    };
+    let made = made(pass, making)?;
     swap(&folder, &scratch, &made)?;
     note_certificates(pass, &folder);
     for kind in &made {
@@ -74,20 +93,54 @@ fn wanted_types(root: &Root, config: &Config) -> Vec<&'static str> {
         .collect()
 }
 
-/// A type that the system's cryptography refuses is left out, as long as another one is made.
-fn generate(pass: &mut Pass<'_>, scratch: &Path, types: &[&'static str]) -> Result<Vec<&'static str>> {
-    if fs::symlink_metadata(scratch).is_ok() {
-        fs::remove_dir_all(scratch)?;
+/// What is to be done about them.
+enum Wanted {
+    NotAsked,
+    NoOpenSsh,
+    AreThere,
+    These(Vec<&'static str>),
+}
+
+fn wanted(pass: &Pass<'_>) -> Wanted {
+    if !pass.config.switch(SwitchKey::ProvisioningRegenerateSshHostKeyPair) {
+        return Wanted::NotAsked;
     }
-    fs::DirBuilder::new().mode(0o700).create(scratch)?;
+    if !Path::new(KEYGEN).exists() || !pass.root.path(FOLDER).is_dir() {
+        return Wanted::NoOpenSsh;
+    }
+    let types = wanted_types(pass.root, pass.config);
+    if (pass.was_done("host-keys") || pass.is_marked) && has_any(pass.root, &types) {
+        return Wanted::AreThere;
+    }
+    Wanted::These(types)
+}
+
+fn scratch(root: &Root) -> PathBuf {
+    root.path(FOLDER).join(".waagent-new")
+}
+
+fn make(root: &Root, types: Vec<&'static str>) -> Result<Making> {
+    let scratch = scratch(root);
+    if fs::symlink_metadata(&scratch).is_ok() {
+        fs::remove_dir_all(&scratch)?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(&scratch)?;
+    let start = |kind: &'static str| {
+        let file = private(&scratch, kind);
+        let bits: &[&str] = if kind == "rsa" { &["-b", "3072"] } else { &[] };
+        let tool = Tool::new(KEYGEN).args(["-q", "-t", kind, "-N", "", "-C", "", "-f"]);
+        (kind, tool.arg(file.to_string_lossy()).args(bits.iter().copied()).start())
+    };
+    Ok(types.into_iter().map(start).collect())
+}
+
+/// A type that the system's cryptography refuses is left out, as long as another one is made.
+fn made(pass: &mut Pass<'_>, making: Making) -> Result<Vec<&'static str>> {
     let mut made = Vec::new();
     let mut last = None;
-    for kind in types {
-        let file = private(scratch, kind);
-        let bits: &[&str] = if *kind == "rsa" { &["-b", "3072"] } else { &[] };
-        let tool = Tool::new(KEYGEN).args(["-q", "-t", kind, "-N", "", "-C", "", "-f"]);
-        match tool.arg(file.to_string_lossy()).args(bits.iter().copied()).run() {
-            Ok(_) => made.push(*kind),
+    for (kind, tool) in making {
+        match tool.and_then(Running::success) {
+            Ok(_) => made.push(kind),
             Err(fault) => {
                 pass.warn(format!("no host key of type {kind}: {fault}, ignoring"));
                 last = Some(fault);
@@ -95,7 +148,7 @@ fn generate(pass: &mut Pass<'_>, scratch: &Path, types: &[&'static str]) -> Resu
         }
     }
     if made.is_empty() {
-        fs::remove_dir_all(scratch)?;
+        fs::remove_dir_all(scratch(pass.root))?;
         let (said, errno) = last.map_or_else(Default::default, |fault| (fault.text, fault.errno));
         let text = format!("no host key could be made; the old ones stay: {said}");
         bail!(Fault { errno, ..Fault::new(Exit::Os, text) });

@@ -22,13 +22,15 @@ use crate::sshd;
 
 pub(crate) use custom_data::raise_flag as raise_custom_data_flag;
 
-/// What makes the machine reachable comes early, a rule of sudo after its user, root's password after an
-/// administrator, what waits for the network last. The marker follows when all are done.
-pub(crate) const ROWS: &[Row] = &[
+/// What the making of host keys needs, and what the network waits for.
+pub(crate) const FIRST: &[Row] = &[
     Row { name: "entropy", reason: Reason::Unhandled, needs: &[], run: entropy::mix },
     Row { name: "host-name", reason: Reason::HostName, needs: &[], run: host_name::set },
-    Row { name: "host-keys", reason: Reason::HostKeys, needs: &[], run: host_keys::regenerate },
-    Row { name: "sshd", reason: Reason::Sshd, needs: &[], run: sshd::configure },
+];
+
+/// A rule of sudo comes after its user, root's password after an administrator, host keys when they had time to be made, sshd
+/// after its keys, without which it doesn't start. The marker follows when all are done.
+pub(crate) const THEN: &[Row] = &[
     Row { name: "user", reason: Reason::User, needs: &[], run: user::create },
     Row {
         name: "authorized-keys",
@@ -53,5 +55,7 @@ pub(crate) const ROWS: &[Row] = &[
         run: authorized_keys::from_certificates,
     },
     Row { name: "key-pairs", reason: Reason::Certificate, needs: &["user"], run: key_pairs::copy },
+    Row { name: "host-keys", reason: Reason::HostKeys, needs: &[], run: host_keys::regenerate },
+    Row { name: "sshd", reason: Reason::Sshd, needs: &[], run: sshd::configure },
     Row { name: "labels", reason: Reason::Unhandled, needs: &[], run: labels::restore },
 ];

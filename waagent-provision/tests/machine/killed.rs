@@ -42,7 +42,7 @@ fn kill_at(world: &World, step: &str, moment: Moment) {
             other => panic!("it ended before step '{step}', {moment:?}: {other:?}"),
         };
         calls = calls.map(|calls: u32| calls + 1).or_else(|| is_at(world, step).then_some(0));
-        if calls.is_some_and(|calls| moment == Moment::AsItBegins || is_inside(pid, moment, calls)) {
+        if calls.is_some_and(|calls| moment == Moment::AsItBegins || is_inside(pid, step, moment, calls)) {
             break;
         }
         ptrace::syscall(pid, signal).unwrap();
@@ -58,9 +58,12 @@ fn is_at(world: &World, step: &str) -> bool {
     text.contains(&format!("\"name\": \"{step}\""))
 }
 
-fn is_inside(pid: Pid, moment: Moment, calls: u32) -> bool {
+/// Keys are made beside other steps.
+fn is_inside(pid: Pid, step: &str, moment: Moment, calls: u32) -> bool {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    !children.is_empty() || moment == Moment::At(calls)
+    let name = |child: &str| fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+    let is_of_this_step = |child: &str| step == "host-keys" || name(child).trim() != "ssh-keygen";
+    children.split_whitespace().any(is_of_this_step) || moment == Moment::At(calls)
 }
 
 /// A tool that was at work is ours now, and ends by itself.
