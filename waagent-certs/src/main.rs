@@ -26,7 +26,7 @@ use waagent_certs::policy::POLICY;
 use waagent_certs::{transport, unseal};
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
-use waagent_common::program;
+use waagent_common::{log, program};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -42,8 +42,8 @@ fn run(args: &Args) -> Result<Outcome> {
     }
     let _held = Lock::take(&root, "certs")?;
     let pair = transport::ensure(&root, &machine, &sandbox)?;
-    if pair.is_changed && root.is_live() {
-        unseal::await_answer(&root);
+    if pair.is_changed && root.is_live() && !unseal::await_answer(&root, unseal::ANSWER) {
+        log::verbose("no answer to the new pair yet: this program is started for it");
     }
     let unsealed = unseal::unseal(&root, &machine, args.force, &sandbox)?;
     Ok(pair.and(&unsealed).into_outcome())

@@ -34,12 +34,16 @@ pub fn unseal(root: &Root, machine: &Machine, is_forced: bool, sandbox: &Sandbox
 }
 
 /// The platform's answer to a new pair comes within a moment where the network is up, and then needs no second start of this
-/// program. Waits for it, five seconds at most.
-pub fn await_answer(root: &Root) {
-    let deadline = Instant::now() + ANSWER;
-    while Instant::now() < deadline && !is_answered(root) {
+/// program. Waits for it so long at most, and says whether it came.
+pub fn await_answer(root: &Root, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    while !is_answered(root) {
+        if Instant::now() >= deadline {
+            return false;
+        }
         std::thread::sleep(LOOK);
     }
+    true
 }
 
 /// A document that can't be read is none.
@@ -176,7 +180,8 @@ fn summary(rows: &[CertificateRow], errors: &[String]) -> String {
     format!("unsealed {}, {keys} with key{failed}", counted(rows.len(), "certificate"))
 }
 
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long the answer to a new pair is waited for.
+pub const ANSWER: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(25);
 const NOTHING: &str = "nothing sealed has come yet";
 const FORMAT: &str = "Pkcs7BlobWithPfxContents";

@@ -1,10 +1,12 @@
 //! What the platform sends, unsealed: real CMS, real PFX, the real program in its sandbox.
 
 use std::fs;
+use std::time::Duration;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use openssl::pkey::PKey;
 use openssl::x509::X509;
+use waagent_certs::unseal::await_answer;
 use waagent_common::documents::CertificateCipher::{Aes, TripleDes};
 use waagent_common::documents::{CertificateState, MacState};
 use waagent_fabric::cms::{ContentCipher, Envelope, RecipientName, Wrapping};
@@ -43,6 +45,25 @@ fn opens_what_the_platform_sends_and_a_second_run_changes_nothing() {
         assert!(scratch.succeed(&["--force"]).contains("nothing to do"));
         assert!(scratch.snapshot() == before, "{cipher}: a second run changed something");
     }
+}
+
+#[test]
+fn the_answer_to_a_new_pair_is_waited_for_and_no_other() {
+    let scratch = Scratch::new();
+    let is_answered = || await_answer(&scratch.root, Duration::ZERO);
+    assert!(!is_answered());
+    scratch.succeed(&[]);
+    assert!(!is_answered());
+    let sealed = pack(&[&identity("tenant", true)], PfxKind::Aes256).unwrap();
+    scratch.send(Aes, &sealed);
+    assert!(is_answered());
+    let (root, transport) = (scratch.root.clone(), scratch.root.state_path("certs/transport.json"));
+    fs::remove_file(transport).unwrap();
+    scratch.succeed(&[]);
+    assert!(!is_answered(), "that was the answer to the old pair");
+    let waiting = std::thread::spawn(move || await_answer(&root, Duration::from_secs(600)));
+    scratch.send(Aes, &sealed);
+    assert!(waiting.join().unwrap());
 }
 
 /// Files of the right mode and content, named by thumbprint.
