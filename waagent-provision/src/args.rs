@@ -5,7 +5,7 @@ use waagent_common::args::Common;
 
 /// Provisions the operating system: host name, user, SSH keys, sudo, password, custom data
 ///
-/// The first pass of a boot doesn't wait for the network; what needs a certificate is left to a later pass.
+/// Each pass does what it can; what needs a certificate from the network is left to a later one.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "waagent-provision", version)]
 pub struct Args {
@@ -21,6 +21,9 @@ pub struct Args {
     /// of no failure.
     #[arg(long)]
     pub force: bool,
+    /// Set the host name alone, which the network's first request tells, and leave the rest to the late pass
+    #[arg(long, conflicts_with_all = ["plan", "force"])]
+    pub early: bool,
 }
 
 impl AsRef<Common> for Args {

@@ -1,8 +1,8 @@
 //! waagent-provision: makes a new VM what its owner asked for.
 //!
 //! **Does**: reads what the platform wants (`ovf-env.xml`), then sets host name, host keys, sshd, user, keys, password,
-//! sudo and custom data, and marks the machine as provisioned. The first pass of a boot waits for nothing; what needs
-//! a certificate from the network is left to a later pass of the same program.
+//! sudo and custom data, and marks the machine as provisioned. The first pass of a boot (`--early`) sets the host name, which
+//! the network tells; the late pass does the rest beside the network, and comes again for what needs a certificate.
 //!
 //! **Reads**: `/run/waagent/media/{media.json,ovf-env.xml}`, `certs/certificates.json`, `certs/<T>.crt` and `.prv`, the
 //! configuration, accounts, sshd's and sudo's files, cloud-init's state.
@@ -24,7 +24,7 @@
 //! thumbprint is the one on the medium.
 //!
 //! **Where**: `decide` says whose job it is, `ovf/` reads the file, `plan` is what follows from it; `provision` goes through
-//! the steps (`steps/`, in the order of its `FIRST` and `THEN`), `pass` records each in the `journal`, `status` tells the others.
+//! the steps (`steps/`, in the order of its rows), `pass` records each in the `journal`, `status` tells the others.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -22,7 +22,7 @@ pub(crate) fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>)
     if media::is_worth_a_look(run.sources.media.as_ref(), is_marked) {
         text.push_str("  first have waagent-media look at the drive; without a medium it would go on by its own copy:\n");
     }
-    for row in steps::FIRST.iter().chain(steps::THEN) {
+    for row in steps::FIRST.iter().chain(steps::THEN).chain(steps::LAST) {
         let what = line(run, plan, row.name, earlier);
         let was = earlier.and_then(|journal| journal.steps.iter().find(|step| step.name == row.name));
         let was = was.map(|step| format!(" (an earlier pass: {})", step.state)).unwrap_or_default();

@@ -65,8 +65,13 @@ fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
     }
     let mut pass = begin(run, &plan, &input, earlier, &mut status)?;
     pass.run(steps::FIRST)?;
+    if run.args.early {
+        pass.run(steps::LAST)?;
+        return left_to_the_late_pass(run, &mut pass, status, retry);
+    }
     steps::host_keys::begin(&mut pass);
     pass.run(steps::THEN)?;
+    pass.run(steps::LAST)?;
     finish(run, &mut pass, status, retry)
 }
 
@@ -135,6 +140,24 @@ fn begin<'a>(
         steps: Vec::new(),
         exit: None,
     })
+}
+
+/// The network needn't wait for users and keys.
+fn left_to_the_late_pass(
+    run: &Run<'_>,
+    pass: &mut Pass<'_>,
+    mut status: ProvisionStatus,
+    retry: Retry,
+) -> Result<Outcome> {
+    status::add_pass(&mut status, pass);
+    if !pass.errors.is_empty() {
+        let exit = pass.exit.unwrap_or(Exit::Unavailable);
+        return run.fail(status, std::mem::take(&mut pass.errors), exit, retry);
+    }
+    status::waiting(&mut status);
+    status.waits_for.push(status::LATE_PASS.to_owned());
+    status::write(run.root, status, &run.sources.inputs, run.sandbox)?;
+    Ok(Outcome::Done(format!("host name '{}'; the late pass does the rest", pass.plan.host_name)))
 }
 
 /// The marker only when all is done; the status in any case.

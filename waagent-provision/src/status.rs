@@ -101,6 +101,9 @@ pub(crate) fn ready(status: &mut ProvisionStatus, outcome: ProvisionOutcome) {
     status.outcome = outcome;
 }
 
+/// What a pass waits for that another one follows.
+pub(crate) const LATE_PASS: &str = "the late pass";
+
 /// Something isn't there yet.
 pub(crate) fn waiting(status: &mut ProvisionStatus) {
     status.state = ProvisionState::Provisioning;
@@ -113,7 +116,7 @@ pub(crate) fn held_up(status: &mut ProvisionStatus, mut errors: Vec<StepError>) 
     waiting(status);
     status.reason = reason_of(&errors);
     status.errors = errors;
-    status.waits_for.push("the late pass".to_owned());
+    status.waits_for.push(LATE_PASS.to_owned());
 }
 
 /// Failed, for this boot.

@@ -57,5 +57,8 @@ pub(crate) const THEN: &[Row] = &[
     Row { name: "key-pairs", reason: Reason::Certificate, needs: &["user"], run: key_pairs::copy },
     Row { name: "host-keys", reason: Reason::HostKeys, needs: &[], run: host_keys::regenerate },
     Row { name: "sshd", reason: Reason::Sshd, needs: &[], run: sshd::configure },
-    Row { name: "labels", reason: Reason::Unhandled, needs: &[], run: labels::restore },
 ];
+
+/// What all that was made needs.
+pub(crate) const LAST: &[Row] =
+    &[Row { name: "labels", reason: Reason::Unhandled, needs: &[], run: labels::restore }];

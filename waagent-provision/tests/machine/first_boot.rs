@@ -49,6 +49,30 @@ fn makes_a_user_who_can_log_in_then_marks_and_tells() {
 }
 
 #[test]
+fn the_early_pass_sets_the_host_name_alone_and_the_late_pass_does_the_rest() {
+    let Some(world) = World::new() else { return };
+    world.attach(&ovf(&keys(&public_key(KEY)), ""));
+    let keys = || fs::read("/etc/ssh/ssh_host_ed25519_key.pub").unwrap();
+    let old_key = keys();
+    for _again in 0..2 {
+        let done = world.run(&["--early"]);
+        assert!(done.status.success(), "{done:?}");
+        let status = world.status();
+        assert_eq!((status.state, status.outcome), (ProvisionState::Provisioning, ProvisionOutcome::Waiting));
+        assert_eq!(status.waits_for, ["the late pass"]);
+        assert_eq!(nix::unistd::gethostname().unwrap(), "plum-07");
+        assert!(fs::exists("/run/waagent/provision/late").unwrap(), "nothing starts the late pass");
+        assert!(!fs::exists("/home/orchard").unwrap() && keys() == old_key);
+        assert!(!fs::exists("/run/waagent/provision/release").unwrap(), "the medium is still needed");
+    }
+    assert!(world.provision().contains("Provisioning complete"));
+    assert!(fs::exists("/home/orchard/.ssh/authorized_keys").unwrap() && keys() != old_key);
+    assert!(!fs::exists("/run/waagent/provision/late").unwrap());
+    assert_eq!(world.run(&["--early"]).status.code(), Some(0));
+    assert!(!fs::exists("/run/waagent/provision/late").unwrap(), "nothing is left of a provisioned machine");
+}
+
+#[test]
 fn a_second_run_changes_nothing_and_says_so() {
     let Some(world) = World::new() else { return };
     world.attach(&ovf(&format!("<UserPassword>not a real one</UserPassword>{}", keys(&public_key(KEY))), ""));

@@ -167,7 +167,7 @@ fn each_known_cycle_is_found() {
             "provisioning before sshd.socket on Azure Linux",
             "azurelinux-25",
             "waagent-provision.service",
-            Box::new(|line| line.replace("Before=sshd.service", "Before=sshd.service sshd.socket")),
+            Box::new(|line| line.replace("Before=network-pre", "Before=sshd.socket network-pre")),
         ),
     ];
     for (what, stubs, unit, change) in cycles {
@@ -197,7 +197,7 @@ fn is_before(unit: &str, other: &str) -> bool {
 
 #[test]
 fn each_comes_before_what_needs_it() {
-    let early = "waagent-provision.service";
+    let (early, late) = ("waagent-provision.service", "waagent-provision-late.service");
     let mut wrong = Vec::new();
     for (unit, other) in [
         ("waagent-firewall.service", "network-pre.target"),
@@ -205,17 +205,18 @@ fn each_comes_before_what_needs_it() {
         ("modprobe@nf_tables.service.d/50-waagent.conf", "systemd-sysctl.service"),
         ("modprobe@nf_tables.service", "waagent-firewall.service"),
         (early, "network-pre.target"),
-        (early, "sshd.service"),
-        (early, "ssh.service"),
-        (early, "systemd-user-sessions.service"),
-        (early, "sshd@.service.d/50-waagent.conf"),
+        (late, "sshd.service"),
+        (late, "ssh.service"),
+        (late, "systemd-user-sessions.service"),
+        (late, "sshd@.service.d/50-waagent.conf"),
+        (late, "ssh@.service.d/50-waagent.conf"),
         ("waagent-media.service", early),
         ("waagent-net.service", "waagent-fetch.service"),
-        (early, "waagent-ext.service"),
+        (late, "waagent-ext.service"),
         // A flag that is there when its path unit is armed starts nothing.
         ("waagent-release.path", early),
         // The late pass looks for the flag of the first.
-        (early, "waagent-provision-late.service"),
+        (early, late),
     ] {
         if !is_before(unit, other) {
             wrong.push(format!("{unit} isn't before {other}"));
