@@ -33,8 +33,8 @@ pub fn unseal(root: &Root, machine: &Machine, is_forced: bool, sandbox: &Sandbox
     })
 }
 
-/// The platform's answer to a new pair comes within a moment where the network is up, and then needs no second start of this
-/// program. Waits for it so long at most, and says whether it came.
+/// Waits for the platform's answer to a new pair, `patience` at most, and says whether it came. Where the network is up it
+/// comes within a moment, and then needs no second start of this program.
 pub fn await_answer(root: &Root, patience: Duration) -> bool {
     let deadline = Instant::now() + patience;
     while !is_answered(root) {

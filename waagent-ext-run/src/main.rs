@@ -15,7 +15,7 @@
 //! machine. It parses one strict document that only root can write, and nothing of the network or of a handler.
 //!
 //! **Where**: `command_document` is what is asked, `handler` and `custom_data` prepare it, `launch` runs it in its time,
-//! `process` is the child, `result` what is left; `interrupted` speaks for a runner that was killed.
+//! `process` cleans what the command inherits, `result` what is left; `interrupted` speaks for a runner that was killed.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -7,7 +7,8 @@
 //! `net/endpoint.json`, `ext/results/`, `/etc/waagent_policy.json`, the roots of publishers in `/usr/share/waagent`;
 //! status and heartbeat files of handlers.
 //!
-//! **Writes**: `ext/wanted.json`, `ext/plan.json`, `ext/state.json`, `ext/begun.json`, `ext/commands/`, `ext/status.json`;
+//! **Writes**: `ext/wanted.json`, `ext/plan.json`, `ext/state.json`, `ext/begun.json`, `ext/commands/`, `ext/status.json`,
+//! `ext/initial_goal_state`;
 //! handlers' folders `<name>-<version>/`, links to certificates; `/var/log/azure/<name>/`;
 //! `/run/waagent/ext/exec-mount`, the wish for a mount. Removes: the oldest of what handlers leave in `events/`.
 //!

@@ -41,7 +41,7 @@ impl Flags {
             next.push(Program::DiskFinish);
         }
         if self.is_new("disk/swap") {
-            told("mnt-resource.swap", mounts::swap());
+            told("mnt-resource-swapfile.swap", mounts::swap());
         }
         next
     }

@@ -58,6 +58,38 @@ fn a_goal_state_of_many_values_is_named_as_damaged_and_one_of_long_settings_is_s
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// Also of units that aren't called after their program, or whose program has no document.
+#[test]
+fn each_units_failure_is_told_in_its_programs_row() {
+    let scratch = tempfile::tempdir().unwrap();
+    let root = Root::new(scratch.path());
+    fs::create_dir_all(root.state_path("fetch/failed")).unwrap();
+    let units =
+        ["waagent-net", "waagent-firewall", "waagent-disk-finish", "waagent-gate", "waagent-exec-mount"];
+    for unit in units {
+        let note = format!(
+            r#"{{"schema": "waagent/failed/1", "written_by": "waagent-fetch", "written_at": "2026-01-31T08:00:00Z",
+                "inputs": {{}}, "sandbox": {{"uid": 1, "capabilities": [], "bounding": [], "no_new_privs": true,
+                "landlock": "", "seccomp": "", "selinux": ""}},
+                "body": {{"unit": "{unit}.service", "result": "signal", "exit_code": "killed", "exit_status": "SEGV"}}}}"#
+        );
+        fs::write(root.state_path(format!("fetch/failed/{unit}.service.json")), note).unwrap();
+    }
+    let output = status(&root);
+    let text = String::from_utf8_lossy(&output.stdout);
+    for line in [
+        "waagent-net       has not written anything yet",
+        "waagent-firewall failed at 2026-01-31T08:00:00Z: signal SEGV",
+        "waagent-disk-finish failed at 2026-01-31T08:00:00Z: signal SEGV",
+        "waagent-gate ",
+        "waagent-exec-mount ",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert_eq!(text.matches("signal SEGV").count(), units.len(), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
 #[test]
 fn a_document_of_another_version_is_named_and_nothing_is_shown_of_it() {
     let scratch = tempfile::tempdir().unwrap();

@@ -25,7 +25,7 @@ const WHAT: &[(&str, &str)] = &[
     ("endpoint-problem", "the platform is silent there: starts net"),
     ("extension-state", "what is installed, how far each handler is"),
     ("extension-status", "ready to embed in the status blob"),
-    ("failed", "a unit that failed, for the platform"),
+    ("failed", "a unit that failed, for people, and for the platform where it is provisioning's"),
     ("fetch-status", "how the platform answers"),
     ("firewall", "what is in force"),
     ("goal-state", "what this machine shall be, without URIs"),

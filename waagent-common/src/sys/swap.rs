@@ -1,4 +1,4 @@
-//! Swap areas, as `swapon(2)` makes them.
+//! Swaps on a file, by `swapon(2)`.
 
 use std::ffi::CString;
 use std::io;

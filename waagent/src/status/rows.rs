@@ -1,5 +1,8 @@
 //! A row for each program: what its documents say.
 
+use std::borrow::Cow;
+use std::fs;
+
 use serde::Serialize;
 use waagent_common::documents::{
     Body, Certificates, Document, Endpoint, ExtensionStatus, Failed, FetchStatus, Firewall, GoalState,
@@ -8,6 +11,7 @@ use waagent_common::documents::{
 use waagent_common::fault::Fault;
 use waagent_common::root::Root;
 use waagent_common::sandbox::SandboxReport;
+use waagent_common::text::shown;
 
 use super::words::{self, Shown, Words};
 
@@ -15,7 +19,7 @@ use super::words::{self, Shown, Words};
 #[derive(Debug, Serialize)]
 pub struct Row {
     /// Its name.
-    pub program: &'static str,
+    pub program: Cow<'static, str>,
     /// Its last results, the newest document's last.
     pub results: Vec<String>,
     /// Did the last run fail, or is a document of its damaged?
@@ -73,30 +77,68 @@ fn look<T: Shown>(root: &Root) -> Result<Option<Seen>, Fault> {
 /// All rows.
 pub fn rows(root: &Root) -> Vec<Row> {
     let of_a_program = DOCUMENTS.chunk_by(|one, next| one.0 == next.0);
-    of_a_program.filter_map(|documents| Some(row(root, documents.first()?.0, documents))).collect()
+    let mut rows: Vec<Row> =
+        of_a_program.filter_map(|documents| Some(row(root, documents.first()?.0, documents))).collect();
+    for failed in failures(root) {
+        let unit = shown(failed.body.unit.strip_suffix(".service").unwrap_or(&failed.body.unit));
+        let program = program_of(&unit);
+        match rows.iter_mut().find(|row| row.program == program) {
+            Some(row) => row.add_failure(&unit, &failed),
+            None => {
+                let mut row = Row::new(unit.clone().into());
+                row.add_failure(&unit, &failed);
+                rows.push(row);
+            }
+        }
+    }
+    rows
 }
 
+/// A crash leaves no document of the program itself; `fetch/failed/` has it, by units.
+fn failures(root: &Root) -> Vec<Document<Failed>> {
+    let Ok(folder) = fs::read_dir(root.path(Failed::PATH)) else { return Vec::new() };
+    let mut paths: Vec<_> = folder.filter_map(|entry| Some(entry.ok()?.path())).take(MAX_NOTES).collect();
+    paths.sort();
+    paths.iter().filter_map(|path| Document::read_at_if_there(root, path).ok().flatten()).collect()
+}
+
+/// Whose unit it is, where its name isn't the program's.
+fn program_of(unit: &str) -> &str {
+    match unit {
+        "waagent-firewall" => "waagent-net",
+        "waagent-disk-finish" => "waagent-disk",
+        "waagent-provision-late" => "waagent-provision",
+        other => other,
+    }
+}
+
+/// More are never written.
+const MAX_NOTES: usize = 32;
+
 fn row(root: &Root, program: &'static str, documents: &[Look]) -> Row {
-    let mut row = Row {
-        program,
-        results: Vec::new(),
-        failed: false,
-        written_at: None,
-        inputs: Vec::new(),
-        sandbox: None,
-        waits_for: Vec::new(),
-    };
+    let mut row = Row::new(program.into());
     for (_, look) in documents {
         row.add(look(root));
     }
     if row.results.is_empty() {
         row.results.push("has not written anything yet".to_owned());
     }
-    row.add_failure(root);
     row
 }
 
 impl Row {
+    fn new(program: Cow<'static, str>) -> Self {
+        Self {
+            program,
+            results: Vec::new(),
+            failed: false,
+            written_at: None,
+            inputs: Vec::new(),
+            sandbox: None,
+            waits_for: Vec::new(),
+        }
+    }
+
     fn add(&mut self, seen: Result<Option<Seen>, Fault>) {
         let seen = match seen {
             Ok(Some(seen)) => seen,
@@ -117,12 +159,10 @@ impl Row {
         }
     }
 
-    /// A crash leaves no document of the program itself; `fetch/failed/` has it.
-    fn add_failure(&mut self, root: &Root) {
-        let path = root.path(Failed::PATH).join(format!("{}.service.json", self.program));
-        if let Ok(Some(failed)) = Document::<Failed>::read_at_if_there(root, &path) {
-            self.failed = true;
-            self.results.push(format!("failed at {}: {}", failed.written_at, words::failure(&failed.body)));
-        }
+    fn add_failure(&mut self, unit: &str, failed: &Document<Failed>) {
+        self.failed = true;
+        let which = if self.program == unit { String::new() } else { format!("{unit} ") };
+        let why = words::failure(&failed.body);
+        self.results.push(format!("{which}failed at {}: {why}", failed.written_at));
     }
 }

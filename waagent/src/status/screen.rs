@@ -17,7 +17,7 @@ pub(super) fn render(rows: &[Row]) -> String {
             _ => "ok     ",
         };
         for (number, result) in row.results.iter().enumerate() {
-            let head = if number == 0 { format!("{mark}{:<18}", row.program) } else { " ".repeat(25) };
+            let head = if number == 0 { format!("{mark}{:<17} ", row.program) } else { " ".repeat(25) };
             screen.push(format!("{head}{}", shown(result)));
         }
         let detail = |text: String| format!("{}{text}", " ".repeat(25));
@@ -62,7 +62,7 @@ mod tests {
         let rows = super::super::rows(&Root::new(dir.path()));
         let screen = super::render(&rows);
         for row in &rows {
-            assert!(screen.contains(row.program));
+            assert!(screen.contains(row.program.as_ref()));
         }
         assert!(screen.contains("has not written anything yet"));
     }
