@@ -15,6 +15,9 @@
 //! **Security**: whoever owns this process has the keys that the platform sent to this machine. He has no capability,
 //! no socket, nothing to execute, and can write nothing but this program's folder. The keys of certificates are read by
 //! handlers too, and by waagent-provision for key pairs.
+//!
+//! **Where**: `transport` decides about a new pair and `transport_pair` makes it; `unseal` goes through what came: `envelope`
+//! opens CMS, `pkcs12_contents` what is in it, `install` writes certificates and keys.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

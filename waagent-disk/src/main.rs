@@ -15,6 +15,11 @@
 //!
 //! **Security**: who owns this process can write raw disks, and so everything: it parses superblocks, partition tables
 //! and NTFS of the one disk, in a child that can open no other and no partition of another, no network, no medium, and no document of another program.
+//!
+//! **Where** (`resource/`): `find` and `owner` say which disk and whose it is, `facts` gathers, `decide` is the table of what
+//! may be done, `act` carries it out: `prepare` writes a blank disk, `check` repairs, `finish` follows the mount (`swap`,
+//! `warning_file`, `label`). `table`, `gpt`, `superblock`, `ntfs` read what is on a disk, in the child of `attempts`;
+//! `report` is the document, `flags` is what PID 1 is asked for.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -16,6 +16,9 @@
 //! `net/`, and write nothing; he speaks to the platform as this machine does. The program itself reads no byte of the
 //! network: it passes sockets on. It doesn't see what is asked by them: waagent-fetch's page says what that allows. PID 1's private
 //! socket takes orders from uid 0: where SELinux isn't enforcing, he is root by that.
+//!
+//! **Where**: `socket` is what PID 1 passed, `server` the loop and who may connect, `connection` one peer and its request,
+//! `address` where a target is.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

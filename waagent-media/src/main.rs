@@ -16,6 +16,10 @@
 //!
 //! **Security**: who owns this process has the medium's content (password, custom data) and can hand a forged one to
 //! waagent-provision, as who owns the medium can. He has no capability, no network, no key, no other document to write.
+//!
+//! **Where**: `decide` says whether there is anything to read, `find` which drive holds it, `medium/` reads its file system in
+//! the child of `confined_child`, `wait` is for one that is late; `publish` writes copies and document, `release` removes them
+//! and opens the tray.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

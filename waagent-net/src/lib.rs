@@ -8,7 +8,7 @@ pub mod firewall;
 mod leases;
 mod links;
 mod netlink;
-pub mod plan;
 pub mod policy;
+pub mod preview;
 mod route;
 pub mod run;

@@ -15,7 +15,7 @@
 //! **Security**: who owns this process can change routes and firewall rules of the machine, and name any allowed
 //! address as WireServer. It has no TCP, no files but its own folder, and can't execute anything.
 //!
-//! **Where**: `run` does a run's steps, `plan` says what they would do. `endpoint` chooses the WireServer's address, from
+//! **Where**: `run` does a run's steps, `preview` says what they would do. `endpoint` chooses the WireServer's address, from
 //! `leases/` or as it is known; `route` and `links` say whether it can be reached; `firewall/` makes the table and reads
 //! it back, by `netlink/`; `compat_files` are those that other tools look for.
 #![forbid(unsafe_code)]
@@ -29,7 +29,7 @@ use waagent_common::lock::Lock;
 use waagent_common::program;
 use waagent_net::args::{Args, Step};
 use waagent_net::policy::POLICY;
-use waagent_net::{plan, run};
+use waagent_net::{preview, run};
 
 fn main() -> ExitCode {
     program::main(&POLICY, steps)
@@ -39,7 +39,7 @@ fn steps(args: &Args) -> Result<Outcome> {
     let (sandbox, config) = program::enter(&POLICY, &args.common)?;
     let root = args.common.root();
     if args.plan {
-        return plan::print(&root, &config, args.step);
+        return preview::print(&root, &config, args.step);
     }
     let _held = Lock::take(&root, "net")?;
     let run = run::Run { root: &root, config: &config, sandbox: &sandbox };

@@ -21,7 +21,7 @@ use waagent_common::{resident, wait};
 use super::args::Args;
 use super::children::{Children, Finished, Start};
 use super::flags::{Commands, Flags};
-use super::journal::{brief, mib, say};
+use super::lines::{brief, mib, say};
 use super::programs::Program;
 use super::restarts::Restarts;
 use super::triggers::{Triggers, folders};

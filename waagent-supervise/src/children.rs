@@ -17,7 +17,7 @@ use serde::Serialize;
 use waagent_common::sys::spawn::{pass_socket, set_identity};
 use waagent_common::sys::wait::{Ended, ended_child};
 
-use super::journal::{brief, mib, say};
+use super::lines::{brief, mib, say};
 use super::programs::Program;
 
 /// Longest line of a program that is kept together, in bytes.

@@ -9,7 +9,7 @@ use waagent_common::root::{RUNTIME_PATH, Root, STATE_PATH};
 
 use anyhow::Result;
 
-use super::journal::say;
+use super::lines::say;
 use super::mounts;
 use super::programs::Program;
 use super::triggers::{Stamp, stamp};

@@ -8,7 +8,7 @@ pub mod chain;
 pub mod children;
 pub mod flags;
 pub mod folders;
-pub mod journal;
+pub mod lines;
 pub mod mounts;
 pub mod programs;
 pub mod restarts;

@@ -82,13 +82,11 @@ pub fn rows(root: &Root) -> Vec<Row> {
     for failed in failures(root) {
         let unit = shown(failed.body.unit.strip_suffix(".service").unwrap_or(&failed.body.unit));
         let program = program_of(&unit);
-        match rows.iter_mut().find(|row| row.program == program) {
-            Some(row) => row.add_failure(&unit, &failed),
-            None => {
-                let mut row = Row::new(unit.clone().into());
-                row.add_failure(&unit, &failed);
-                rows.push(row);
-            }
+        if !rows.iter().any(|row| row.program == program) {
+            rows.push(Row::new(unit.clone().into()));
+        }
+        for row in rows.iter_mut().filter(|row| row.program == program) {
+            row.add_failure(&unit, &failed);
         }
     }
     rows
