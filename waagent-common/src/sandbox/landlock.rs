@@ -1,17 +1,22 @@
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, NetPort,
-    PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope,
+    PathBeneath, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus,
+    Scope,
 };
 
 use waagent_declaration::{
     Access as Opened, COMMON_READS, Connects, Device, Named, Policy, TOOL_LOADERS, TOOL_READS,
 };
 
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstat};
+
 use crate::args::Common;
+use crate::root::{RUNTIME_PATH, Root, STATE_PATH};
 
 /// What we ask for: the newest interface whose every part the policies describe. Older kernels enforce what they know.
 const ASKED: ABI = ABI::V6;
@@ -19,7 +24,7 @@ const ASKED: ABI = ABI::V6;
 /// Descriptors without which a rule would be lost. procfs makes a new inode for a name that the kernel forgot under
 /// memory pressure (`/proc/sys/vm/drop_caches` shows it), and the rule holds the old one; a name that is held open isn't
 /// forgotten.
-pub(super) type Kept = Vec<Arc<PathFd>>;
+pub(super) type Kept = Vec<Arc<OwnedFd>>;
 
 /// Restricts the process, and says what is in force. `found` are the nodes of the declared classes of devices, where
 /// they are known.
@@ -95,10 +100,10 @@ fn paths(
     let execute = AccessFs::Execute | AccessFs::ReadFile;
 
     for grant in COMMON_READS.iter().chain(policy.reads) {
-        rules = add(rules, &root.path(grant.what), read, kept)?;
+        rules = add_below(rules, &root, grant.what, read, kept)?;
     }
     for grant in policy.writes {
-        rules = add(rules, &root.path(grant.what), write, kept)?;
+        rules = add_below(rules, &root, grant.what, write, kept)?;
     }
     for grant in policy.executes {
         rules = add(rules, Path::new(grant.what), execute, kept)?;
@@ -149,10 +154,53 @@ fn add(
     access: BitFlags<AccessFs>,
     kept: &mut Kept,
 ) -> Result<RulesetCreated, RulesetError> {
-    let (Ok(descriptor), Ok(meta)) = (PathFd::new(path), std::fs::metadata(path)) else {
-        return Ok(rules);
+    add_opened(rules, path, open(path), access, kept)
+}
+
+/// ... of the tree that the program works on. What lies below the agent's folders is its programs': no link that one of them
+/// has put there widens what another may open.
+fn add_below(
+    rules: RulesetCreated,
+    root: &Root,
+    what: &str,
+    access: BitFlags<AccessFs>,
+    kept: &mut Kept,
+) -> Result<RulesetCreated, RulesetError> {
+    let path = root.path(what);
+    let ours = [STATE_PATH, RUNTIME_PATH]
+        .into_iter()
+        .find_map(|folder| Some((root.path(folder), Path::new(what).strip_prefix(folder).ok()?)));
+    let opened = match ours {
+        Some((folder, below)) => open(&folder).and_then(|folder| open_without_links(folder, below)),
+        None => open(&path),
     };
-    let access = if meta.is_dir() { access } else { access & AccessFs::from_file(ASKED) };
+    add_opened(rules, &path, opened, access, kept)
+}
+
+fn open(path: &Path) -> nix::Result<OwnedFd> {
+    openat(AT_FDCWD, path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// A link in a path ends it: what follows is in no folder, and a link itself is nothing that a rule could be for.
+fn open_without_links(folder: OwnedFd, below: &Path) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    below.iter().try_fold(folder, |folder, name| openat(&folder, name, flags, Mode::empty()))
+}
+
+fn add_opened(
+    rules: RulesetCreated,
+    path: &Path,
+    opened: nix::Result<OwnedFd>,
+    access: BitFlags<AccessFs>,
+    kept: &mut Kept,
+) -> Result<RulesetCreated, RulesetError> {
+    let Ok(descriptor) = opened else { return Ok(rules) };
+    let kind = fstat(&descriptor)
+        .map_or(SFlag::S_IFLNK, |meta| SFlag::from_bits_truncate(meta.st_mode) & SFlag::S_IFMT);
+    if kind == SFlag::S_IFLNK {
+        return Ok(rules);
+    }
+    let access = if kind == SFlag::S_IFDIR { access } else { access & AccessFs::from_file(ASKED) };
     let rules = rules.add_rule(PathBeneath::new(&descriptor, access))?;
     if path.starts_with("/proc") {
         kept.push(Arc::new(descriptor));
@@ -205,6 +253,49 @@ mod tests {
         caches.write_all(b"2\n").unwrap();
         assert!(read(NAME).is_ok(), "the rule was lost with the old inode");
         assert!(File::open("/proc/sys/kernel/osrelease").is_err() || !is_in_force());
+    }
+
+    /// What a program that was taken over puts into its own folder is no grant for those that read there.
+    #[test]
+    fn a_link_below_the_agents_folders_grants_nothing() {
+        const PACKAGES: &str = "/var/lib/waagent/fetch/packages";
+        const READER: Policy = Policy { reads: &[grant(PACKAGES, "test: packages")], ..POLICY };
+        let is_read = |make: fn(&std::path::Path, &std::path::Path)| {
+            let scratch = tempfile::tempdir().unwrap();
+            let (packages, secret) = (scratch.path().join(&PACKAGES[1..]), scratch.path().join("secret"));
+            std::fs::create_dir_all(packages.parent().unwrap()).unwrap();
+            std::fs::create_dir(&secret).unwrap();
+            std::fs::write(secret.join("file"), "x").unwrap();
+            make(&packages, &secret);
+            let root = scratch.path().to_owned();
+            let reader = move || {
+                let args = Common { policy: false, configuration_path: None, root };
+                let (mut kept, mut shortfalls) = (Vec::new(), Vec::new());
+                restrict(&READER, &args, None, &mut kept, &mut shortfalls);
+                read(packages.join("file")).is_ok()
+            };
+            std::thread::spawn(reader).join().unwrap()
+        };
+        assert!(is_read(|packages, secret| std::fs::rename(secret, packages).unwrap()));
+        assert!(is_read(|packages, secret| {
+            // A link above them is the administrator's: a state folder on another disk.
+            let folder = packages.ancestors().nth(2).unwrap();
+            std::fs::rename(secret, packages).unwrap();
+            std::fs::rename(folder, folder.with_extension("moved")).unwrap();
+            std::os::unix::fs::symlink(folder.with_extension("moved"), folder).unwrap();
+        }));
+        let links: [fn(&std::path::Path, &std::path::Path); 2] = [
+            |packages, secret| std::os::unix::fs::symlink(secret, packages).unwrap(),
+            |packages, secret| {
+                let fetch = packages.parent().unwrap();
+                std::fs::remove_dir(fetch).unwrap();
+                std::fs::rename(secret, secret.with_file_name("packages")).unwrap();
+                std::os::unix::fs::symlink(secret.parent().unwrap(), fetch).unwrap();
+            },
+        ];
+        for link in links {
+            assert!(!is_read(link) || !is_in_force());
+        }
     }
 
     fn is_in_force() -> bool {
