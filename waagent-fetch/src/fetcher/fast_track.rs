@@ -26,7 +26,7 @@ pub(crate) struct FastTrack {
     ask_at: Duration,
     etag: Option<String>,
     /// Why the text of this ETag was refused.
-    refused: Option<String>,
+    refused: Option<Failure>,
     /// When the last goal state of this channel was made, also one of an earlier run.
     last_created_on: Option<String>,
     /// It was in use, and the host doesn't offer it any more.
@@ -194,7 +194,7 @@ impl Fetcher {
         match answer {
             VmSettingsAnswer::New(etag, bytes) => self.take(etag, &bytes),
             VmSettingsAnswer::NotModified => match &self.fast_track.refused {
-                Some(why) => Err(Failure::nonsense(why.clone())),
+                Some(failure) => Err(failure.clone()),
                 None => Ok(None),
             },
             VmSettingsAnswer::Unknown => {
@@ -209,9 +209,9 @@ impl Fetcher {
         // Kept also for a text that is refused: it isn't fetched and refused again while it stays the same.
         self.fast_track.etag = Some(etag);
         match parsed {
-            Err(why) => {
-                self.fast_track.refused = Some(why.clone());
-                Err(Failure::nonsense(why))
+            Err(failure) => {
+                self.fast_track.refused = Some(failure.clone());
+                Err(failure)
             }
             Ok(settings) => {
                 self.fast_track.refused = None;

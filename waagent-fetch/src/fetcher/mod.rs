@@ -236,7 +236,7 @@ impl Fetcher {
         let incarnation = &wire.identity.incarnation;
         let Some(uri) = &wire.extensions_config else { return Ok(extensions_config::empty(incarnation)) };
         let bytes = WireServer::new(&self.client).part("ExtensionsConfig", uri, LARGE)?;
-        let mut state = extensions_config::parse(&bytes, incarnation).map_err(Failure::nonsense)?;
+        let mut state = extensions_config::parse(&bytes, incarnation)?;
         drop(bytes);
         if state.profile.is_some() {
             state.on_hold = profile::is_on_hold(self, wire, &mut state);
