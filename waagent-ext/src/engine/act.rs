@@ -126,10 +126,12 @@ impl Engine<'_> {
     ) -> Result<PackageSignature, ExtensionError> {
         let stamp = package.body.sha256.as_ref().map_or_else(String::new, ToString::to_string);
         let input = home.bytes(ForeignKind::Package, stamp);
-        self.guard.work(input, || self.unpack_fetched(extension, package, home, keep)).unwrap_or_else(|why| {
-            let text = format!("Failed to download artifacts: [ExtensionDownloadError] {why}");
-            Err(ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text))
-        })
+        self.guard.work(input, || self.unpack_fetched(extension, package, home, keep)).unwrap_or_else(
+            |fault| {
+                let text = format!("Failed to download artifacts: [ExtensionDownloadError] {fault}");
+                Err(ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text))
+            },
+        )
     }
 
     /// One copy is taken of what was fetched: its signature is checked, and it is what is unpacked.
@@ -141,8 +143,8 @@ impl Engine<'_> {
         keep: bool,
     ) -> Result<PackageSignature, ExtensionError> {
         let limits = &self.settings.limits;
-        let (archive, digest) =
-            copy::take(self.root, package, limits).map_err(|why| not_had(code::PACKAGE_DOWNLOAD, &why))?;
+        let (archive, digest) = copy::take(self.root, package, limits)
+            .map_err(|fault| not_had(code::PACKAGE_DOWNLOAD, &fault.text))?;
         let signature = self.judge(extension, &archive, &digest, home)?;
         unpack::unpack(&archive, home, limits, keep)?;
         if signature.verdict == SignatureVerdict::Verified

@@ -100,8 +100,8 @@ pub(crate) fn read(home: &HandlerPaths, asked: Question<'_>, guard: &Guard<'_>) 
         return settled(waiting(home, number));
     }
     let work = || taken(home, &folder, &file, asked, failure);
-    guard.work(home.bytes(ForeignKind::Status, format!("{number}: {mark}")), work).unwrap_or_else(|why| {
-        settled(file::own(home.name.as_str(), None, StatusWord::Error, code::STATUS_INVALID, &why))
+    guard.work(home.bytes(ForeignKind::Status, format!("{number}: {mark}")), work).unwrap_or_else(|fault| {
+        settled(file::own(home.name.as_str(), None, StatusWord::Error, code::STATUS_INVALID, &fault.text))
     })
 }
 
