@@ -84,7 +84,7 @@ pub fn verify(archive: &File, signature: &str, trust: &Trust) -> Result<Proof, F
     let cms = Signed::parse(&bytes).ok_or_else(|| Fault::data("it is no CMS"))?;
     // libcrypto takes BER too and writes DER: this looks at what it has understood, not at what was sent.
     let der = cms.to_der();
-    let form = form::look(&der).map_err(Fault::data)?;
+    let form = form::look(&der)?;
     if form.content.is_some() {
         return Err(Fault::data("it carries a content of its own"));
     }
