@@ -1,3 +1,5 @@
+//! The declaration of a program: the type in which each `policy.rs` is written.
+
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Argument, Refusal, Rule};

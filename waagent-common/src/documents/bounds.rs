@@ -1,3 +1,5 @@
+//! How much a document's lists and texts may hold: one rule for who writes and who reads.
+
 use crate::fault::Fault;
 use crate::text::cut;
 

@@ -1,3 +1,5 @@
+//! What waagent-ext hands to waagent-ext-run, and gets back.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

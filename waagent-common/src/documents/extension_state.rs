@@ -1,3 +1,5 @@
+//! The planner's memory: handlers, their packages and signatures, and the work on one goal state.
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

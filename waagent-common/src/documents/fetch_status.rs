@@ -1,3 +1,5 @@
+//! The fetcher's state, for people, and its word that it needs a transport certificate.
+
 use std::fmt;
 use std::net::Ipv4Addr;
 

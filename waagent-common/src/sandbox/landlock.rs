@@ -1,3 +1,5 @@
+//! The layer of paths, ports and signals: landlock(7).
+
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Folders of UDF.
+
 use waagent_common::bytes::{slice_at, u8_at, u16_at};
 use waagent_common::fault::Fault;
 

@@ -1,3 +1,5 @@
+//! Files of UDF: what they are, and where their content is.
+
 use std::collections::BTreeSet;
 use std::io::{Read, Seek};
 

@@ -1,3 +1,5 @@
+//! UDF 1.02 to 2.01: the volume and its root folder.
+
 use std::fmt::Display;
 use std::io::{Read, Seek};
 
