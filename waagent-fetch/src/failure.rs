@@ -1,4 +1,4 @@
-//! Why a request to the platform, or a round, came to nothing.
+//! Why a request to the platform, or a poll, came to nothing.
 
 use std::fmt;
 
@@ -82,7 +82,7 @@ impl Failure {
         Self { kind: Kind::of_status(response), text: format!("{what}: {}{hint}", response.shown()) }
     }
 
-    /// The exit status of a single round that this ends.
+    /// The exit status of a single poll that this ends.
     pub(crate) fn exit(&self) -> Exit {
         match self.kind {
             Kind::Silent | Kind::Stale | Kind::Busy | Kind::Throttled(_) => Exit::TryAgain,

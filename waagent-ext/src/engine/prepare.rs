@@ -1,4 +1,4 @@
-//! What a handler must find before its first command of a round: folders, environment, settings, certificates.
+//! What a handler must find before its first command of a goal state run: folders, environment, settings, certificates.
 
 use waagent_common::command::noexec;
 use waagent_common::documents::{CommandKind, Extension, ForeignKind};
@@ -13,7 +13,7 @@ use crate::handler::{certificates, handler_files, migrate};
 use crate::inputs::Certificate;
 
 impl Engine<'_> {
-    /// Prepares the wanted version once in a round; says what it waits for, if it does.
+    /// Prepares the wanted version once in a goal state run; says what it waits for, if it does.
     pub(super) fn prepare(
         &mut self,
         extension: &Extension,

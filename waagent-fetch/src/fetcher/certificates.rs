@@ -69,7 +69,7 @@ impl Due {
         self.not_before = Duration::ZERO;
     }
 
-    /// In each of the next rounds, then each ten minutes.
+    /// In each of the next polls, then each ten minutes.
     fn failed(&mut self) {
         self.failures += 1;
         if self.failures >= QUICK_TRIES {

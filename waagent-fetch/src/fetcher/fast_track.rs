@@ -1,4 +1,4 @@
-//! vmSettings, round by round: is the channel there, what did it say last, was it ever in use?
+//! vmSettings, poll by poll: is the channel there, what did it say last, was it ever in use?
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) struct FastTrack {
     stopped: bool,
     /// When it began to fail, on a machine that never used it.
     failing_since: Option<Duration>,
-    /// When the plugin may be asked again. It has its own, so that the WireServer's rounds and reports go on.
+    /// When the plugin may be asked again. It has its own, so that the WireServer's polls and reports go on.
     backoff: Backoff,
     /// What it said, for as long as it is left alone.
     throttled: Option<Failure>,
@@ -96,7 +96,7 @@ impl FastTrack {
         self.backoff = Backoff::default();
     }
 
-    /// What came of it, for the next round. Gives the answer, or what kind of failure it is for the round.
+    /// What came of it, for the next poll. Gives the answer, or what kind of failure it is for the poll.
     fn note(&mut self, answer: Result<VmSettingsAnswer, Failure>) -> Result<VmSettingsAnswer, Failure> {
         match answer {
             Ok(answer) => {
@@ -136,7 +136,7 @@ impl FastTrack {
         self.ask_at = monotonic() + ASK_AGAIN;
     }
 
-    /// May a round go on without an answer? Only where this channel was never used, and after some time: an older
+    /// May a poll go on without an answer? Only where this channel was never used, and after some time: an older
     /// goal state could win otherwise.
     fn goes_on_without(&mut self) -> bool {
         if self.last_created_on.is_some() || self.supported == Some(true) {

@@ -42,7 +42,7 @@ impl Fetcher {
                 (with_last_good_parts(body, outdated, known.as_ref().map(|known| &known.body)), Some(uris))
             }
             (None, Some(known)) => (known.body, None),
-            // What was in force is gone, and nothing new was fetched: the next round fetches everything.
+            // What was in force is gone, and nothing new was fetched: the next poll fetches everything.
             (None, None) => {
                 self.current = None;
                 return Ok(false);

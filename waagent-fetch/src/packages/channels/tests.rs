@@ -55,7 +55,7 @@ fn tries_every_place_by_both_channels_before_it_waits() {
 }
 
 #[test]
-fn gives_up_after_six_rounds_and_at_once_where_nothing_helps() {
+fn gives_up_after_six_tries_and_at_once_where_nothing_helps() {
     let (mut clock, mut tried) = (Clock::default(), 0);
     let result = search(&places(&["a"]), start(0, Channel::Direct), &mut clock, |_, _| {
         tried += 1;
@@ -82,7 +82,7 @@ fn waits_as_long_as_the_host_asked() {
 }
 
 #[test]
-fn asks_for_a_new_goal_state_only_when_no_place_of_the_round_served() {
+fn asks_for_a_new_goal_state_only_when_no_place_served() {
     let stale =
         |channel| failing(if channel == Channel::Direct { Cure::Later(None) } else { Cure::NewGoalState });
     let mut clock = Clock::default();
