@@ -13,7 +13,7 @@ use waagent_common::sandbox::Sandbox;
 
 use crate::clock;
 use crate::failure::{Failure, Kind};
-use crate::goal_state::environment::HostingEnvironment;
+use crate::goal_state::environment::{self, HostingEnvironment};
 use crate::goal_state::extensions_config;
 use crate::goal_state::model::ExtensionsState;
 use crate::goal_state::wire::{self, Identity, WireGoalState};
@@ -250,23 +250,19 @@ impl Fetcher {
         let server = WireServer::new(&self.client);
         if let Some(uri) = &wire.hosting_environment {
             let answer = server.part("HostingEnvironmentConfig", uri, SMALL);
-            match answer.map_err(|e| e.text).and_then(|bytes| {
-                crate::goal_state::environment::hosting(&bytes)
-                    .map_err(|error| format!("HostingEnvironmentConfig: {error}"))
-            }) {
+            match answer.and_then(|bytes| environment::hosting(&bytes)) {
                 Ok(hosting) => self.environment.hosting = Some(hosting),
-                Err(why) => notes.push(format!("{why}, ignoring it")),
+                Err(failure) => notes.push(format!("{failure}, ignoring it")),
             }
         }
         if let Some(uri) = &wire.shared_config {
-            match server.part("SharedConfig", uri, SMALL).map_err(|e| e.text).and_then(|bytes| {
-                publish::shared_config(&self.root, &bytes).map_err(|error| format!("SharedConfig: {error}"))
-            }) {
+            let answer = server.part("SharedConfig", uri, SMALL);
+            match answer.and_then(|bytes| publish::shared_config(&self.root, &bytes)) {
                 Ok(own) => {
                     self.environment.own_instance = own;
                     self.environment.shared_config_known = true;
                 }
-                Err(why) => notes.push(format!("{why}, ignoring it")),
+                Err(failure) => notes.push(format!("{failure}, ignoring it")),
             }
         }
         notes

@@ -163,11 +163,11 @@ fn with_last_good_parts(mut body: GoalState, outdated: bool, known: Option<&Goal
 
 /// Checks SharedConfig and puts it where other programs look for it, unchanged; gives our entry in it.
 pub(crate) fn shared_config(root: &Root, bytes: &[u8]) -> Result<Option<OwnInstance>, Failure> {
-    let own = environment::shared(bytes).map_err(|error| Failure::nonsense(error.to_string()))?;
+    let own = environment::shared(bytes)?;
     let path = root.state_path("fetch/SharedConfig.xml");
     let is_there = durable::read_bounded(&path, crate::wire_server::SMALL).is_ok_and(|known| known == bytes);
     if !is_there {
-        durable::write(&path, bytes, 0o640)?;
+        durable::write(&path, bytes, 0o640).map_err(|fault| fault.of("SharedConfig"))?;
     }
     Ok(own)
 }
