@@ -71,6 +71,13 @@ impl Fault {
         self
     }
 
+    /// The same, with what it is about in front.
+    #[must_use]
+    pub fn of(mut self, what: impl fmt::Display) -> Self {
+        self.text = format!("{what}: {}", self.text);
+        self
+    }
+
     /// Reading or writing failed: 74.
     pub fn io(text: impl Into<String>) -> Self {
         Self::new(Exit::Io, text)

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use waagent_declaration::Policy;
 
 use crate::args::Common;
-use crate::config::{Config, ConfigError, Severity, Sources, SwitchKey};
+use crate::config::{Config, Severity, Sources, SwitchKey};
 use crate::fault::{Exit, Fault, Outcome, exit_of};
 use crate::log;
 use crate::sandbox::{Confine, Sandbox};
@@ -95,7 +95,7 @@ pub fn print(text: &str) -> io::Result<()> {
 /// one would be closed.
 pub fn enter(policy: &Policy, args: &Common) -> Result<(Sandbox, Config)> {
     let (sandbox, config) = read_and_enter(policy, args)?;
-    let config = config.map_err(|error| Fault::new(Exit::Config, error.to_string()))?;
+    let config = config?;
     satisfy(policy, &sandbox, &config)?;
     Ok((sandbox, config))
 }
@@ -121,7 +121,7 @@ pub fn enter_to_stay(policy: &Policy, args: &Common) -> Result<(Sandbox, Config)
     Ok((sandbox, config))
 }
 
-fn read_and_enter(policy: &Policy, args: &Common) -> Result<(Sandbox, Result<Config, ConfigError>)> {
+fn read_and_enter(policy: &Policy, args: &Common) -> Result<(Sandbox, Result<Config, Fault>)> {
     let sources = Sources::read(&args.root, args.configuration_path.as_deref());
     let sandbox = policy.enter(args)?.and(sources.names());
     Ok((sandbox, Config::of(&sources)))

@@ -1,3 +1,5 @@
+//! The declaration of a program: the type in which each `policy.rs` is written.
+
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Argument, Refusal, Rule};
@@ -208,6 +210,29 @@ struct Printed<'a> {
 }
 
 impl Policy {
+    /// A declaration of nothing at all, for what declares little: `Policy { program: "x", ..Policy::NOTHING }`. The
+    /// programs' own name each kind of grant, that it is seen which they lack.
+    pub const NOTHING: Self = Self {
+        program: "",
+        log_thread: "",
+        runs_as: RunsAs::Caller,
+        groups: &[],
+        selinux: "",
+        capabilities: &[],
+        families: &[],
+        connects: Connects::Nowhere,
+        reads: &[],
+        writes: &[],
+        devices: &[],
+        executes: &[],
+        ioctls: &[],
+        other_ioctls: Refusal::Ends,
+        other_families: Refusal::Ends,
+        maps_code: None,
+        arguments: &[],
+        syscalls: &[],
+    };
+
     /// The declaration as JSON, as `--policy` prints it.
     pub fn to_json(&self) -> String {
         // Static data of plain types: serialising it can't fail.

@@ -103,27 +103,17 @@ fn outermost(paths: &BTreeSet<String>) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Access, Connects, Policy, Refusal, RunsAs, Unit, device, found, grant};
+    use crate::{Access, Policy, RunsAs, Unit, device, found, grant};
 
     const POLICY: Policy = Policy {
         program: "x",
-        log_thread: "",
         runs_as: RunsAs::User("x"),
         groups: &[grant("waagent", "test")],
-        selinux: "",
         capabilities: &[grant("CAP_CHOWN", "test")],
         families: &[grant("AF_UNIX", "test")],
-        connects: Connects::Nowhere,
-        reads: &[],
         writes: &[grant("/a", "test"), grant("/a/b", "test"), grant("/ab", "test")],
         devices: &[device("/dev/tty", Access::ReadWrite, "test"), found("block-sr", Access::Read, "test")],
-        executes: &[],
-        ioctls: &[],
-        other_ioctls: Refusal::Ends,
-        other_families: Refusal::Ends,
-        maps_code: None,
-        arguments: &[],
-        syscalls: &[],
+        ..Policy::NOTHING
     };
     const UNIT: &str = "[Service]\nUser=x\nSupplementaryGroups=waagent\nCapabilityBoundingSet=CAP_CHOWN\n\
                         AmbientCapabilities=cap_chown\nRestrictAddressFamilies=AF_UNIX\nDeviceAllow=block-sr r\n\

@@ -112,28 +112,9 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{APART, BASE, Connects, NETWORK, Refusal, RunsAs, Syscalls, THREADS, WITH_ITS_PARENT};
+    use crate::{APART, BASE, NETWORK, Syscalls, THREADS, WITH_ITS_PARENT};
 
-    const POLICY: Policy = Policy {
-        program: "test",
-        log_thread: "",
-        runs_as: RunsAs::Caller,
-        groups: &[],
-        selinux: "",
-        capabilities: &[],
-        families: &[],
-        connects: Connects::Nowhere,
-        reads: &[],
-        writes: &[],
-        devices: &[],
-        executes: &[],
-        ioctls: &[],
-        other_ioctls: Refusal::Ends,
-        other_families: Refusal::Ends,
-        maps_code: None,
-        arguments: &[],
-        syscalls: &[BASE],
-    };
+    const POLICY: Policy = Policy { program: "test", syscalls: &[BASE], ..Policy::NOTHING };
 
     const TOOLS: &[Grant] = &[grant("/bin/true", "test")];
     const FAMILIES: &[Grant] = &[grant("AF_INET", "test"), grant("AF_UNIX", "test")];

@@ -12,52 +12,62 @@ pub(crate) fn read(root: &Root, id: &str) -> Result<Document<Command>, Fault> {
     let path = root.path(Command::PATH).join(format!("{id}.json"));
     let document = Document::<Command>::read_at(root, &path)?;
     check(root, id, &document.body)
-        .map_err(|why| Fault::data(format!("cannot run '{}': {why}", path.display())))?;
+        .map_err(|fault| fault.of(format_args!("cannot run '{}'", path.display())))?;
     Ok(document)
 }
 
-fn check(root: &Root, id: &str, command: &Command) -> Result<(), String> {
+fn check(root: &Root, id: &str, command: &Command) -> Result<(), Fault> {
     if command.id != id {
-        return Err(format!("body.id: '{}', not the file's name", shown(&command.id)));
+        return Err(Fault::data(format!("body.id: '{}', not the file's name", shown(&command.id))));
     }
     if command.timeout_s == 0 {
-        return Err("body.timeout_s: 0".to_owned());
+        return Err(Fault::data("body.timeout_s: 0"));
     }
     let bad = |c: char| c == '\0';
     if command.command.contains(bad) || command.directory.contains(bad) {
-        return Err("body.command: holds a NUL".to_owned());
+        return Err(Fault::data("body.command: holds a NUL"));
     }
     if let Some((name, _)) = command.environment.iter().find(|(name, value)| {
         name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') || name.starts_with("LD_")
     }) {
-        return Err(format!("body.environment: unfit variable '{}'", shown(name)));
+        return Err(Fault::data(format!("body.environment: unfit variable '{}'", shown(name))));
     }
     match command.kind {
         CommandKind::Remove => removable(root, command),
         CommandKind::Services | CommandKind::CustomData => {
-            Err(format!("body.kind: {} isn't run from a document", command.kind))
+            Err(Fault::data(format!("body.kind: {} isn't run from a document", command.kind)))
         }
         _ => below_the_handler(root, command),
     }
 }
 
 /// The folder is the handler's own, and the command begins in it.
-fn below_the_handler(root: &Root, command: &Command) -> Result<(), String> {
-    let handler = command.handler.as_ref().ok_or("body.handler: missing")?;
+fn below_the_handler(root: &Root, command: &Command) -> Result<(), Fault> {
+    let handler = command.handler.as_ref().ok_or_else(|| Fault::data("body.handler: missing"))?;
     let folder = root.state_path(format!("{}-{}", handler.name, handler.version));
     if Path::new(&command.directory) != folder {
-        return Err(format!("body.directory: '{}' isn't the handler's folder", shown(&command.directory)));
+        return Err(Fault::data(format!(
+            "body.directory: '{}' isn't the handler's folder",
+            shown(&command.directory)
+        )));
     }
     if !command.command.starts_with(&format!("{}/", command.directory)) {
-        return Err(format!("body.command: '{}' isn't below the handler's folder", shown(&command.command)));
+        return Err(Fault::data(format!(
+            "body.command: '{}' isn't below the handler's folder",
+            shown(&command.command)
+        )));
     }
     Ok(())
 }
 
 /// Only what the planner renamed for removal.
-fn removable(root: &Root, command: &Command) -> Result<(), String> {
+fn removable(root: &Root, command: &Command) -> Result<(), Fault> {
     let path = Path::new(&command.command);
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let trash = name.starts_with('.') && name.contains(".trash-") && path == root.state_path(name);
-    if trash { Ok(()) } else { Err(format!("body.command: '{}' isn't removable", shown(&command.command))) }
+    if trash {
+        Ok(())
+    } else {
+        Err(Fault::data(format!("body.command: '{}' isn't removable", shown(&command.command))))
+    }
 }

@@ -56,7 +56,7 @@ impl Admission {
             ));
         }
         let verb = if target_state == Ok(TargetState::Enabled) { "run" } else { "uninstall" };
-        if let Err(why) = self.policy.on(name, verb) {
+        if let Some(why) = self.policy.objection(name, verb) {
             return refuse(format!("Extension will not be processed: {why}"));
         }
         target_state?;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use nix::sys::stat::FileStat;
 use waagent_common::documents::{self, Body, CrashRecord, Document, End, Foreign, ForeignKind, Inputs};
-use waagent_common::fault::Fault;
+use waagent_common::fault::{Exit, Fault};
 use waagent_common::log;
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
@@ -56,7 +56,7 @@ impl<'a> Guard<'a> {
     }
 
     /// Does this work, recorded as begun; or says why this input isn't worked on any more.
-    pub(crate) fn work<T>(&self, input: Foreign, work: impl FnOnce() -> T) -> Result<T, String> {
+    pub(crate) fn work<T>(&self, input: Foreign, work: impl FnOnce() -> T) -> Result<T, Fault> {
         let key = (input.kind, input.of.clone());
         if self.survived.borrow().get(&key) == Some(&input.stamp) {
             return Ok(work());
@@ -64,10 +64,11 @@ impl<'a> Guard<'a> {
         let times =
             self.record.borrow().ends.iter().find(|end| end.input == input).map_or(0, |end| end.times);
         if times >= MOST {
-            return Err(format!(
+            let text = format!(
                 "{input} ended waagent-ext {times} times (out of memory, time or by a fault): it isn't worked on again \
                  until it changes or a new goal state comes"
-            ));
+            );
+            return Err(Fault::new(Exit::Software, text));
         }
         self.record.borrow_mut().input = Some(input.clone());
         self.save();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use waagent_common::config::{Config, SwitchKey, TextKey};
 use waagent_common::durable::read_with_owner;
-use waagent_common::fault::Exit;
+use waagent_common::fault::{Exit, Fault};
 use waagent_common::json;
 use waagent_common::root::Root;
 use waagent_common::text::shown;
@@ -56,21 +56,21 @@ impl ExtensionPolicy {
             Ok((_, owner)) if owner.uid != 0 || owner.mode & 0o022 != 0 => {
                 invalid("others than root may write it")
             }
-            Ok((bytes, _)) => parse(&bytes, &shown_path).unwrap_or_else(|why| invalid(&why)),
+            Ok((bytes, _)) => parse(&bytes, &shown_path).unwrap_or_else(|fault| invalid(&fault.text)),
         }
     }
 
-    /// Is this extension allowed to be run (or uninstalled)?
-    pub(crate) fn on(&self, name: &str, verb: &str) -> Result<(), String> {
+    /// Why this extension isn't allowed to be run (or uninstalled); none: it is.
+    pub(crate) fn objection(&self, name: &str, verb: &str) -> Option<String> {
         let (path, listed) = match self {
-            Self::Everything | Self::Rules { listed_only: false, .. } => return Ok(()),
-            Self::Nothing(why) => return Err(why.clone()),
+            Self::Everything | Self::Rules { listed_only: false, .. } => return None,
+            Self::Nothing(why) => return Some(why.clone()),
             Self::Rules { path, listed, .. } => (path, listed),
         };
         if listed.iter().any(|(listed, _)| *listed == name.to_lowercase()) {
-            return Ok(());
+            return None;
         }
-        Err(format!(
+        Some(format!(
             "failed to {verb} extension '{name}' because it is not specified as an allowed extension. To {verb}, add \
              the extension to the list of allowed extensions in the policy file ('{path}')."
         ))
@@ -93,17 +93,18 @@ impl ExtensionPolicy {
     }
 }
 
-fn parse(bytes: &[u8], path: &str) -> Result<ExtensionPolicy, String> {
-    let value: Value = json::read(bytes, json::MAX_DEPTH)
-        .map_err(|error| format!("policy file does not conform to valid json syntax. {error}"))?;
+fn parse(bytes: &[u8], path: &str) -> Result<ExtensionPolicy, Fault> {
+    let value: Value = json::read(bytes, json::MAX_DEPTH).map_err(|error| {
+        Fault::data(format!("policy file does not conform to valid json syntax. {error}"))
+    })?;
     let Value::Object(policy) = value else {
-        return Err("expected an object describing a Policy".to_owned());
+        return Err(Fault::data("expected an object describing a Policy"));
     };
     known(&policy, "policy", &["policyVersion", "extensionPolicies"])?;
     let version = match policy.get("policyVersion") {
-        None | Some(Value::Null) => return Err("missing required attribute 'policyVersion'".to_owned()),
+        None | Some(Value::Null) => return Err(Fault::data("missing required attribute 'policyVersion'")),
         Some(Value::String(version)) => version,
-        Some(_) => return Err("invalid type for attribute 'policyVersion'; must be 'string'".to_owned()),
+        Some(_) => return Err(Fault::data("invalid type for attribute 'policyVersion'; must be 'string'")),
     };
     check_version(version)?;
     let Some(rules) = object(&policy, "extensionPolicies", "extensionPolicies")? else {
@@ -118,12 +119,18 @@ fn parse(bytes: &[u8], path: &str) -> Result<ExtensionPolicy, String> {
     let mut listed = Vec::new();
     for (name, rule) in object(rules, "extensions", "extensionPolicies.extensions")?.into_iter().flatten() {
         let Value::Object(rule) = rule else {
-            return Err(format!("invalid type for attribute 'extensions.{}'; must be 'object'", shown(name)));
+            return Err(Fault::data(format!(
+                "invalid type for attribute 'extensions.{}'; must be 'object'",
+                shown(name)
+            )));
         };
         known(rule, "extensions", &["signatureRequired", "runtimePolicy"])?;
         let name = name.to_lowercase();
         if listed.iter().any(|(listed, _)| *listed == name) {
-            return Err(format!("attribute 'extensions.{}' is there twice, but for the case", shown(&name)));
+            return Err(Fault::data(format!(
+                "attribute 'extensions.{}' is there twice, but for the case",
+                shown(&name)
+            )));
         }
         listed.push((name, switch(rule, "signatureRequired")?));
     }
@@ -135,13 +142,13 @@ fn parse(bytes: &[u8], path: &str) -> Result<ExtensionPolicy, String> {
     })
 }
 
-fn check_version(text: &str) -> Result<(), String> {
+fn check_version(text: &str) -> Result<(), Fault> {
     let bad = || {
-        format!(
+        Fault::data(format!(
             "invalid value for attribute 'policyVersion': '{}'; it should be in format 'major[.minor[.patch]]' \
              (e.g., '1', '1.0', '1.0.0')",
             shown(text)
-        )
+        ))
     };
     let mut numbers = [0; 3];
     let parts: Vec<&str> = text.split('.').collect();
@@ -155,14 +162,14 @@ fn check_version(text: &str) -> Result<(), String> {
     if numbers <= VERSION {
         return Ok(());
     }
-    Err(format!(
+    Err(Fault::data(format!(
         "policy version '{text}' is not supported. The agent supports policy versions up to '0.1.0'."
-    ))
+    )))
 }
 
-fn known(object: &Map<String, Value>, at: &str, names: &[&str]) -> Result<(), String> {
+fn known(object: &Map<String, Value>, at: &str, names: &[&str]) -> Result<(), Fault> {
     match object.keys().find(|name| !names.contains(&name.as_str())) {
-        Some(name) => Err(format!("unrecognized attribute '{}' in {at}", shown(name))),
+        Some(name) => Err(Fault::data(format!("unrecognized attribute '{}' in {at}", shown(name)))),
         None => Ok(()),
     }
 }
@@ -171,19 +178,21 @@ fn object<'a>(
     from: &'a Map<String, Value>,
     name: &str,
     path: &str,
-) -> Result<Option<&'a Map<String, Value>>, String> {
+) -> Result<Option<&'a Map<String, Value>>, Fault> {
     match from.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
-        Some(_) => Err(format!("invalid type for attribute '{path}'; must be 'object'")),
+        Some(_) => Err(Fault::data(format!("invalid type for attribute '{path}'; must be 'object'"))),
     }
 }
 
-fn switch(from: &Map<String, Value>, name: &str) -> Result<Option<bool>, String> {
+fn switch(from: &Map<String, Value>, name: &str) -> Result<Option<bool>, Fault> {
     match from.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(value)) => Ok(Some(*value)),
-        Some(_) => Err(format!("invalid type for attribute 'extensionPolicies.{name}'; must be 'boolean'")),
+        Some(_) => Err(Fault::data(format!(
+            "invalid type for attribute 'extensionPolicies.{name}'; must be 'boolean'"
+        ))),
     }
 }
 
@@ -191,7 +200,7 @@ fn switch(from: &Map<String, Value>, name: &str) -> Result<Option<bool>, String>
 mod tests {
     use super::*;
 
-    fn rules(text: &str) -> Result<ExtensionPolicy, String> {
+    fn rules(text: &str) -> Result<ExtensionPolicy, Fault> {
         parse(text.as_bytes(), "/etc/waagent_policy.json")
     }
 
@@ -202,9 +211,9 @@ mod tests {
                 "extensions": {"Contoso.Tools": {}, "Contoso.Signed": {"signatureRequired": true, "runtimePolicy": [1]}}}}"#,
         )
         .unwrap();
-        assert_eq!(policy.on("contoso.TOOLS", "run"), Ok(()));
-        assert!(policy.on("Other.Thing", "uninstall").unwrap_err().contains("failed to uninstall"));
-        assert_eq!(policy.on("Contoso.Signed", "run"), Ok(()));
+        assert_eq!(policy.objection("contoso.TOOLS", "run"), None);
+        assert!(policy.objection("Other.Thing", "uninstall").unwrap().contains("failed to uninstall"));
+        assert_eq!(policy.objection("Contoso.Signed", "run"), None);
         assert!(policy.demands_signature("contoso.signed") && !policy.demands_signature("Contoso.Tools"));
     }
 

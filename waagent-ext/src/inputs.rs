@@ -89,8 +89,8 @@ impl Known {
 fn goal_state(root: &Root, guard: &Guard<'_>) -> Result<Option<Document<GoalState>>, Fault> {
     let Ok(file) = lstat(&root.path(GoalState::PATH)) else { return Document::read_if_there(root) };
     let input = Foreign { kind: ForeignKind::GoalState, of: String::new(), stamp: stamp(&file) };
-    guard.work(input, || Document::read_if_there(root)).unwrap_or_else(|why| {
-        log::error(&why);
+    guard.work(input, || Document::read_if_there(root)).unwrap_or_else(|fault| {
+        log::error(&fault.text);
         Ok(None)
     })
 }

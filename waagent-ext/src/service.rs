@@ -65,7 +65,7 @@ struct Service<'a> {
 }
 
 impl Service<'_> {
-    /// One round of work; says how long there is nothing to do.
+    /// A turn of the loop; says how long there is nothing to do.
     fn turn(&mut self, changes: Changes) -> Result<Option<Duration>> {
         if changes.documents {
             self.engine.refresh();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::retry::Pause;
 
-/// Sleeps for real. In a worker thread or a single round nobody waits for anything else.
+/// Sleeps for real. In a worker thread or a single poll nobody waits for anything else.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Clock;
 

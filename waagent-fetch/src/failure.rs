@@ -1,4 +1,4 @@
-//! Why a request to the platform, or a round, came to nothing.
+//! Why a request to the platform, or a poll, came to nothing.
 
 use std::fmt;
 
@@ -37,6 +37,31 @@ pub(crate) struct Failure {
     pub(crate) text: String,
 }
 
+impl Kind {
+    /// Of an exchange that brought no answer.
+    fn of_error(error: &HttpError) -> Self {
+        match error {
+            HttpError::Gate(_) | HttpError::Connect(_) | HttpError::Timeout(_) | HttpError::Tls(_) => {
+                Self::Silent
+            }
+            // A reset is a busy host more often than a mad one, and repeating it is right in both cases.
+            HttpError::Broken(_) => Self::Busy,
+            HttpError::Refused(_) | HttpError::TooBig(_) => Self::Nonsense,
+            HttpError::Store(fault) => Self::Own(fault.exit),
+        }
+    }
+
+    /// Of an answer that isn't a success.
+    pub(crate) fn of_status(response: &Response) -> Self {
+        match (response.status, Throttled::of(response)) {
+            _ if retry::is_stale(response) => Self::Stale,
+            (_, Some(throttled)) => Self::Throttled(throttled),
+            (500..=599, None) => Self::Busy,
+            _ => Self::Nonsense,
+        }
+    }
+}
+
 impl Failure {
     /// The platform's answer makes no sense.
     pub(crate) fn nonsense(text: impl Into<String>) -> Self {
@@ -45,34 +70,19 @@ impl Failure {
 
     /// No answer to `what`.
     pub(crate) fn of_error(what: &str, error: &HttpError) -> Self {
-        let kind = match error {
-            HttpError::Gate(_) | HttpError::Connect(_) | HttpError::Timeout(_) | HttpError::Tls(_) => {
-                Kind::Silent
-            }
-            // A reset is a busy host more often than a mad one, and repeating it is right in both cases.
-            HttpError::Broken(_) => Kind::Busy,
-            HttpError::Refused(_) | HttpError::TooBig(_) => Kind::Nonsense,
-            HttpError::Store(fault) => Kind::Own(fault.exit),
-        };
-        Self { kind, text: format!("{what}: {error}") }
+        Self { kind: Kind::of_error(error), text: format!("{what}: {error}") }
     }
 
     /// An answer to `what` that isn't a success.
     pub(crate) fn of_status(what: &str, response: &Response) -> Self {
-        let kind = match (response.status, Throttled::of(response)) {
-            _ if retry::is_stale(response) => Kind::Stale,
-            (_, Some(throttled)) => Kind::Throttled(throttled),
-            (500..=599, None) => Kind::Busy,
-            _ => Kind::Nonsense,
-        };
         let hint = match response.status {
             401 | 403 => "; if azure-proxy-agent runs here, it refuses this program",
             _ => "",
         };
-        Self { kind, text: format!("{what}: {}{hint}", response.shown()) }
+        Self { kind: Kind::of_status(response), text: format!("{what}: {}{hint}", response.shown()) }
     }
 
-    /// The exit status of a single round that this ends.
+    /// The exit status of a single poll that this ends.
     pub(crate) fn exit(&self) -> Exit {
         match self.kind {
             Kind::Silent | Kind::Stale | Kind::Busy | Kind::Throttled(_) => Exit::TryAgain,
@@ -85,6 +95,12 @@ impl Failure {
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         Self { kind: Kind::Own(fault.exit), text: fault.text }
+    }
+}
+
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
+        Self { kind: Kind::of_error(&error), text: error.to_string() }
     }
 }
 

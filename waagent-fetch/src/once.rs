@@ -1,4 +1,4 @@
-//! `--once`: one whole round, then packages and status, then the end.
+//! `--once`: one whole poll, then packages and status, then the end.
 
 use anyhow::Result;
 use waagent_common::fault::{Exit, Fault, Outcome};
@@ -10,7 +10,7 @@ use crate::packages::{self, Work};
 use crate::session::Session;
 use crate::status::{Sent, send};
 
-/// Does the round; exit 75 where the platform doesn't answer, 76 where its answer makes no sense.
+/// Does the poll; exit 75 where the platform doesn't answer, 76 where its answer makes no sense.
 pub fn run(mut session: Session) -> Result<Outcome> {
     let poll = session.poll().map_err(Fault::from)?;
     let Fetcher { root, sandbox, client, settings, .. } = &session.fetcher;

@@ -7,7 +7,7 @@ use ureq::{Proxy, ProxyProtocol};
 use waagent_common::config::{Config, OptionalIntegerKey, OptionalTextKey};
 use waagent_common::text::shown;
 
-use crate::http::StorageUri;
+use crate::http::{HttpError, StorageUri};
 
 /// The rule for each scheme, and whom it doesn't hold for.
 #[derive(Debug, Clone)]
@@ -90,15 +90,15 @@ impl Proxies {
         Self { http: Via::Direct, https: Via::Direct, no_proxy: Vec::new() }
     }
 
-    /// The proxy for a blob; none: directly. `Err` is the reason why the blob can't be reached at all.
-    pub(crate) fn to(&self, uri: &StorageUri) -> Result<Option<&Proxy>, String> {
+    /// The proxy for a blob; none: directly. An error is always `Refused`: the blob can't be reached at all.
+    pub(crate) fn to(&self, uri: &StorageUri) -> Result<Option<&Proxy>, HttpError> {
         if self.no_proxy.iter().any(|exception| exception.covers(uri.host())) {
             return Ok(None);
         }
         match if uri.is_https() { &self.https } else { &self.http } {
             Via::Direct => Ok(None),
             Via::Through(proxy) => Ok(Some(proxy.as_ref())),
-            Via::Refused(why) => Err(why.clone()),
+            Via::Refused(why) => Err(HttpError::Refused(why.clone())),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The resident program: one loop that waits for documents, workers and time.
 //!
-//! Rounds with the platform are made here; what can take minutes (packages, an upload to slow storage) is a thread's
-//! work for as long as it lasts. An idle machine wakes for its rounds and for nothing else.
+//! Polls of the platform are made here; what can take minutes (packages, an upload to slow storage) is a thread's
+//! work for as long as it lasts. An idle machine wakes for its polls and for nothing else.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -73,7 +73,7 @@ struct Packages {
     /// `wanted.json` or the goal state has changed since the last run began.
     due: bool,
     again_at: Option<Duration>,
-    /// Ids that the host didn't know; the next round brings others, or the same.
+    /// Ids that the host didn't know; the next poll brings others, or the same.
     stale: Option<HostIds>,
 }
 
@@ -122,7 +122,7 @@ impl Resident {
         [self.next_poll(), upload, packages, self.republish.next()].into_iter().min().unwrap_or(self.poll_at)
     }
 
-    /// Whatever asks for a round: a platform that throttles is left alone.
+    /// Whatever asks for a poll: a platform that throttles is left alone.
     fn next_poll(&self) -> Duration {
         self.poll_at.max(self.session.fetcher.backoff.until())
     }
@@ -142,7 +142,7 @@ impl Resident {
         self.poll_at = monotonic() + self.period(result.is_err());
     }
 
-    /// Until the next round.
+    /// Until the next poll.
     fn period(&self, failed: bool) -> Duration {
         let config = &self.session.fetcher.config;
         if failed && monotonic().saturating_sub(self.started) < IMPATIENT {
@@ -324,7 +324,7 @@ impl Resident {
     }
 }
 
-/// While the first goal state is still missing, a failed round is repeated after a second for so long.
+/// While the first goal state is still missing, a failed poll is repeated after a second for so long.
 const IMPATIENT: Duration = Duration::from_secs(30);
 /// With `Extensions.Enabled=n`.
 const SLOW: Duration = Duration::from_secs(300);

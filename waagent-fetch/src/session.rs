@@ -1,4 +1,4 @@
-//! The program's state between rounds: the round itself, what it is told about, and what it writes of itself.
+//! The program's state between polls: the poll itself, what it is told about, and what it writes of itself.
 
 use waagent_common::config::Config;
 use waagent_common::documents::{
@@ -21,7 +21,7 @@ use crate::status::Uploader;
 use crate::transfer_settings::Settings;
 use crate::wire_server::WireServer;
 
-/// Everything that outlives a round.
+/// Everything that outlives a poll.
 #[derive(Debug)]
 pub struct Session {
     /// The goal state.
@@ -33,7 +33,7 @@ pub struct Session {
     /// By which channel packages came last.
     pub(crate) channel: Channel,
     outage: Outage,
-    /// What the health report of this round met.
+    /// What the health report of this poll met.
     throttled: Option<Throttled>,
     told: Option<FetchStatus>,
     notes: Vec<String>,
@@ -60,7 +60,7 @@ impl Session {
         })
     }
 
-    /// One round: who are we, how are we, what is wanted.
+    /// One poll: who are we, how are we, what is wanted.
     pub(crate) fn poll(&mut self) -> Result<PollResult, Failure> {
         let result = self.ask_and_follow();
         self.spare_the_platform(&result);
@@ -68,7 +68,7 @@ impl Session {
         result
     }
 
-    /// After a round that met "not so often" the next one waits; a round that went well ends that.
+    /// After a poll that met "not so often" the next one waits; a poll that went well ends that.
     fn spare_the_platform(&mut self, result: &Result<PollResult, Failure>) {
         let throttled = match (result, self.throttled.take()) {
             (Err(Failure { kind: Kind::Throttled(throttled), .. }), _) => Some(*throttled),
@@ -190,5 +190,5 @@ impl Session {
     }
 }
 
-/// After so many rounds without an answer the address itself is in doubt.
+/// After so many polls without an answer the address itself is in doubt.
 const ENDPOINT_TRIES: u32 = 5;

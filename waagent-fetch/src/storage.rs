@@ -52,7 +52,7 @@ impl<'a> Storage<'a> {
         uri: &StorageUri,
         request: &mut dyn FnMut(&Agent) -> Result<T, HttpError>,
     ) -> Result<T, HttpError> {
-        let proxy = self.proxies.to(uri).map_err(HttpError::Refused)?;
+        let proxy = self.proxies.to(uri)?;
         let way = match (proxy, uri.is_https()) {
             (None, _) => 0,
             (Some(_), false) => 1,

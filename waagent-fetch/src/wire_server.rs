@@ -9,7 +9,7 @@ use crate::goal_state::wire::Identity;
 use crate::http::{Client, PlatformUri, Request, Response, Target};
 use crate::xml;
 
-/// The platform, as one round sees it.
+/// The platform, as one poll sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WireServer<'a> {
     client: &'a Client,

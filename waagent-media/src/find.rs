@@ -164,25 +164,20 @@ impl Candidate {
 
 /// Reads what matters from one device.
 fn read(root: &Root, device: &Path, file: File) -> Result<Found, Missing> {
-    let sorted = |mut fault: Fault| {
-        fault.text = format!("cannot read '{}': {}", device.display(), fault.text);
-        if fault.exit == Exit::Data { Missing::Refused(fault) } else { Missing::Silent(fault.text) }
-    };
-    match medium::open(file).map_err(sorted)? {
-        Content::Medium(medium) => read_files(device, medium).map_err(sorted)?,
-        Content::Fat => return read_mounted(root, device),
-        Content::Unknown => Err("neither UDF nor ISO 9660 nor FAT"),
+    match medium::open(file).map_err(|fault| failed(device, fault))? {
+        Content::Medium(medium) => read_files(device, medium),
+        Content::Fat => read_mounted(root, device),
+        Content::Unknown => Err(no_such_medium(device, "neither UDF nor ISO 9660 nor FAT")),
     }
-    .map_err(|why| {
-        Missing::Nothing(format!("the medium in '{}' is no provisioning medium: {why}", device.display()))
-    })
 }
 
-fn read_files(device: &Path, mut medium: Medium<File>) -> Result<Result<Found, &'static str>, Fault> {
-    let Some(entry) = medium.find(OVF).cloned() else { return Ok(Err("it has no ovf-env.xml")) };
-    let ovf = medium.read(&entry, MAX_OVF)?;
+fn read_files(device: &Path, mut medium: Medium<File>) -> Result<Found, Missing> {
+    let Some(entry) = medium.find(OVF).cloned() else {
+        return Err(no_such_medium(device, "it has no ovf-env.xml"));
+    };
+    let ovf = medium.read(&entry, MAX_OVF).map_err(|fault| failed(device, fault))?;
     if !is_xml(&ovf) {
-        return Ok(Err("its ovf-env.xml is no XML"));
+        return Err(no_such_medium(device, "its ovf-env.xml is no XML"));
     }
     let custom_data = match medium.find(CUSTOM_DATA).cloned() {
         Some(entry) => match medium.read(&entry, MAX_OVF) {
@@ -194,14 +189,14 @@ fn read_files(device: &Path, mut medium: Medium<File>) -> Result<Result<Found, &
         },
         None => None,
     };
-    Ok(Ok(Found {
+    Ok(Found {
         device: device.to_path_buf(),
         file_system: medium.file_system.name().to_owned(),
         label: shown(&medium.label),
         ovf: Secret::new(ovf),
         custom_data,
         scvmm: medium.find(SCVMM).is_some(),
-    }))
+    })
 }
 
 /// A FAT medium is read where PID 1 has mounted it.
@@ -229,6 +224,16 @@ fn is_xml(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     first == Some(&b'<') || bytes.starts_with(b"\xff\xfe<") || bytes.starts_with(b"\xfe\xff\0<")
+}
+
+fn no_such_medium(device: &Path, why: &str) -> Missing {
+    Missing::Nothing(format!("the medium in '{}' is no provisioning medium: {why}", device.display()))
+}
+
+/// A damaged medium is refused; one that can't be read may be later.
+fn failed(device: &Path, fault: Fault) -> Missing {
+    let fault = fault.of(format_args!("cannot read '{}'", device.display()));
+    if fault.exit == Exit::Data { Missing::Refused(fault) } else { Missing::Silent(fault.text) }
 }
 
 fn silent(device: &Path, why: &str) -> Missing {

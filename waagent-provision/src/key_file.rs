@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use waagent_common::fault::Fault;
 use waagent_common::root::Root;
 use waagent_common::text::shown;
 
@@ -25,12 +26,12 @@ impl KeyFile {
         home: &Path,
         user: &UserName,
         root: &Root,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Fault> {
         if path.is_empty() {
-            return Err("it is missing".to_owned());
+            return Err(Fault::data("it is missing"));
         }
         if path.len() > 1024 || path.chars().any(char::is_control) {
-            return Err("longer than 1024 bytes, or a control character in it".to_owned());
+            return Err(Fault::data("longer than 1024 bytes, or a control character in it"));
         }
         let path = match path.strip_prefix("$HOME/") {
             Some(below) => format!("{homes}/{below}"),
@@ -41,7 +42,7 @@ impl KeyFile {
                 .all(|part| !part.is_empty() && part != "." && part != ".." && !part.contains("$HOME"))
         });
         if !is_plain {
-            return Err(format!("'{}' isn't a plain absolute path", shown(&path)));
+            return Err(Fault::data(format!("'{}' isn't a plain absolute path", shown(&path))));
         }
         let path = PathBuf::from(path);
         match path.strip_prefix(home) {
@@ -54,11 +55,11 @@ impl KeyFile {
             _ if effective_sshd::authorized_keys_files(root, user, home).contains(&path) => {
                 Ok(Self::OfSshd(path))
             }
-            _ => Err(format!(
+            _ => Err(Fault::data(format!(
                 "'{}' isn't in a folder below '{}'",
                 shown(&path.to_string_lossy()),
                 home.display()
-            )),
+            ))),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use waagent_common::fault::Fault;
+
 /// A user name that neither passwd(5), nor sudoers(5), nor a tool's command line can misread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UserName(String);
@@ -11,24 +13,24 @@ pub(crate) struct UserName(String);
 pub(crate) struct HostName(String);
 
 impl TryFrom<&str> for UserName {
-    type Error = String;
+    type Error = Fault;
 
     /// Longer names than useradd's 32 are refused by it, with its own text.
-    fn try_from(text: &str) -> Result<Self, String> {
+    fn try_from(text: &str) -> Result<Self, Fault> {
         if text.is_empty() || text.len() > 64 {
-            return Err(format!("{} bytes, not 1 to 64", text.len()));
+            return Err(Fault::data(format!("{} bytes, not 1 to 64", text.len())));
         }
         let fits = |(at, c): (usize, char)| {
             c.is_ascii_alphabetic() || c == '_' || (at > 0 && (c.is_ascii_digit() || c == '.' || c == '-'))
         };
         if let Some((at, c)) = text.char_indices().find(|pair| !fits(*pair)) {
-            return Err(format!("character {} at {}", quoted(c), at + 1));
+            return Err(Fault::data(format!("character {} at {}", quoted(c), at + 1)));
         }
         if text.ends_with('.') {
-            return Err("a full stop at its end".to_owned());
+            return Err(Fault::data("a full stop at its end"));
         }
         if text.eq_ignore_ascii_case("all") {
-            return Err("it means everybody in sudoers(5)".to_owned());
+            return Err(Fault::data("it means everybody in sudoers(5)"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -53,27 +55,27 @@ impl UserName {
 }
 
 impl TryFrom<&str> for HostName {
-    type Error = String;
+    type Error = Fault;
 
-    fn try_from(text: &str) -> Result<Self, String> {
+    fn try_from(text: &str) -> Result<Self, Fault> {
         let name = text.strip_suffix('.').unwrap_or(text);
         if name.is_empty() || name.len() > 64 {
-            return Err(format!("{} bytes, not 1 to 64", name.len()));
+            return Err(Fault::data(format!("{} bytes, not 1 to 64", name.len())));
         }
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
         if let Some((at, c)) = name.char_indices().find(|(_, c)| !fits(*c)) {
-            return Err(format!("character {} at {}", quoted(c), at + 1));
+            return Err(Fault::data(format!("character {} at {}", quoted(c), at + 1)));
         }
         for label in name.split('.') {
             if label.is_empty() || label.len() > 63 {
-                return Err("a label that isn't 1 to 63 bytes long".to_owned());
+                return Err(Fault::data("a label that isn't 1 to 63 bytes long"));
             }
             if label.starts_with('-') || label.ends_with('-') {
-                return Err("a label that begins or ends with '-'".to_owned());
+                return Err(Fault::data("a label that begins or ends with '-'"));
             }
         }
         if ["localhost", "localhost.localdomain"].iter().any(|taken| name.eq_ignore_ascii_case(taken)) {
-            return Err("it means every machine itself".to_owned());
+            return Err(Fault::data("it means every machine itself"));
         }
         Ok(Self(name.to_owned()))
     }
@@ -141,7 +143,7 @@ mod tests {
         ] {
             assert!(UserName::try_from(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(UserName::try_from("ab\u{1b}").unwrap_err(), "character U+001B at 3");
+        assert_eq!(UserName::try_from("ab\u{1b}").unwrap_err().text, "character U+001B at 3");
     }
 
     #[test]

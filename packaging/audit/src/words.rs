@@ -1,5 +1,6 @@
 //! SELinux rules in words: what the interfaces of the reference policy mean, and the permissions of a rule.
 
+use anyhow::{Result, anyhow};
 use waagent_declaration::selinux::{Context, Rule, Shape, paths_of, words};
 
 /// A rule in words; an interface that the table doesn't know goes by its name, and fails a test.
@@ -8,7 +9,7 @@ pub fn of(rule: &Rule, contexts: &[Context]) -> String {
 }
 
 /// A rule in words; an interface that the table doesn't know is an error that names it.
-pub fn translate(rule: &Rule, contexts: &[Context]) -> Result<String, String> {
+pub fn translate(rule: &Rule, contexts: &[Context]) -> Result<String> {
     let text = match rule.shape() {
         Some(Shape::Allow { targets, class, permissions, .. }) => {
             allow(&targets, &class, &permissions, contexts)
@@ -35,7 +36,7 @@ fn allow(targets: &[String], class: &str, permissions: &[String], contexts: &[Co
     format!("{}: {permissions}: {}", class_words(class), types(targets, contexts))
 }
 
-fn call(name: &str, arguments: &[String], contexts: &[Context]) -> Result<String, String> {
+fn call(name: &str, arguments: &[String], contexts: &[Context]) -> Result<String> {
     let objects = || types(&words(arguments.last().map_or("", String::as_str)), contexts);
     let pattern = PATTERNS.iter().find(|(known, _)| *known == name);
     if let Some((_, meaning)) = pattern {
@@ -50,7 +51,7 @@ fn call(name: &str, arguments: &[String], contexts: &[Context]) -> Result<String
     }
     let interface = INTERFACES.iter().find(|(known, _)| *known == name);
     interface.map(|(_, meaning)| (*meaning).to_owned()).ok_or_else(|| {
-        format!("no words for the interface '{name}'; add them in packaging/audit/src/words.rs")
+        anyhow!("no words for the interface '{name}'; add them in packaging/audit/src/words.rs")
     })
 }
 
@@ -230,7 +231,7 @@ mod tests {
     use super::*;
     use waagent_declaration::selinux::{Module, contexts};
 
-    fn said(rule: &str) -> Result<String, String> {
+    fn said(rule: &str) -> Result<String> {
         let contexts = contexts("/var/lib/w/net(/.*)? gen_context(system_u:object_r:n_t,s0)\n");
         let module = Module::parse(&format!("####\n# x local policy\n#\n\n{rule}\n"));
         translate(&module.of("x").unwrap().rules[0], &contexts)
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn names_an_interface_that_it_has_no_words_for() {
-        assert!(said("files_delete_all(x_t)").unwrap_err().contains("'files_delete_all'"));
+        assert!(said("files_delete_all(x_t)").unwrap_err().to_string().contains("'files_delete_all'"));
     }
 
     #[test]

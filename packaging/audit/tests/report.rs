@@ -57,7 +57,7 @@ fn every_selinux_rule_has_words() {
         .iter()
         .filter(|section| shown(&section.title))
         .flat_map(|section| &section.rules)
-        .filter_map(|rule| translate(rule, &sources.contexts).err())
+        .filter_map(|rule| translate(rule, &sources.contexts).err().map(|error| error.to_string()))
         .collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }

@@ -2,17 +2,32 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
+use openssl::ssl::SslAcceptor;
 
+use crate::connections::Leave;
+use crate::control;
 use crate::fault::Act;
 use crate::http::{RequestReader, Response};
 use crate::opener;
 use crate::route::Listener;
-use crate::server::{Door, Leave};
+use crate::shared::Shared;
+
+/// Everything a connection's thread needs to know.
+#[derive(Clone)]
+pub struct Door {
+    /// Who listens.
+    pub listener: Listener,
+    /// TLS, for storage by https.
+    pub tls: Option<SslAcceptor>,
+    /// The platform.
+    pub shared: Arc<Shared>,
+}
 
 /// Serves a connection until one side ends it.
 pub fn serve(stream: TcpStream, peer: SocketAddr, door: &Door, leave: &Leave<'_>) {
@@ -67,7 +82,10 @@ fn try_exchange(
 ) -> Result<End> {
     let mut reader = RequestReader::default();
     while let Some(request) = reader.next(stream)? {
-        let (response, act) = door.shared.answer(door.listener, uid, &request);
+        let (response, act) = match door.listener {
+            Listener::Control => (control::answer(&door.shared, &request), None),
+            listener => door.shared.answer(listener, uid, &request),
+        };
         let mut sender = Sender { stream, leave, keep: request.keeps_alive() };
         match sender.send(&response, act.as_ref())? {
             End::Next if request.keeps_alive() => {}

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::fabric::Shared;
 use crate::http::{Request, Response};
+use crate::shared::Shared;
 use crate::until::Until;
 
 /// Answers one request on the control port.

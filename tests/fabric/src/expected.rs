@@ -1,9 +1,10 @@
-//! Whether a status says what the goal state wants to hear.
+//! Whether what was received is what somebody waits for: a condition, or a status that says what the goal state wants.
 
 use serde_json::Value;
 
 use crate::platform::Platform;
 use crate::settings::{SealedExtension, SealedSettings};
+use crate::until::Until;
 
 /// How far a status is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +18,27 @@ pub enum Progress {
 }
 
 impl Platform {
+    /// Whether a condition holds.
+    pub fn meets(&self, until: &Until) -> bool {
+        let record = &self.record;
+        let reported = |sub_status: &str| record.health.iter().any(|report| report.sub_status == sub_status);
+        match until {
+            Until::Manual => false,
+            Until::Polls(count) => self.goal.polls >= *count,
+            Until::Uploads(count) => self.goal.uploads >= *count,
+            Until::GoalState(number) => self.goal.number + 1 >= *number,
+            Until::Provisioning => reported("Provisioning"),
+            Until::Ready => record.is_ready(),
+            Until::Failed => reported("ProvisioningFailed"),
+            Until::Status => self.goal.uploads > 0,
+            Until::StatusSuccess => self.progress() == Progress::Success,
+            Until::StatusDone => self.progress() >= Progress::Failed,
+            Until::RoleProperties => !record.role_properties.is_empty(),
+            Until::Telemetry => !record.telemetry.is_empty(),
+            Until::Requests(route, count) => record.count(*route) >= *count,
+        }
+    }
+
     /// How far the last status is, measured by the extensions in force.
     pub fn progress(&self) -> Progress {
         let Some(status) = &self.record.last_status else { return Progress::Pending };

@@ -1,7 +1,7 @@
 //! ExtensionsConfig: the goal state's extensions as XML.
 
 use crate::packages::{failover_path, manifest_path, package_path};
-use crate::platform::Revision;
+use crate::revision::Revision;
 use crate::scenario::{BlobKind, Scenario};
 use crate::settings::{SealedExtension, SealedSettings};
 use crate::storage::Storage;

@@ -1,22 +1,21 @@
 //! The fabric as a library: start it with a scenario, ask it for addresses, change the goal state, read the record.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::control;
-use crate::fault::{Act, Fault, Faults};
-use crate::http::{Request, Response};
+use crate::connection::Door;
+use crate::fault::{Fault, Faults};
 use crate::identity;
 use crate::platform::Platform;
-use crate::record::{Exchange, Record};
-use crate::route::{Listener, Route};
+use crate::record::Record;
+use crate::route::Listener;
 use crate::scenario::{Scenario, Scheme, Then};
-use crate::server::{Door, Service};
+use crate::server::Service;
+use crate::shared::Shared;
 use crate::tls::Authority;
 use crate::until::Until;
 
@@ -112,7 +111,8 @@ impl Fabric {
         let storage_name = storage_name(options, &addresses);
         let names = [storage_name.clone(), "localhost".into(), addresses.storage_https.ip().to_string()];
         let tls = authority.acceptor(&names)?;
-        let shared = Shared::new(scenario, options, &addresses, &storage_name)?;
+        let platform = platform(scenario, options, &addresses, &storage_name)?;
+        let shared = Arc::new(Shared::new(platform, options.state.clone()));
         let door = |listener, tls| Door { listener, tls, shared: Arc::clone(&shared) };
         let services = vec![
             Service::start(wire_server.0, door(Listener::WireServer, None))?,
@@ -207,10 +207,7 @@ impl Fabric {
 
 impl Drop for Fabric {
     fn drop(&mut self) {
-        let platform = self.shared.lock();
-        self.shared.stopped.store(true, Ordering::Relaxed);
-        drop(platform);
-        self.shared.changed.notify_all();
+        self.shared.stop();
     }
 }
 
@@ -219,122 +216,21 @@ fn storage_name(options: &Options, addresses: &Addresses) -> String {
     options.storage_host.clone().unwrap_or_else(|| addresses.storage_https.ip().to_string())
 }
 
-/// The platform, shared by the threads.
-#[derive(Debug)]
-pub struct Shared {
-    platform: Mutex<Platform>,
-    /// Told after every request.
-    pub changed: Condvar,
-    state: Option<PathBuf>,
-    stopped: AtomicBool,
-}
-
-impl Shared {
-    fn new(
-        scenario: Scenario,
-        options: &Options,
-        addresses: &Addresses,
-        storage_name: &str,
-    ) -> Result<Arc<Self>> {
-        let identities = identity::all(&scenario.certificate, options.state.as_deref())?;
-        let base =
-            match (scenario.storage.scheme, addresses.storage_http.port(), addresses.storage_https.port()) {
-                (Scheme::Http, 80, _) => format!("http://{storage_name}"),
-                (Scheme::Https, _, 443) => format!("https://{storage_name}"),
-                (Scheme::Http, port, _) => format!("http://{storage_name}:{port}"),
-                (Scheme::Https, _, port) => format!("https://{storage_name}:{port}"),
-            };
-        let authority = addresses.wire_server.to_string();
-        let platform = Platform::new(scenario, authority, base, identities, options.state.as_deref())?;
-        Ok(Arc::new(Self {
-            platform: Mutex::new(platform),
-            changed: Condvar::new(),
-            state: options.state.clone(),
-            stopped: AtomicBool::new(false),
-        }))
-    }
-
-    /// The platform, for this thread alone.
-    pub fn lock(&self) -> MutexGuard<'_, Platform> {
-        self.platform.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Answers a request and takes it down. The answer is on record before the client has it.
-    pub fn answer(&self, listener: Listener, uid: Option<u32>, request: &Request) -> (Response, Option<Act>) {
-        if listener == Listener::Control {
-            return (control::answer(self, request), None);
-        }
-        let mut platform = self.lock();
-        let route = Route::of(listener, request);
-        let act = platform.faults.due(route, &request.target);
-        let guarded = matches!(listener, Listener::WireServer | Listener::HostPlugin);
-        let refused = guarded && platform.scenario.require_uid0_opener && uid != Some(0);
-        let mut response = match &act {
-            _ if refused => {
-                let opener = uid.map_or("an unknown uid".to_owned(), |uid| format!("uid {uid}"));
-                Response::refused(403, format!("opened by {opener}, not by uid 0"))
-            }
-            Some(Act::ResetBefore) => Response::empty(0),
-            Some(Act::Status { code, retry_after, text }) => failing(*code, *retry_after, text.as_deref()),
-            _ => platform.answer(listener, route, request),
-        };
-        match &act {
-            Some(Act::Body { text }) => response.body = text.clone().into_bytes(),
-            Some(Act::Header { name, value }) => response.headers.push((name.clone(), value.clone())),
-            _ => {}
-        }
-        platform.record.exchange(Exchange {
-            status: response.status,
-            fault: act.as_ref().map(|act| act.name().to_owned()),
-            note: response.note.clone(),
-            ..Exchange::of(listener, route, request, uid)
-        });
-        if let Err(error) = platform.move_on_if_due() {
-            platform.record.complaint(format!("cannot go to the next goal state: {error:#}"));
-        }
-        drop(platform);
-        self.changed.notify_all();
-        (response, act)
-    }
-
-    /// Takes a connection's bad end down.
-    pub fn complain(&self, listener: Listener, text: &str) {
-        self.lock().record.complaint(format!("{listener:?}: {text}"));
-    }
-
-    /// Goes to the scenario's next goal state.
-    pub fn next_goal_state(&self) -> Result<bool> {
-        let moved = self.lock().move_on();
-        self.changed.notify_all();
-        moved
-    }
-
-    /// Waits for a condition; false: not met in time, or the fabric stops.
-    pub fn wait(&self, until: &Until, timeout: Duration) -> bool {
-        let unmet =
-            |platform: &mut Platform| !self.stopped.load(Ordering::Relaxed) && !until.is_met(platform);
-        let waited = self.changed.wait_timeout_while(self.lock(), timeout, unmet);
-        until.is_met(&waited.unwrap_or_else(PoisonError::into_inner).0)
-    }
-
-    /// Writes `record.json`, by a temporary file.
-    pub fn save_record(&self) -> Result<()> {
-        let Some(state) = &self.state else { return Ok(()) };
-        let text = serde_json::to_string_pretty(&self.lock().record)?;
-        let (new, path) = (state.join("record.json.new"), state.join("record.json"));
-        replace(&new, &path, &text).with_context(|| format!("cannot write '{}'", path.display()))
-    }
-}
-
-fn replace(new: &Path, path: &Path, text: &str) -> Result<()> {
-    std::fs::write(new, text)?;
-    Ok(std::fs::rename(new, path)?)
-}
-
-fn failing(code: u16, retry_after: Option<u64>, text: Option<&str>) -> Response {
-    let response = Response::refused(code, text.unwrap_or("fault of the scenario"));
-    match retry_after {
-        Some(seconds) => response.with("Retry-After", seconds.to_string()),
-        None => response,
-    }
+/// The platform before its first request.
+fn platform(
+    scenario: Scenario,
+    options: &Options,
+    addresses: &Addresses,
+    storage_name: &str,
+) -> Result<Platform> {
+    let identities = identity::all(&scenario.certificate, options.state.as_deref())?;
+    let base = match (scenario.storage.scheme, addresses.storage_http.port(), addresses.storage_https.port())
+    {
+        (Scheme::Http, 80, _) => format!("http://{storage_name}"),
+        (Scheme::Https, _, 443) => format!("https://{storage_name}"),
+        (Scheme::Http, port, _) => format!("http://{storage_name}:{port}"),
+        (Scheme::Https, _, port) => format!("https://{storage_name}:{port}"),
+    };
+    let authority = addresses.wire_server.to_string();
+    Platform::new(scenario, authority, base, identities, options.state.as_deref())
 }

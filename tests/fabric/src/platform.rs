@@ -12,9 +12,10 @@ use crate::identity::{Identities, Identity};
 use crate::packages;
 use crate::pfx;
 use crate::record::{GoalStateShown, Record};
+use crate::revision::Revision;
 use crate::route::{Listener, Route};
 use crate::scenario::{CertificateSpec, Channel, RemoteUser, Scenario, Then};
-use crate::settings::{SealedExtension, seal_all};
+use crate::settings::seal_all;
 use crate::storage::Storage;
 use crate::vm_settings;
 
@@ -64,19 +65,6 @@ pub struct Goal {
     pub polls: u64,
     /// Status uploads since it began.
     pub uploads: u64,
-}
-
-/// One set of extensions and how it came.
-#[derive(Clone, Debug)]
-pub struct Revision {
-    /// By which way.
-    pub channel: Channel,
-    /// Sealed.
-    pub extensions: Vec<SealedExtension>,
-    /// The artifacts profile's "on hold"; `None`: there is no profile.
-    pub on_hold: Option<bool>,
-    /// Time of creation, 100 ns units since year 1.
-    pub ticks: i128,
 }
 
 impl Platform {
@@ -133,7 +121,7 @@ impl Platform {
 
     /// Goes to the next goal state if its time has come.
     pub fn move_on_if_due(&mut self) -> Result<()> {
-        let due = |then: &Then| then.after.is_met(self);
+        let due = |then: &Then| self.meets(&then.after);
         match self.scenario.then.get(self.goal.number) {
             Some(then) if due(then) => self.move_on().map(|_| ()),
             _ => Ok(()),

@@ -1,17 +1,14 @@
-//! Listeners and the threads behind them: one a connection, bounded in number, all gone when the fabric stops.
+//! Listeners and the threads behind them: one a connection, all gone when the fabric stops.
 
-use std::collections::BTreeMap;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use openssl::ssl::SslAcceptor;
 
-use crate::connection;
-use crate::fabric::Shared;
-use crate::route::Listener;
+use crate::connection::{self, Door};
+use crate::connections::{Connections, Leave};
 
 /// A bound socket with its thread.
 #[derive(Debug)]
@@ -19,17 +16,6 @@ pub struct Service {
     address: SocketAddr,
     thread: Option<JoinHandle<()>>,
     connections: Arc<Connections>,
-}
-
-/// Everything a connection's thread needs to know.
-#[derive(Clone)]
-pub struct Door {
-    /// Who listens.
-    pub listener: Listener,
-    /// TLS, for storage by https.
-    pub tls: Option<SslAcceptor>,
-    /// The platform.
-    pub shared: Arc<Shared>,
 }
 
 impl Service {
@@ -77,91 +63,3 @@ fn accept(listener: &TcpListener, door: &Door, connections: &Arc<Connections>) {
         }
     }
 }
-
-/// The open connections of one listener.
-#[derive(Debug, Default)]
-pub struct Connections {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    stopped: bool,
-    running: usize,
-    next: u64,
-    streams: BTreeMap<u64, TcpStream>,
-}
-
-impl Connections {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for a free place; `None` when stopped.
-    fn enter(&self, stream: &TcpStream) -> Option<u64> {
-        let full = |state: &mut State| !state.stopped && state.running >= CONNECTIONS;
-        let mut state = self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
-        if state.stopped {
-            return None;
-        }
-        let id = state.next;
-        state.next += 1;
-        state.running += 1;
-        if let Ok(stream) = stream.try_clone() {
-            state.streams.insert(id, stream);
-        }
-        Some(id)
-    }
-
-    fn leave(&self, id: u64) {
-        let mut state = self.lock();
-        state.streams.remove(&id);
-        state.running -= 1;
-        self.changed.notify_all();
-    }
-
-    fn stop(&self) {
-        let mut state = self.lock();
-        state.stopped = true;
-        for stream in state.streams.values() {
-            // Already closed by the client is as good.
-            drop(stream.shutdown(Shutdown::Both));
-        }
-        self.changed.notify_all();
-    }
-
-    fn wait_for_end(&self) {
-        let limit = Duration::from_secs(5);
-        drop(self.changed.wait_timeout_while(self.lock(), limit, |state| state.running > 0));
-    }
-}
-
-/// The place of one connection; given back when dropped.
-pub struct Leave<'a> {
-    connections: &'a Connections,
-    id: u64,
-}
-
-impl Leave<'_> {
-    /// Lets go of the second handle on the socket, so that closing the first one ends the connection.
-    pub fn forget_stream(&self) {
-        self.connections.lock().streams.remove(&self.id);
-    }
-
-    /// Sleeps, but not longer than the listener lives. False: stopped.
-    pub fn sleep(&self, time: Duration) -> bool {
-        let guard = self.connections.lock();
-        let waited = self.connections.changed.wait_timeout_while(guard, time, |state| !state.stopped);
-        !waited.unwrap_or_else(PoisonError::into_inner).0.stopped
-    }
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.connections.leave(self.id);
-    }
-}
-
-/// Threads a listener may have at once; more clients wait in the backlog.
-const CONNECTIONS: usize = 64;

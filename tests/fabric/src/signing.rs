@@ -18,7 +18,6 @@ use openssl::x509::{X509, X509Name};
 
 use crate::identity::{certificate_builder, write_private};
 use crate::signed_data::SignedData;
-use crate::stamp;
 
 /// A root that machines trust to name publishers, and the authority below it.
 #[derive(Clone, Debug)]
@@ -134,12 +133,12 @@ impl Signer {
         self.sign_form(bytes, |_| Ok(Vec::new()))
     }
 
-    /// The same with a time stamp of now, by an authority.
-    pub fn sign_stamped(&self, bytes: &[u8], authority: &Self) -> Result<Vec<u8>> {
-        self.sign_form(bytes, |value| stamp::unsigned(value, authority))
-    }
-
-    fn sign_form(&self, bytes: &[u8], unsigned: impl FnOnce(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    /// The same with unsigned attributes, made from the signature's value.
+    pub(crate) fn sign_form(
+        &self,
+        bytes: &[u8],
+        unsigned: impl FnOnce(&[u8]) -> Result<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
         let data = SignedData {
             kind: PACKAGE,
             signed_kind: PACKAGE,

@@ -58,6 +58,13 @@ impl Token {
     }
 }
 
+impl Signer {
+    /// A detached signature as `sign` makes it, with a time stamp of now by an authority.
+    pub fn sign_stamped(&self, bytes: &[u8], authority: &Self) -> Result<Vec<u8>> {
+        self.sign_form(bytes, |value| unsigned(value, authority))
+    }
+}
+
 /// A token over a signature's value, made now, as its unsigned attribute.
 pub fn unsigned(value: &[u8], authority: &Signer) -> Result<Vec<u8>> {
     attribute(TIME_STAMP, &Token::new(value, Timestamp::now(), authority)?.sign(authority)?)

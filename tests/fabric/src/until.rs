@@ -6,8 +6,6 @@ use std::str::FromStr;
 use anyhow::{Context, Error, bail};
 use serde::Deserialize;
 
-use crate::expected::Progress;
-use crate::platform::Platform;
 use crate::route::Route;
 
 /// A condition.
@@ -40,29 +38,6 @@ pub enum Until {
     Telemetry,
     /// `requests:ROUTE=N`: so many requests of a route in all.
     Requests(Route, u64),
-}
-
-impl Until {
-    /// Whether it holds.
-    pub fn is_met(&self, platform: &Platform) -> bool {
-        let record = &platform.record;
-        let reported = |sub_status: &str| record.health.iter().any(|report| report.sub_status == sub_status);
-        match self {
-            Self::Manual => false,
-            Self::Polls(count) => platform.goal.polls >= *count,
-            Self::Uploads(count) => platform.goal.uploads >= *count,
-            Self::GoalState(number) => platform.goal.number + 1 >= *number,
-            Self::Provisioning => reported("Provisioning"),
-            Self::Ready => record.is_ready(),
-            Self::Failed => reported("ProvisioningFailed"),
-            Self::Status => platform.goal.uploads > 0,
-            Self::StatusSuccess => platform.progress() == Progress::Success,
-            Self::StatusDone => platform.progress() >= Progress::Failed,
-            Self::RoleProperties => !record.role_properties.is_empty(),
-            Self::Telemetry => !record.telemetry.is_empty(),
-            Self::Requests(route, count) => record.count(*route) >= *count,
-        }
-    }
 }
 
 impl FromStr for Until {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::extensions_config::{ACTIVITY, status_blob_type};
 use crate::packages::{failover_path, manifest_path, package_path};
-use crate::platform::Revision;
+use crate::revision::Revision;
 use crate::scenario::{Channel, Scenario};
 use crate::settings::{SealedExtension, SealedSettings};
 use crate::storage::Storage;

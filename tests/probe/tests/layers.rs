@@ -4,28 +4,21 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use waagent_declaration::{BASE, Connects, FILES, FIONBIO, NETWORK, Policy, Refusal, RunsAs, TCGETS, grant};
+use waagent_declaration::{BASE, Connects, FILES, FIONBIO, NETWORK, Policy, RunsAs, TCGETS, grant};
 use waagent_probe::{Act, Layer, Probe};
 
 const POLICY: Policy = Policy {
     program: "waagent-probe",
     log_thread: "Test Test",
     runs_as: RunsAs::User("nobody"),
-    groups: &[],
     selinux: "waagent_probe_t",
-    capabilities: &[],
     families: &[grant("AF_INET", "connect")],
     connects: Connects::Ports(&[(9, "connect")]),
     reads: &[grant("/etc/hosts", "read")],
     writes: &[grant("/var/lib/waagent/probe", "write")],
-    devices: &[],
-    executes: &[],
     ioctls: &[FIONBIO, TCGETS],
-    other_ioctls: Refusal::Ends,
-    other_families: Refusal::Ends,
-    maps_code: None,
-    arguments: &[],
     syscalls: &[BASE, FILES, NETWORK],
+    ..Policy::NOTHING
 };
 
 fn main() -> std::process::ExitCode {

@@ -1,3 +1,5 @@
+//! Which agent provisions, by the configuration.
+
 use super::{Config, TextKey};
 use crate::words;
 

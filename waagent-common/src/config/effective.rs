@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::files::{ConfigError, Source, Sources};
+use super::files::{Source, Sources};
 use super::lines::{Line, Written, lines};
 use super::nearest::nearest;
 use super::table::{Key, Kind, REMOVED};
@@ -13,6 +13,7 @@ use super::value::{Value, Verdict, addresses, judge};
 use super::warning::{Severity, Warning, Warnings, quoted};
 use super::{IntegerKey, OptionalIntegerKey, OptionalTextKey, SwitchKey, TextKey};
 use crate::digest::sha256;
+use crate::fault::{Exit, Fault};
 
 /// The configuration in effect: files, defaults where they say nothing, and what was wrong with them.
 #[derive(Debug, Clone)]
@@ -38,13 +39,13 @@ struct Origin {
 type Last = BTreeMap<Key, (Written, Origin)>;
 
 impl Config {
-    /// Reads the configuration below `root` (`/` but in tests), or from the file `override_path` alone.
-    pub fn load(root: &Path, override_path: Option<&Path>) -> Result<Self, ConfigError> {
+    /// Reads the configuration below `root` (`/` but in tests), or from the file `override_path` alone; an error is 78.
+    pub fn load(root: &Path, override_path: Option<&Path>) -> Result<Self, Fault> {
         Self::of(&Sources::read(root, override_path))
     }
 
     /// Understands what was read.
-    pub fn of(sources: &Sources) -> Result<Self, ConfigError> {
+    pub fn of(sources: &Sources) -> Result<Self, Fault> {
         if let Some(error) = &sources.unusable {
             return Err(error.clone());
         }
@@ -56,7 +57,7 @@ impl Config {
         Self::from_sources(&sources.list, warnings)
     }
 
-    fn from_sources(sources: &[Source], mut warnings: Warnings) -> Result<Self, ConfigError> {
+    fn from_sources(sources: &[Source], mut warnings: Warnings) -> Result<Self, Fault> {
         let mut last = Last::new();
         for source in sources {
             gather(source, &mut last, &mut warnings);
@@ -245,7 +246,7 @@ fn settle(
     written: Written,
     origin: &Origin,
     warnings: &mut Warnings,
-) -> Result<Option<Value>, ConfigError> {
+) -> Result<Option<Value>, Fault> {
     let row = key.row();
     let closed = match row.kind {
         Kind::Switch { closed, .. } => closed.map(Value::Switch),
@@ -277,7 +278,7 @@ fn settle(
             closed
         }
         Verdict::Fatal(reason) => {
-            return Err(ConfigError::Fixed(format!("cannot use {what}: {reason}; remove the line")));
+            return Err(Fault::new(Exit::Config, format!("cannot use {what}: {reason}; remove the line")));
         }
     };
     if let (Some(reason), Some(value)) = (row.ignored(), &value)

@@ -9,19 +9,9 @@ use std::path::{Path, PathBuf};
 use nix::libc::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK};
 
 use super::lines;
+use crate::fault::{Exit, Fault};
 use crate::file_identity::Names;
 use crate::folder;
-
-/// Why no program may work with this configuration; they exit with 78, CONFIG.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ConfigError {
-    /// A file that exists can't be used.
-    #[error("{0}")]
-    File(String),
-    /// A key asks for what the sandbox and the labels have fixed.
-    #[error("{0}")]
-    Fixed(String),
-}
 
 /// One file of the configuration.
 #[derive(Debug)]
@@ -37,7 +27,7 @@ pub struct Sources {
     pub(super) list: Vec<Source>,
     pub(super) is_built_in: bool,
     /// Why they aren't all there.
-    pub(super) unusable: Option<ConfigError>,
+    pub(super) unusable: Option<Fault>,
     names: Names,
 }
 
@@ -58,15 +48,15 @@ impl Sources {
         &self.names
     }
 
-    fn alone(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let source = self.file(path)?.ok_or_else(|| {
-            ConfigError::File(format!("cannot read '{}': there is no such file", path.display()))
-        })?;
+    fn alone(&mut self, path: &Path) -> Result<(), Fault> {
+        let source = self
+            .file(path)?
+            .ok_or_else(|| refused(format!("cannot read '{}': there is no such file", path.display())))?;
         self.list.push(source);
         Ok(())
     }
 
-    fn below(&mut self, root: &Path) -> Result<(), ConfigError> {
+    fn below(&mut self, root: &Path) -> Result<(), Fault> {
         match self.file(&root.join(MAIN))? {
             Some(main) if lines::any_key(&main.bytes) => self.list.push(main),
             _ => {
@@ -84,7 +74,7 @@ impl Sources {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path) -> Result<Option<Source>, ConfigError> {
+    fn file(&mut self, path: &Path) -> Result<Option<Source>, Fault> {
         self.names.note(path);
         read(path)
     }
@@ -96,7 +86,7 @@ pub(super) fn built_in() -> Source {
 }
 
 /// `*.conf` in the folder, by name; none where the folder is missing.
-fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -111,7 +101,7 @@ fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
         }
         if paths.len() > MOST_DROP_INS {
             let text = format!("cannot use '{}': over {MOST_DROP_INS} files; join some", folder.display());
-            return Err(ConfigError::File(text));
+            return Err(refused(text));
         }
     }
     paths.sort();
@@ -119,7 +109,7 @@ fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 }
 
 /// The file at `path`, or nothing where there is none. A file that changes while it is read is read again.
-fn read(path: &Path) -> Result<Option<Source>, ConfigError> {
+fn read(path: &Path) -> Result<Option<Source>, Fault> {
     for _ in 0..TRIES {
         // O_NONBLOCK: a FIFO in the place of the file must not hang the boot.
         let flags = O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
@@ -138,15 +128,12 @@ fn read(path: &Path) -> Result<Option<Source>, ConfigError> {
             return Ok(Some(Source { name: path.display().to_string(), bytes }));
         }
     }
-    Err(ConfigError::File(format!(
-        "cannot read '{}': it changed {TRIES} times meanwhile; try again",
-        path.display()
-    )))
+    Err(refused(format!("cannot read '{}': it changed {TRIES} times meanwhile; try again", path.display())))
 }
 
-fn refuse_odd(path: &Path, metadata: &Metadata) -> Result<(), ConfigError> {
+fn refuse_odd(path: &Path, metadata: &Metadata) -> Result<(), Fault> {
     if !metadata.is_file() {
-        return Err(ConfigError::File(format!("cannot use '{}': not a regular file", path.display())));
+        return Err(refused(format!("cannot use '{}': not a regular file", path.display())));
     }
     if metadata.len() > LARGEST {
         return Err(too_large(path));
@@ -159,14 +146,19 @@ fn is_same(before: &Metadata, after: &Metadata) -> bool {
         == (after.len(), after.mtime(), after.mtime_nsec(), after.ctime(), after.ctime_nsec())
 }
 
-fn too_large(path: &Path) -> ConfigError {
-    ConfigError::File(format!("cannot use '{}': over 1 MiB", path.display()))
+/// No program may work with this configuration.
+fn refused(text: String) -> Fault {
+    Fault::new(Exit::Config, text)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
+fn too_large(path: &Path) -> Fault {
+    refused(format!("cannot use '{}': over 1 MiB", path.display()))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Fault {
     let path_text = path.display();
     if error.kind() != io::ErrorKind::PermissionDenied {
-        return ConfigError::File(format!("cannot read '{path_text}': {error}"));
+        return refused(format!("cannot read '{path_text}': {error}"));
     }
     let (wanted, mode) = match fs::metadata(path) {
         Ok(metadata) => {
@@ -176,7 +168,7 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
         Err(_) => ("0644", "its mode is hidden".to_owned()), // the folder above is closed: the error above says it
     };
     let user = nix::unistd::geteuid();
-    ConfigError::File(format!(
+    refused(format!(
         "cannot read '{path_text}' as user {user}: {error}, {mode}; it holds no secret: run 'chmod {wanted} {path_text}'"
     ))
 }

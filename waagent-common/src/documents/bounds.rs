@@ -1,3 +1,6 @@
+//! How much a document's lists and texts may hold: one rule for who writes and who reads.
+
+use crate::fault::Fault;
 use crate::text::cut;
 
 /// Bounds on the lists and texts of a body. What is read must keep them; what is written is cut to them, so that
@@ -23,8 +26,8 @@ impl Bounds {
     }
 
     /// What was exceeded first and couldn't be cut.
-    pub(super) fn verdict(self) -> Result<(), String> {
-        self.exceeded.map_or(Ok(()), Err)
+    pub(super) fn verdict(self) -> Result<(), Fault> {
+        self.exceeded.map_or(Ok(()), |why| Err(Fault::data(why)))
     }
 
     /// A text, in bytes.

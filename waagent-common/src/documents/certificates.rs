@@ -1,3 +1,5 @@
+//! Certificates for this machine: sealed as the platform sends them, and what waagent-certs found in them.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};

@@ -1,8 +1,12 @@
+//! What waagent-ext hands to waagent-ext-run, and gets back.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
+use crate::fault::Fault;
+use crate::text::shown;
 use crate::types::{ExtensionName, HandlerName, HandlerVersion};
 use crate::words;
 
@@ -81,10 +85,10 @@ impl Body for Command {
         bounds.whole("slice", self.slice.as_ref().map_or(0, String::len), 256);
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Fault> {
         check_id(&self.id)?;
         if self.timeout_s > 24 * 3600 {
-            return Err(format!("body.timeout_s: {}, more than a day", self.timeout_s));
+            return Err(Fault::data(format!("body.timeout_s: {}, more than a day", self.timeout_s)));
         }
         Ok(())
     }
@@ -143,16 +147,16 @@ impl Body for CommandResult {
         bounds.texts("error", &mut self.error, 4096);
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Fault> {
         check_id(&self.id)
     }
 }
 
 /// An id is a file name and a unit's instance name.
-fn check_id(id: &str) -> Result<(), String> {
+fn check_id(id: &str) -> Result<(), Fault> {
     let good = !id.is_empty()
         && id.len() <= 128
         && !id.starts_with('.')
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    if good { Ok(()) } else { Err(format!("body.id: not an id: '{}'", crate::text::shown(id))) }
+    if good { Ok(()) } else { Err(Fault::data(format!("body.id: not an id: '{}'", shown(id)))) }
 }

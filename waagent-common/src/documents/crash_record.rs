@@ -1,3 +1,5 @@
+//! What waagent-ext was at work on when it ended.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

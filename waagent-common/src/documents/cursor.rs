@@ -1,3 +1,5 @@
+//! The fetcher's memory across its runs.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds, DownloadChannel};

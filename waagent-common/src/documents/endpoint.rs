@@ -1,3 +1,5 @@
+//! The address of the platform.
+
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};

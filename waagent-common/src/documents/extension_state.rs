@@ -1,3 +1,5 @@
+//! The planner's memory: handlers, their packages and signatures, and the work on one goal state.
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,16 +13,17 @@ use crate::words;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExtensionState {
-    /// The boot in which the round began.
+    /// The boot in which the goal state run began.
     pub boot_id: String,
-    /// The run of the chain in which the round began.
+    /// The run of the chain in which the goal state run began.
     pub chain_id: String,
     /// Commands written so far: part of the next one's id.
     pub commands: u64,
     /// The one command that may be at work.
     pub command: Option<RunningCommand>,
-    /// Work on the newest goal state.
-    pub round: Option<GoalStateRun>,
+    /// Work on the newest goal state; the file keeps its older name.
+    #[serde(rename = "round")]
+    pub goal_state_run: Option<GoalStateRun>,
     /// Every handler that we have touched.
     pub handlers: Vec<HandlerRecord>,
     /// `goalStateAggregateStatus` of the last goal state that was executed.
@@ -49,7 +52,7 @@ pub struct GoalStateRun {
     pub items: Vec<GoalStateRunItem>,
 }
 
-/// One handler of a round.
+/// One handler of a goal state run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoalStateRunItem {
@@ -66,13 +69,13 @@ pub struct GoalStateRunItem {
 }
 
 words! {
-    /// How far a handler of a round is.
+    /// How far a handler of a goal state run is.
     pub enum ItemState {
         /// There are steps left.
         Open = "open",
         /// All steps succeeded.
         Done = "done",
-        /// A step failed: no further one in this round.
+        /// A step failed: no further one in this run.
         Failed = "failed",
         /// Not begun, since something it depends on failed.
         Skipped = "skipped",
@@ -117,7 +120,7 @@ pub struct HandlerRecord {
     pub previous: Option<PreviousVersion>,
     /// What the platform is told.
     pub status: HandlerStatus,
-    /// Why the last round failed.
+    /// Why the last goal state run failed.
     pub failure: Option<ExtensionFailure>,
     /// Sequence number of the last enable command that succeeded.
     pub sequence_number: Option<u32>,
@@ -296,8 +299,8 @@ impl Body for ExtensionState {
         bounds.list("handlers", &mut self.handlers, Self::MAX_HANDLERS);
         bounds.list("left_over", &mut self.left_over, 1024);
         bounds.texts("left_over[]", &mut self.left_over, 1024);
-        if let Some(round) = &mut self.round {
-            round.bounds(bounds);
+        if let Some(run) = &mut self.goal_state_run {
+            run.bounds(bounds);
         }
         for record in &mut self.handlers {
             record.bounds(bounds);

@@ -1,3 +1,5 @@
+//! The extensions' part of the status blob.
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

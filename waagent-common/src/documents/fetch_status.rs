@@ -1,3 +1,5 @@
+//! The fetcher's state, for people, and its word that it needs a transport certificate.
+
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -5,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};
 
-/// How the fetcher gets on with the platform. Written when that changes, not at each round.
+/// How the fetcher gets on with the platform. Written when that changes, not at each poll.
 ///
 /// Written by waagent-fetch; read by people. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +21,7 @@ pub struct FetchStatus {
     pub goal_state_id: Option<String>,
     /// Does the host offer Fast Track? Unknown before the first answer.
     pub fast_track: Option<bool>,
-    /// Why the last round failed, if it did.
+    /// Why the last poll failed, if it did.
     pub error: Option<String>,
     /// What the last goal state had that was got over.
     pub notes: Vec<String>,
@@ -37,7 +39,7 @@ pub enum FetchState {
     Unusable,
     /// It answers, and there is no goal state yet.
     NoGoalState,
-    /// The last round went well.
+    /// The last poll went well.
     GoalState {
         /// Incarnation of the WireServer's goal state.
         incarnation: String,
@@ -120,9 +122,9 @@ impl Body for FetchStatus {
 pub struct EndpointProblem {
     /// The address that was asked.
     pub address: Ipv4Addr,
-    /// When the first round failed, RFC 3339.
+    /// When the first poll failed, RFC 3339.
     pub since: String,
-    /// Rounds that had failed when this was written.
+    /// Polls that had failed when this was written.
     pub failures: u32,
 }
 

@@ -1,3 +1,5 @@
+//! The host firewall as it is in force.
+
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! The goal state without its URIs: extensions, their settings, and who this machine is.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};

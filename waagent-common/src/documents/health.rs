@@ -1,3 +1,5 @@
+//! The health report and the role properties as the platform was told them.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};

@@ -1,3 +1,5 @@
+//! The provisioning medium's content, and the word by which its release is asked for.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};

@@ -89,7 +89,7 @@ pub trait Body: Serialize + DeserializeOwned + PartialEq + Clone {
     fn bounds(&mut self, _: &mut Bounds) {}
 
     /// Rules other than bounds.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Fault> {
         Ok(())
     }
 }
@@ -187,7 +187,7 @@ fn parse<T: Body>(path: &Path, bytes: &[u8]) -> Result<Document<T>, Fault> {
         json::read(bytes, json::MAX_DEPTH).map_err(|error| refuse(&error.to_string()))?;
     let mut bounds = Bounds::looking();
     envelope.body.bounds(&mut bounds);
-    bounds.verdict().and_then(|()| envelope.body.check()).map_err(|why| refuse(&why))?;
+    bounds.verdict().and_then(|()| envelope.body.check()).map_err(|fault| refuse(&fault.text))?;
     Ok(Document {
         body: envelope.body,
         inputs: envelope.inputs,
@@ -285,7 +285,7 @@ fn within_bounds<T: Body>(body: &T, divisor: usize) -> Cow<'_, T> {
 /// Texts that each keep their bound can be too much together: then all are shortened until it fits.
 fn render<T: Body>(path: &Path, body: &T, inputs: &Inputs, sandbox: &Sandbox) -> Result<Vec<u8>, Fault> {
     let refuse = |why: &str| Fault::new(Exit::Software, format!("cannot write '{}': {why}", path.display()));
-    body.check().map_err(|why| refuse(&why))?;
+    body.check().map_err(|fault| refuse(&fault.text))?;
     for divisor in DIVISORS {
         let body = within_bounds(body, divisor);
         let rendered = rendered(&*body, inputs, sandbox).map_err(|error| refuse(&error.to_string()))?;

@@ -75,7 +75,7 @@ fn state_of_extensions() {
         uninstall_exit_code: Some(long()),
         note: Some(long()),
     };
-    let round = GoalStateRun {
+    let run = GoalStateRun {
         goal_state_id: long(),
         created_on: long(),
         svd_sequence_number: 1,
@@ -87,7 +87,7 @@ fn state_of_extensions() {
     let state = ExtensionState {
         boot_id: long(),
         chain_id: long(),
-        round: Some(round),
+        goal_state_run: Some(run),
         handlers: vec![record; 600],
         left_over: many(&long()),
         ..ExtensionState::default()

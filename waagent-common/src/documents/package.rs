@@ -1,3 +1,5 @@
+//! Packages: those that are wanted, and what became of each.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};

@@ -1,3 +1,5 @@
+//! The extensions' plan, for people.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};

@@ -1,3 +1,5 @@
+//! Steps of provisioning, written around each of them.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};

@@ -1,3 +1,5 @@
+//! The causes of a failed provisioning.
+
 use crate::words;
 
 words! {

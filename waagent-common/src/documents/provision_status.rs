@@ -1,3 +1,5 @@
+//! The outcome of provisioning, for the platform and the other programs.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds, ProvisionReason};

@@ -1,3 +1,5 @@
+//! The resource disk's state, and the orders of its mount.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};

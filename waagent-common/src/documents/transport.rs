@@ -1,3 +1,5 @@
+//! The transport certificate, which waagent-certs makes.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds};

@@ -1,3 +1,5 @@
+//! Documents of any kind, for people.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

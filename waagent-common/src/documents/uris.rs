@@ -1,3 +1,5 @@
+//! The goal state's URIs, which are secrets.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! The layer of capabilities: capabilities(7).
+
 use caps::{CapSet, Capability, CapsHashSet};
 
 use waagent_declaration::Grant;

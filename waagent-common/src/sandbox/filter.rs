@@ -1,3 +1,5 @@
+//! The layer of system calls: seccomp(2).
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};

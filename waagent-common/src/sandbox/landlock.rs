@@ -1,3 +1,5 @@
+//! The layer of paths, ports and signals: landlock(7).
+
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -215,28 +217,13 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use waagent_declaration::{Refusal, RunsAs, grant};
+    use waagent_declaration::grant;
 
     const NAME: &str = "/proc/sys/kernel/ostype";
     const POLICY: Policy = Policy {
         program: "test",
-        log_thread: "",
-        runs_as: RunsAs::Caller,
-        groups: &[],
-        selinux: "",
-        capabilities: &[],
-        families: &[],
-        connects: Connects::Nowhere,
         reads: &[grant(NAME, "test: a name that the kernel may forget")],
-        writes: &[],
-        devices: &[],
-        executes: &[],
-        ioctls: &[],
-        other_ioctls: Refusal::Ends,
-        other_families: Refusal::Ends,
-        maps_code: None,
-        arguments: &[],
-        syscalls: &[],
+        ..Policy::NOTHING
     };
 
     /// Landlock holds for the calling thread: this test's own.

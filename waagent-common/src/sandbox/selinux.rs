@@ -1,3 +1,5 @@
+//! The layer of SELinux, which the policy enters at exec: a look at whether it did.
+
 use std::fs;
 
 use crate::fault::{Exit, Fault};

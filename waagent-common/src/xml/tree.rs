@@ -1,3 +1,5 @@
+//! Documents as trees, within their bounds.
+
 use std::fmt;
 use std::ops::Range;
 

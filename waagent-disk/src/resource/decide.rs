@@ -209,7 +209,7 @@ fn what_is_there(facts: &Facts) -> String {
 fn in_partition(part: &Part) -> String {
     let number = part.entry.number;
     match (&part.ntfs, part.signatures.found.as_slice(), part.signatures.first_data) {
-        (Some(Err(why)), ..) => why.clone(),
+        (Some(Err(fault)), ..) => fault.text.clone(),
         (Some(Ok(contents)), ..) if contents.foreign > 0 => format!(
             "the NTFS volume holds {} files or folders, one is '{}'; remove them or mount it yourself",
             contents.foreign,

@@ -49,7 +49,7 @@ pub(crate) struct Part {
     /// UUID, of file systems that we make.
     pub(crate) uuid: Option<String>,
     /// What an NTFS volume holds, or why that isn't known.
-    pub(crate) ntfs: Option<Result<Contents, String>>,
+    pub(crate) ntfs: Option<Result<Contents, Fault>>,
 }
 
 impl Facts {
@@ -94,7 +94,7 @@ impl Part {
             if *only == FileSystem::Ntfs {
                 ntfs = match ntfs::contents(&region) {
                     Err(fault) if fault.exit != Exit::Data => return Err(fault),
-                    looked => Some(looked.map_err(|fault| fault.text)),
+                    looked => Some(looked),
                 };
             }
         }

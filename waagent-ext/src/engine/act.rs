@@ -23,7 +23,7 @@ use crate::status::read;
 impl Engine<'_> {
     /// The next step of the handler at this place of the order; says what it waits for, if it does.
     pub(super) fn act(&mut self, index: usize) -> Result<Option<WaitReason>> {
-        let item = self.state.round.as_ref().and_then(|round| round.items.get(index));
+        let item = self.state.goal_state_run.as_ref().and_then(|run| run.items.get(index));
         let Some(extension) = item.and_then(|item| self.extension(&item.name)).cloned() else {
             // The document was replaced by one of the same id without this handler.
             self.settle(index, ItemState::Skipped);
@@ -76,7 +76,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Unpacks the package if it is there. What can't be had or unpacked is asked for anew in the next round.
+    /// Unpacks the package if it is there. What can't be had or unpacked is asked for anew in the next goal state run.
     fn unpack(&mut self, extension: &Extension) -> Result<Option<WaitReason>, Stop> {
         let Some(record) = self.record(&extension.name) else { return Ok(None) };
         let home = self.home(&record.name, &record.version);
@@ -126,10 +126,12 @@ impl Engine<'_> {
     ) -> Result<PackageSignature, ExtensionError> {
         let stamp = package.body.sha256.as_ref().map_or_else(String::new, ToString::to_string);
         let input = home.bytes(ForeignKind::Package, stamp);
-        self.guard.work(input, || self.unpack_fetched(extension, package, home, keep)).unwrap_or_else(|why| {
-            let text = format!("Failed to download artifacts: [ExtensionDownloadError] {why}");
-            Err(ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text))
-        })
+        self.guard.work(input, || self.unpack_fetched(extension, package, home, keep)).unwrap_or_else(
+            |fault| {
+                let text = format!("Failed to download artifacts: [ExtensionDownloadError] {fault}");
+                Err(ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text))
+            },
+        )
     }
 
     /// One copy is taken of what was fetched: its signature is checked, and it is what is unpacked.
@@ -141,8 +143,8 @@ impl Engine<'_> {
         keep: bool,
     ) -> Result<PackageSignature, ExtensionError> {
         let limits = &self.settings.limits;
-        let (archive, digest) =
-            copy::take(self.root, package, limits).map_err(|why| not_had(code::PACKAGE_DOWNLOAD, &why))?;
+        let (archive, digest) = copy::take(self.root, package, limits)
+            .map_err(|fault| not_had(code::PACKAGE_DOWNLOAD, &fault.text))?;
         let signature = self.judge(extension, &archive, &digest, home)?;
         unpack::unpack(&archive, home, limits, keep)?;
         if signature.verdict == SignatureVerdict::Verified
@@ -191,7 +193,7 @@ impl Engine<'_> {
 
     /// Something it depends on failed.
     pub(super) fn skip(&mut self, index: usize, why: &str) {
-        let item = self.state.round.as_ref().and_then(|round| round.items.get(index));
+        let item = self.state.goal_state_run.as_ref().and_then(|run| run.items.get(index));
         if let Some(name) = item.map(|item| item.name.clone()) {
             self.fail(&name, ExtensionError::new(code::UNKNOWN, "ExtensionProcessing", why), None);
             self.settle(index, ItemState::Skipped);
@@ -206,13 +208,13 @@ impl Engine<'_> {
     }
 
     fn settle(&mut self, index: usize, state: ItemState) {
-        if let Some(item) = self.state.round.as_mut().and_then(|round| round.items.get_mut(index)) {
+        if let Some(item) = self.state.goal_state_run.as_mut().and_then(|run| run.items.get_mut(index)) {
             item.state = state;
         }
     }
 
-    /// The handler's round ends here. A status that the extension itself wrote since this mark of its file
-    /// (none: since now) speaks for itself.
+    /// The goal state run ends here for this handler. A status that the extension itself wrote since this mark of its
+    /// file (none: since now) speaks for itself.
     pub(super) fn fail(&mut self, name: &HandlerName, trouble: ExtensionError, before: Option<String>) {
         let number =
             self.extension(name).and_then(|extension| extension.settings.first()).map(|s| s.sequence_number);

@@ -36,7 +36,7 @@ impl Engine<'_> {
             return idle("there is no goal state yet".to_owned());
         };
         let Some(reason) = self.reason(goal) else {
-            let complete = self.state.round.as_ref().is_some_and(|round| round.complete);
+            let complete = self.state.goal_state_run.as_ref().is_some_and(|run| run.complete);
             return if complete { idle(format!("goal state {} is finished", goal.id)) } else { Ok(None) };
         };
         if !matches!(self.known.provisioning, Some(ProvisionState::Ready | ProvisionState::Failed)) {
@@ -49,7 +49,7 @@ impl Engine<'_> {
             return idle(format!("extension handling is on hold by goal state {}", goal.id));
         }
         self.start(&goal.clone(), &reason)?;
-        if self.state.round.as_ref().is_some_and(|round| round.complete) {
+        if self.state.goal_state_run.as_ref().is_some_and(|run| run.complete) {
             return idle("the goal state needs features that this agent doesn't have".to_owned());
         }
         Ok(None)
@@ -57,8 +57,8 @@ impl Engine<'_> {
 
     /// Why the goal state is to be worked on from its beginning; none where it was begun.
     fn reason(&self, goal: &GoalState) -> Option<String> {
-        let Some(round) = &self.state.round else { return Some("the first goal state".to_owned()) };
-        if round.goal_state_id != goal.id || round.created_on != goal.created_on {
+        let Some(run) = &self.state.goal_state_run else { return Some("the first goal state".to_owned()) };
+        if run.goal_state_id != goal.id || run.created_on != goal.created_on {
             return Some("a new goal state".to_owned());
         }
         if self.state.boot_id != self.boot {
@@ -71,12 +71,12 @@ impl Engine<'_> {
     }
 
     fn start(&mut self, goal: &GoalState, reason: &str) -> Result<()> {
-        if let Some(round) = &self.state.round
-            && !round.complete
+        if let Some(run) = &self.state.goal_state_run
+            && !run.complete
         {
             log::info(&format!(
                 "a new goal state was received, but not all the extensions in the previous goal state {} have completed",
-                round.goal_state_id
+                run.goal_state_id
             ));
         }
         let missing: Vec<String> = goal
@@ -92,7 +92,7 @@ impl Engine<'_> {
         self.force = false;
         self.prepared.clear();
         self.basic.clear();
-        self.state.round = Some(new_round(goal, !missing.is_empty()));
+        self.state.goal_state_run = Some(new_run(goal, !missing.is_empty()));
         if missing.is_empty() {
             // WALinuxAgent's words, which tools look for.
             let source = match goal.source {
@@ -116,7 +116,7 @@ impl Engine<'_> {
         self.save()
     }
 
-    /// A record for each handler, and no old failure or success in the platform's eyes while the new round is at work.
+    /// A record for each handler, and no old failure or success in the platform's eyes while the new run is at work.
     fn prepare_records(&mut self, goal: &GoalState) {
         self.note_vanished();
         self.make_room(goal);
@@ -244,11 +244,11 @@ impl Engine<'_> {
         Some((next(target_state, &record), record))
     }
 
-    /// Asks for the packages of all handlers that are to be unpacked in this round and aren't yet.
+    /// Asks for the packages of all handlers that are to be unpacked in this run and aren't yet.
     pub(super) fn write_wanted(&self) -> Result<()> {
-        let (Some(goal), Some(round)) = (&self.known.goal, &self.state.round) else { return Ok(()) };
+        let (Some(goal), Some(run)) = (&self.known.goal, &self.state.goal_state_run) else { return Ok(()) };
         let open = |extension: &&Extension| {
-            round.items.iter().any(|item| is(&item.name, &extension.name) && item.state == ItemState::Open)
+            run.items.iter().any(|item| is(&item.name, &extension.name) && item.state == ItemState::Open)
         };
         let packages = order::order(&goal.body.extensions)
             .into_iter()
@@ -261,7 +261,7 @@ impl Engine<'_> {
                 attempt: self.attempt(extension),
             })
             .collect();
-        let wanted = Wanted { goal_state_id: round.goal_state_id.clone(), packages };
+        let wanted = Wanted { goal_state_id: run.goal_state_id.clone(), packages };
         documents::write(self.root, &wanted, &self.inputs(), self.sandbox)?;
         Ok(())
     }
@@ -273,7 +273,7 @@ impl Engine<'_> {
     }
 }
 
-fn new_round(goal: &GoalState, refused: bool) -> GoalStateRun {
+fn new_run(goal: &GoalState, refused: bool) -> GoalStateRun {
     let mut items: Vec<GoalStateRunItem> = Vec::new();
     for extension in order::order(&goal.extensions).into_iter().filter(|_| !refused) {
         // A name that is listed twice is one failure.

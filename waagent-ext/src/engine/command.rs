@@ -98,9 +98,8 @@ impl Engine<'_> {
         set("AZURE_GUEST_AGENT_WIRE_PROTOCOL_ADDRESS", &inputs::platform(self.root));
         set("ConfigSequenceNumber", &number.to_string());
         set("AZURE_GUEST_AGENT_EXTENSION_SUPPORTED_FEATURES", SUPPORTED);
-        let round = self.state.round.as_ref();
-        let item =
-            round.and_then(|round| round.items.iter().find(|item| super::is(&item.name, &extension.name)));
+        let run = self.state.goal_state_run.as_ref();
+        let item = run.and_then(|run| run.items.iter().find(|item| super::is(&item.name, &extension.name)));
         match kind {
             CommandKind::Install | CommandKind::Enable => {
                 let exit = item.and_then(|item| item.uninstall_exit_code.as_deref()).unwrap_or(NOT_RUN);
@@ -130,7 +129,7 @@ impl Engine<'_> {
         status_before: Option<String>,
     ) -> Result<WaitReason, Stop> {
         let goal_state_id =
-            self.state.round.as_ref().map_or_else(String::new, |round| round.goal_state_id.clone());
+            self.state.goal_state_run.as_ref().map_or_else(String::new, |run| run.goal_state_id.clone());
         self.state.command = Some(RunningCommand {
             id: command.id.clone(),
             kind: command.kind,

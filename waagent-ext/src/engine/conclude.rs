@@ -91,20 +91,20 @@ impl Engine<'_> {
     fn conclude_with(&mut self, running: &RunningCommand, ended: Ended) {
         self.state.command = None;
         self.say_end(running, &ended);
-        let of_round =
-            self.state.round.as_ref().is_some_and(|round| round.goal_state_id == running.goal_state_id);
+        let of_run =
+            self.state.goal_state_run.as_ref().is_some_and(|run| run.goal_state_id == running.goal_state_id);
         let old = self.record(&running.name).is_some_and(|record| {
             record.previous.as_ref().is_some_and(|previous| previous.version == running.version)
         });
         match ended.trouble {
-            None => self.succeeded(running, old, of_round),
-            Some(trouble) => self.broke(running, old, of_round, trouble, &ended.exit_code),
+            None => self.succeeded(running, old, of_run),
+            Some(trouble) => self.broke(running, old, of_run, trouble, &ended.exit_code),
         }
         self.mark(&running.name);
         self.worked = true;
     }
 
-    fn succeeded(&mut self, running: &RunningCommand, old: bool, of_round: bool) {
+    fn succeeded(&mut self, running: &RunningCommand, old: bool, of_run: bool) {
         let number =
             self.extension(&running.name).and_then(|e| e.settings.first()).map(|s| s.sequence_number);
         let name = running.name.clone();
@@ -124,7 +124,7 @@ impl Engine<'_> {
                 record.failure = None;
                 record.sequence_number = number;
                 record.enabled_at_s = Some(time::unix_seconds());
-                if of_round {
+                if of_run {
                     self.done(&name);
                 }
             }
@@ -157,7 +157,7 @@ impl Engine<'_> {
         &mut self,
         running: &RunningCommand,
         old: bool,
-        of_round: bool,
+        of_run: bool,
         trouble: ExtensionError,
         exit_code: &str,
     ) {
@@ -187,7 +187,7 @@ impl Engine<'_> {
         }
         let trouble =
             if update { of_update(&trouble, old && running.kind != CommandKind::Update) } else { trouble };
-        if of_round {
+        if of_run {
             self.fail(&name, trouble, running.status_before.clone());
         } else if let Some(record) = self.record_mut(&name) {
             record.status = HandlerStatus {

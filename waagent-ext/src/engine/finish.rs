@@ -27,13 +27,13 @@ words! {
 impl Engine<'_> {
     /// Every handler is done, failed or skipped.
     pub(super) fn finish(&mut self) -> Result<WaitReason> {
-        let Some(round) = &mut self.state.round else {
+        let Some(run) = &mut self.state.goal_state_run else {
             return Ok(WaitReason::Idle("nothing was begun".to_owned()));
         };
-        round.complete = true;
-        let extensions = counted(round.items.len(), "extension");
-        let text = format!("goal state {} is finished, {extensions}", round.goal_state_id);
-        log::info(&format!("ProcessExtensionsGoalState completed [{}]", round.goal_state_id));
+        run.complete = true;
+        let extensions = counted(run.items.len(), "extension");
+        let text = format!("goal state {} is finished, {extensions}", run.goal_state_id);
+        log::info(&format!("ProcessExtensionsGoalState completed [{}]", run.goal_state_id));
         self.remove_unnamed();
         self.aggregate(Aggregate::Success, 0, "GoalState executed successfully");
         self.write_wanted()?;
@@ -44,7 +44,7 @@ impl Engine<'_> {
 
     /// The word on the goal state as a whole.
     pub(super) fn aggregate(&mut self, status: Aggregate, code: i32, message: &str) {
-        let number = self.state.round.as_ref().map_or(0, |round| round.svd_sequence_number);
+        let number = self.state.goal_state_run.as_ref().map_or(0, |run| run.svd_sequence_number);
         self.state.aggregate = Some(json!({
             "formattedMessage": {"lang": "en-US", "message": message},
             "timestampUTC": time::now_seconds(),

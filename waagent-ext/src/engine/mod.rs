@@ -104,7 +104,7 @@ pub struct Engine<'a> {
     /// The state as it is on disk.
     saved: Option<ExtensionState>,
     reporter: Reporter,
-    /// Handlers whose files were written in this round.
+    /// Handlers whose files were written in this goal state run.
     prepared: HashSet<HandlerName>,
     /// Did anything happen since the start?
     worked: bool,
@@ -113,7 +113,7 @@ pub struct Engine<'a> {
     reported: Option<String>,
     /// The boot's id, which can't change under us.
     boot: String,
-    /// What every command's environment begins with; of this round.
+    /// What every command's environment begins with; of this goal state run.
     basic: BTreeMap<String, String>,
 }
 
@@ -160,8 +160,8 @@ impl<'a> Engine<'a> {
         if let Some(rest) = self.begin()? {
             return Ok(rest);
         }
-        // A handler takes at most a dozen steps in a round: more is a fault of ours, and mustn't spin.
-        let handlers = self.state.round.as_ref().map_or(0, |round| round.items.len());
+        // A handler takes at most a dozen steps in a goal state run: more is a fault of ours, and mustn't spin.
+        let handlers = self.state.goal_state_run.as_ref().map_or(0, |run| run.items.len());
         for _ in 0..=handlers.saturating_mul(16) {
             if resident::must_end() {
                 return Ok(WaitReason::Idle(ENDING.to_owned()));
@@ -236,18 +236,20 @@ impl<'a> Engine<'a> {
 
     /// How long may still be waited for dependencies.
     fn patience(&self) -> Duration {
-        let started = self.state.round.as_ref().map_or(0, |round| round.started_uptime_s);
+        let started = self.state.goal_state_run.as_ref().map_or(0, |run| run.started_uptime_s);
         let end = Duration::from_secs(started.saturating_add(order::MAX_WAIT_S));
         end.saturating_sub(waagent_common::time::uptime())
     }
 
     fn turn(&self) -> Turn {
-        let (Some(goal), Some(round)) = (&self.known.goal, &self.state.round) else { return Turn::Over };
+        let (Some(goal), Some(run)) = (&self.known.goal, &self.state.goal_state_run) else {
+            return Turn::Over;
+        };
         let levels: HashSet<i64> =
             goal.body.extensions.iter().map(order::key).filter(|key| *key >= 0).collect();
         let handlers: Vec<Turnable> =
-            round.items.iter().map(|item| self.turnable(item, levels.len() > 1)).collect();
-        let waited = waagent_common::time::uptime().as_secs().saturating_sub(round.started_uptime_s);
+            run.items.iter().map(|item| self.turnable(item, levels.len() > 1)).collect();
+        let waited = waagent_common::time::uptime().as_secs().saturating_sub(run.started_uptime_s);
         order::turn(&handlers, waited)
     }
 
@@ -280,11 +282,11 @@ impl<'a> Engine<'a> {
     }
 
     fn item_mut(&mut self, name: &HandlerName) -> Option<&mut GoalStateRunItem> {
-        self.state.round.as_mut()?.items.iter_mut().find(|item| is(&item.name, name))
+        self.state.goal_state_run.as_mut()?.items.iter_mut().find(|item| is(&item.name, name))
     }
 
     fn name_of(&self, index: usize) -> String {
-        let item = self.state.round.as_ref().and_then(|round| round.items.get(index));
+        let item = self.state.goal_state_run.as_ref().and_then(|run| run.items.get(index));
         item.map_or_else(String::new, |item| item.name.to_string())
     }
 

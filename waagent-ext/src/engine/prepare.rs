@@ -1,7 +1,8 @@
-//! What a handler must find before its first command of a round: folders, environment, settings, certificates.
+//! What a handler must find before its first command of a goal state run: folders, environment, settings, certificates.
 
 use waagent_common::command::noexec;
 use waagent_common::documents::{CommandKind, Extension, ForeignKind};
+use waagent_common::fault::Fault;
 use waagent_common::log;
 
 use super::{Engine, WaitReason};
@@ -12,7 +13,7 @@ use crate::handler::{certificates, handler_files, migrate};
 use crate::inputs::Certificate;
 
 impl Engine<'_> {
-    /// Prepares the wanted version once in a round; says what it waits for, if it does.
+    /// Prepares the wanted version once in a goal state run; says what it waits for, if it does.
     pub(super) fn prepare(
         &mut self,
         extension: &Extension,
@@ -39,14 +40,13 @@ impl Engine<'_> {
                 home.full_name()
             ));
         }
-        let not_written = |why: String| {
+        let failed = |fault: Fault| {
             ExtensionError::new(
                 code::UNKNOWN,
                 "ExtensionProcessing",
-                format!("Failed to update settings file: {why}"),
+                format!("Failed to update settings file: {fault}"),
             )
         };
-        let failed = |fault: waagent_common::fault::Fault| not_written(fault.to_string());
         self.link_certificates();
         handler_files::prepare(home).map_err(failed)?;
         let settings = extension.settings.first();
@@ -59,7 +59,7 @@ impl Engine<'_> {
             .work(home.bytes(ForeignKind::Settings, number), || {
                 handler_files::write_settings(home, settings, thumbprint.as_deref())
             })
-            .map_err(not_written)?
+            .and_then(|written| written)
             .map_err(failed)?;
         log::info(&format!("[{}] Update settings file", home.full_name()));
         self.prepared.insert(extension.name.clone());
@@ -74,11 +74,11 @@ impl Engine<'_> {
         new: &HandlerPaths,
     ) -> Result<(), ExtensionError> {
         let (CommandKind::Update, Some(old)) = (kind, old) else { return Ok(()) };
-        let failed = |why: String| {
-            ExtensionError::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {why}"))
+        let failed = |fault: Fault| {
+            ExtensionError::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {fault}"))
         };
         let input = old.bytes(ForeignKind::Carried, format!("for {}", new.version));
-        let carried = self.guard.work(input, || migrate::over(&old.open()?, &new.open()?)).map_err(failed)?;
-        carried.map_err(|fault| failed(fault.to_string()))
+        let carried = self.guard.work(input, || migrate::over(&old.open()?, &new.open()?));
+        carried.and_then(|done| done).map_err(failed)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use waagent_common::documents::{CommandKind, Extension, ForeignKind};
+use waagent_common::fault::Fault;
 use waagent_common::json;
 use waagent_common::text::shown;
 
@@ -36,23 +37,24 @@ impl Manifest {
         let file = folder.look(FILE).map_err(missing)?;
         let work = || {
             let (bytes, _) = folder.read(FILE, MAX).map_err(missing)?;
-            Self::parse(&bytes).map_err(|why| trouble(code::MANIFEST_INVALID, &why))
+            Self::parse(&bytes).map_err(|fault| trouble(code::MANIFEST_INVALID, &fault.text))
         };
         guard
             .work(home.bytes(ForeignKind::Manifest, stamp(&file)), work)
-            .unwrap_or_else(|why| Err(trouble(code::MANIFEST_INVALID, &why)))
+            .unwrap_or_else(|fault| Err(trouble(code::MANIFEST_INVALID, &fault.text)))
     }
 
     /// Takes the first element of the array, as all agents do.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let value: Value = json::read(bytes, MAX_DEPTH).map_err(|error| error.to_string())?;
-        let Value::Array(elements) = value else { return Err("not an array".to_owned()) };
-        let mut first = elements.into_iter().next().ok_or("an empty array")?;
-        let manifest = first.get_mut("handlerManifest").ok_or("[0].handlerManifest: missing")?;
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let value: Value = json::read(bytes, MAX_DEPTH).map_err(|error| Fault::data(error.to_string()))?;
+        let Value::Array(elements) = value else { return Err(Fault::data("not an array")) };
+        let mut first = elements.into_iter().next().ok_or_else(|| Fault::data("an empty array"))?;
+        let manifest =
+            first.get_mut("handlerManifest").ok_or_else(|| Fault::data("[0].handlerManifest: missing"))?;
         if manifest.is_object() {
             Ok(Self(manifest.take()))
         } else {
-            Err("[0].handlerManifest: not an object".to_owned())
+            Err(Fault::data("[0].handlerManifest: not an object"))
         }
     }
 
@@ -108,8 +110,9 @@ impl Manifest {
 }
 
 /// Do these bytes of a signed package say that it is this handler in this version? The case of letters is none.
-pub(crate) fn is_signed_for(bytes: &[u8], extension: &Extension) -> Result<(), String> {
-    let value: Value = json::read(bytes, MAX_DEPTH).map_err(|error| format!("{FILE}: {error}"))?;
+pub(crate) fn is_signed_for(bytes: &[u8], extension: &Extension) -> Result<(), Fault> {
+    let value: Value =
+        json::read(bytes, MAX_DEPTH).map_err(|error| Fault::data(format!("{FILE}: {error}")))?;
     let info = value.get(0).and_then(|first| first.get("signingInfo"));
     let (publisher, kind) = extension.name.as_str().rsplit_once('.').unwrap_or(("", extension.name.as_str()));
     for (key, expected) in [("type", kind), ("publisher", publisher), ("version", extension.version.as_str())]
@@ -117,7 +120,7 @@ pub(crate) fn is_signed_for(bytes: &[u8], extension: &Extension) -> Result<(), S
         let found = info.and_then(|info| info.get(key)).and_then(Value::as_str);
         if !found.is_some_and(|found| found.eq_ignore_ascii_case(expected)) {
             let found = shown(found.unwrap_or("missing"));
-            return Err(format!("{FILE} signingInfo.{key} is '{found}', expected '{expected}'"));
+            return Err(Fault::data(format!("{FILE} signingInfo.{key} is '{found}', expected '{expected}'")));
         }
     }
     Ok(())

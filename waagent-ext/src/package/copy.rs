@@ -8,11 +8,12 @@ use std::path::Path;
 use waagent_common::digest::Sha256;
 use waagent_common::documents::{Document, Package};
 use waagent_common::durable::open_regular;
+use waagent_common::fault::{Exit, Fault};
 use waagent_common::resident;
 use waagent_common::root::Root;
 use waagent_common::types::Sha256 as Digest256;
 
-use super::Limits;
+use super::{Limits, broken_off};
 
 /// Copies the package beside its document into a file without a name, and checks size and digest of the copy: file and
 /// digest of what can't change any more.
@@ -20,32 +21,34 @@ pub(crate) fn take(
     root: &Root,
     package: &Document<Package>,
     limits: &Limits,
-) -> Result<(File, Digest256), String> {
+) -> Result<(File, Digest256), Fault> {
     let body = &package.body;
     let stem = Package::stem(&body.name, &body.version);
     let source = root.state_path(format!("fetch/packages/{stem}.zip"));
     let (Some(size), Some(digest)) = (body.size, body.sha256.as_ref()) else {
-        return Err("its document names no size or digest".to_owned());
+        return Err(Fault::data("its document names no size or digest"));
     };
     if size > limits.package {
-        return Err(format!("{size} bytes, more than the {} allowed", limits.package));
+        return Err(Fault::data(format!("{size} bytes, more than the {} allowed", limits.package)));
     }
-    let from = open_regular(&source).map_err(|fault| fault.text)?;
+    let from = open_regular(&source)?;
     let mut copy = nameless(&root.state_path(format!("ext/.{stem}.zip")))?;
     let (bytes, seen) = transfer(from, &mut copy, size)?;
     if bytes != size {
-        return Err(format!("{bytes} bytes, not the {size} of its document"));
+        return Err(Fault::data(format!("{bytes} bytes, not the {size} of its document")));
     }
     if seen != digest.as_str() {
-        return Err(format!("its digest is {seen}, not that of its document"));
+        return Err(Fault::data(format!("its digest is {seen}, not that of its document")));
     }
-    copy.seek(SeekFrom::Start(0)).map_err(|error| format!("cannot read the copy: {error}"))?;
+    copy.seek(SeekFrom::Start(0)).map_err(|error| Fault::io(format!("cannot read the copy: {error}")))?;
     Ok((copy, digest.clone()))
 }
 
 /// A new file that no path leads to.
-fn nameless(path: &Path) -> Result<File, String> {
-    let failed = |error: std::io::Error| format!("cannot create '{}': {error}", path.display());
+fn nameless(path: &Path) -> Result<File, Fault> {
+    let failed = |error: std::io::Error| {
+        Fault::new(Exit::CannotCreate, format!("cannot create '{}': {error}", path.display()))
+    };
     let _left_over = std::fs::remove_file(path);
     let file =
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
@@ -54,8 +57,8 @@ fn nameless(path: &Path) -> Result<File, String> {
 }
 
 /// Copies at most one byte more than expected, and says how many there were and their digest.
-fn transfer(from: File, to: &mut File, size: u64) -> Result<(u64, String), String> {
-    let failed = |error: std::io::Error| format!("cannot copy the package: {error}");
+fn transfer(from: File, to: &mut File, size: u64) -> Result<(u64, String), Fault> {
+    let failed = |error: std::io::Error| Fault::io(format!("cannot copy the package: {error}"));
     let mut from = from.take(size.saturating_add(1));
     let mut digest = Sha256::default();
     let mut buffer = vec![0; 64 << 10];
@@ -67,7 +70,7 @@ fn transfer(from: File, to: &mut File, size: u64) -> Result<(u64, String), Strin
             break;
         }
         if resident::must_end() {
-            return Err("broken off".to_owned());
+            return Err(broken_off());
         }
         digest.update(part);
         to.write_all(part).map_err(failed)?;

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use waagent_common::bytes::{u16_at, u32_at, u64_at};
+use waagent_common::fault::Fault;
 
 use super::Limits;
 use super::spelling::Spelling;
@@ -35,22 +36,24 @@ pub(crate) struct Directory {
 }
 
 /// Finds and walks the central directory: its entries are as many as it says, and it is as long as it says.
-pub(crate) fn look(archive: &File, limits: &Limits) -> Result<Directory, String> {
-    let length = archive.metadata().map_err(|e| e.to_string())?.len();
+pub(crate) fn look(archive: &File, limits: &Limits) -> Result<Directory, Fault> {
+    let length = archive.metadata().map_err(|e| Fault::io(e.to_string()))?.len();
     let (count, size, start) = end_record(archive, length)?;
     if count > u64::try_from(limits.entries).unwrap_or(u64::MAX) {
-        return Err(format!("{count} entries, more than the {} allowed", limits.entries));
+        return Err(Fault::data(format!("{count} entries, more than the {} allowed", limits.entries)));
     }
     if size > MAX_DIRECTORY {
-        return Err(format!("a central directory of {size} bytes, more than the {MAX_DIRECTORY} allowed"));
+        return Err(Fault::data(format!(
+            "a central directory of {size} bytes, more than the {MAX_DIRECTORY} allowed"
+        )));
     }
     if start.checked_add(size).is_none_or(|end| end > length) {
-        return Err("its central directory lies outside the file".to_owned());
+        return Err(Fault::data("its central directory lies outside the file"));
     }
-    let bytes = read(archive, start, usize::try_from(size).map_err(|e| e.to_string())?)?;
+    let bytes = read(archive, start, usize::try_from(size).map_err(|e| Fault::data(e.to_string()))?)?;
     let starts = walk(&bytes)?;
     if u64::try_from(starts.len()).ok() != Some(count) {
-        return Err(format!("{} entries, not the {count} it says", starts.len()));
+        return Err(Fault::data(format!("{} entries, not the {count} it says", starts.len())));
     }
     Ok(Directory { bytes, starts })
 }
@@ -62,8 +65,8 @@ impl Directory {
     }
 
     /// The record of this number.
-    pub(crate) fn record(&self, index: usize) -> Result<Record<'_>, String> {
-        let start = self.starts.get(index).copied().ok_or("no such entry")?;
+    pub(crate) fn record(&self, index: usize) -> Result<Record<'_>, Fault> {
+        let start = self.starts.get(index).copied().ok_or_else(|| Fault::data("no such entry"))?;
         Record::parse(self.bytes.get(start..).unwrap_or_default())
     }
 }
@@ -90,20 +93,20 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self, String> {
-        let name_end = HEADER + usize::from(u16_at(bytes, 28).ok_or(TRUNCATED)?);
-        let extra_end = name_end + usize::from(u16_at(bytes, 30).ok_or(TRUNCATED)?);
-        let mut long = Zip64::of(bytes.get(name_end..extra_end).ok_or("truncated")?);
+    fn parse(bytes: &'a [u8]) -> Result<Self, Fault> {
+        let name_end = HEADER + usize::from(u16_at(bytes, 28).ok_or_else(truncated)?);
+        let extra_end = name_end + usize::from(u16_at(bytes, 30).ok_or_else(truncated)?);
+        let mut long = Zip64::of(bytes.get(name_end..extra_end).ok_or_else(truncated)?);
         Ok(Self {
-            flags: u16_at(bytes, 8).ok_or(TRUNCATED)?,
-            method: u16_at(bytes, 10).ok_or(TRUNCATED)?,
-            checksum: u32_at(bytes, 16).ok_or(TRUNCATED)?,
+            flags: u16_at(bytes, 8).ok_or_else(truncated)?,
+            method: u16_at(bytes, 10).ok_or_else(truncated)?,
+            checksum: u32_at(bytes, 16).ok_or_else(truncated)?,
             // In this order in the extra field.
-            size: long.instead_of(u32_at(bytes, 24).ok_or(TRUNCATED)?)?,
-            packed: long.instead_of(u32_at(bytes, 20).ok_or(TRUNCATED)?)?,
-            header: long.instead_of(u32_at(bytes, 42).ok_or(TRUNCATED)?)?,
-            mode: mode(u16_at(bytes, 4).ok_or(TRUNCATED)?, u32_at(bytes, 38).ok_or(TRUNCATED)?),
-            raw_name: bytes.get(HEADER..name_end).ok_or("truncated")?,
+            size: long.instead_of(u32_at(bytes, 24).ok_or_else(truncated)?)?,
+            packed: long.instead_of(u32_at(bytes, 20).ok_or_else(truncated)?)?,
+            header: long.instead_of(u32_at(bytes, 42).ok_or_else(truncated)?)?,
+            mode: mode(u16_at(bytes, 4).ok_or_else(truncated)?, u32_at(bytes, 38).ok_or_else(truncated)?),
+            raw_name: bytes.get(HEADER..name_end).ok_or_else(truncated)?,
         })
     }
 
@@ -139,11 +142,11 @@ impl<'a> Zip64<'a> {
         Self(&[])
     }
 
-    fn instead_of(&mut self, short: u32) -> Result<u64, String> {
+    fn instead_of(&mut self, short: u32) -> Result<u64, Fault> {
         if short != u32::MAX {
             return Ok(u64::from(short));
         }
-        let long = u64_at(self.0, 0).ok_or(TRUNCATED)?;
+        let long = u64_at(self.0, 0).ok_or_else(truncated)?;
         self.0 = self.0.get(8..).unwrap_or_default();
         Ok(long)
     }
@@ -159,25 +162,27 @@ fn mode(made_by: u16, attributes: u32) -> u32 {
 }
 
 /// Number of entries, size and start of the directory.
-fn end_record(archive: &File, length: u64) -> Result<(u64, u64, u64), String> {
+fn end_record(archive: &File, length: u64) -> Result<(u64, u64, u64), Fault> {
     let most = u64::try_from(END + 65_535 + MAX_TRAILING).unwrap_or(u64::MAX);
     let tail_length = length.min(most);
     let tail_start = length - tail_length;
-    let tail = read(archive, tail_start, usize::try_from(tail_length).map_err(|e| e.to_string())?)?;
+    let tail =
+        read(archive, tail_start, usize::try_from(tail_length).map_err(|e| Fault::data(e.to_string()))?)?;
     let at = tail
         .windows(END)
         .rposition(|window| window.starts_with(END_SIGNATURE))
-        .ok_or("no end record: it is no zip archive, or a truncated one")?;
+        .ok_or_else(|| Fault::data("no end record: it is no zip archive, or a truncated one"))?;
     let end = tail.get(at..).unwrap_or_default();
-    let comment = usize::from(u16_at(end, 20).ok_or(TRUNCATED)?);
-    let trailing = end.len().checked_sub(END + comment).ok_or("its end record is truncated")?;
+    let comment = usize::from(u16_at(end, 20).ok_or_else(truncated)?);
+    let trailing =
+        end.len().checked_sub(END + comment).ok_or_else(|| Fault::data("its end record is truncated"))?;
     if trailing > MAX_TRAILING {
-        return Err(format!("{trailing} bytes after its end"));
+        return Err(Fault::data(format!("{trailing} bytes after its end")));
     }
     let position = tail_start + u64::try_from(at).unwrap_or(0);
-    let parts = [u16_at(end, 4).ok_or(TRUNCATED)?, u16_at(end, 6).ok_or(TRUNCATED)?];
-    let (here, all) = (u16_at(end, 8).ok_or(TRUNCATED)?, u16_at(end, 10).ok_or(TRUNCATED)?);
-    let (size, start) = (u32_at(end, 12).ok_or(TRUNCATED)?, u32_at(end, 16).ok_or(TRUNCATED)?);
+    let parts = [u16_at(end, 4).ok_or_else(truncated)?, u16_at(end, 6).ok_or_else(truncated)?];
+    let (here, all) = (u16_at(end, 8).ok_or_else(truncated)?, u16_at(end, 10).ok_or_else(truncated)?);
+    let (size, start) = (u32_at(end, 12).ok_or_else(truncated)?, u32_at(end, 16).ok_or_else(truncated)?);
     // Exactly 65 535 entries are no sign of the longer form: Python writes such archives without it.
     let is_long =
         size == u32::MAX || start == u32::MAX || (all == u16::MAX && has_locator64(archive, position));
@@ -185,7 +190,7 @@ fn end_record(archive: &File, length: u64) -> Result<(u64, u64, u64), String> {
         return end_record64(archive, position);
     }
     if parts != [0, 0] || here != all {
-        return Err("it is one part of several".to_owned());
+        return Err(Fault::data("it is one part of several"));
     }
     Ok((u64::from(all), u64::from(size), u64::from(start)))
 }
@@ -195,44 +200,44 @@ fn has_locator64(archive: &File, end: u64) -> bool {
     locator.is_some_and(|locator| locator.starts_with(LOCATOR64_SIGNATURE))
 }
 
-fn end_record64(archive: &File, end: u64) -> Result<(u64, u64, u64), String> {
-    let at = end.checked_sub(20).ok_or("no zip64 locator")?;
+fn end_record64(archive: &File, end: u64) -> Result<(u64, u64, u64), Fault> {
+    let at = end.checked_sub(20).ok_or_else(|| Fault::data("no zip64 locator"))?;
     let locator = read(archive, at, 20)?;
     if !locator.starts_with(LOCATOR64_SIGNATURE) {
-        return Err("no zip64 locator".to_owned());
+        return Err(Fault::data("no zip64 locator"));
     }
-    let record = read(archive, u64_at(&locator, 8).ok_or(TRUNCATED)?, 56)?;
+    let record = read(archive, u64_at(&locator, 8).ok_or_else(truncated)?, 56)?;
     if !record.starts_with(END64_SIGNATURE) {
-        return Err("no zip64 end record".to_owned());
+        return Err(Fault::data("no zip64 end record"));
     }
-    if u32_at(&record, 16).ok_or(TRUNCATED)? != 0
-        || u32_at(&record, 20).ok_or(TRUNCATED)? != 0
-        || u64_at(&record, 24).ok_or(TRUNCATED)? != u64_at(&record, 32).ok_or(TRUNCATED)?
+    if u32_at(&record, 16).ok_or_else(truncated)? != 0
+        || u32_at(&record, 20).ok_or_else(truncated)? != 0
+        || u64_at(&record, 24).ok_or_else(truncated)? != u64_at(&record, 32).ok_or_else(truncated)?
     {
-        return Err("it is one part of several".to_owned());
+        return Err(Fault::data("it is one part of several"));
     }
     Ok((
-        u64_at(&record, 32).ok_or(TRUNCATED)?,
-        u64_at(&record, 40).ok_or(TRUNCATED)?,
-        u64_at(&record, 48).ok_or(TRUNCATED)?,
+        u64_at(&record, 32).ok_or_else(truncated)?,
+        u64_at(&record, 40).ok_or_else(truncated)?,
+        u64_at(&record, 48).ok_or_else(truncated)?,
     ))
 }
 
 /// Where each record begins.
-fn walk(bytes: &[u8]) -> Result<Vec<usize>, String> {
+fn walk(bytes: &[u8]) -> Result<Vec<usize>, Fault> {
     let (mut at, mut starts) = (0, Vec::new());
     while at < bytes.len() {
         let rest = bytes.get(at..).unwrap_or_default();
         if !rest.starts_with(HEADER_SIGNATURE) {
-            return Err(format!("damaged central directory after {} entries", starts.len()));
+            return Err(Fault::data(format!("damaged central directory after {} entries", starts.len())));
         }
         let variable = [28, 30, 32].iter().try_fold(0_usize, |sum, at| {
-            Ok::<_, String>(sum + usize::from(u16_at(rest, *at).ok_or(TRUNCATED)?))
+            Ok::<_, Fault>(sum + usize::from(u16_at(rest, *at).ok_or_else(truncated)?))
         })?;
         starts.push(at);
         at += HEADER + variable;
     }
-    if at == bytes.len() { Ok(starts) } else { Err("truncated central directory".to_owned()) }
+    if at == bytes.len() { Ok(starts) } else { Err(Fault::data("truncated central directory")) }
 }
 
 /// What stands in front of an entry's content.
@@ -247,27 +252,31 @@ pub(crate) struct LocalHeader {
 }
 
 /// Reads the local header of an entry.
-pub(crate) fn local_header(archive: &File, at: u64) -> Result<LocalHeader, String> {
+pub(crate) fn local_header(archive: &File, at: u64) -> Result<LocalHeader, Fault> {
     let header = read(archive, at, 30)?;
     if !header.starts_with(b"PK\x03\x04") {
-        return Err("no local header".to_owned());
+        return Err(Fault::data("no local header"));
     }
-    let (name, extra) = (u16_at(&header, 26).ok_or(TRUNCATED)?, u16_at(&header, 28).ok_or(TRUNCATED)?);
-    let data = at.checked_add(30 + u64::from(name) + u64::from(extra)).ok_or("truncated")?;
+    let (name, extra) =
+        (u16_at(&header, 26).ok_or_else(truncated)?, u16_at(&header, 28).ok_or_else(truncated)?);
+    let data = at.checked_add(30 + u64::from(name) + u64::from(extra)).ok_or_else(truncated)?;
     Ok(LocalHeader {
-        flags: u16_at(&header, 6).ok_or(TRUNCATED)?,
+        flags: u16_at(&header, 6).ok_or_else(truncated)?,
         name: read(archive, at + 30, usize::from(name))?,
         data,
     })
 }
 
-fn read(archive: &File, at: u64, length: usize) -> Result<Vec<u8>, String> {
+fn truncated() -> Fault {
+    Fault::data("truncated")
+}
+
+fn read(archive: &File, at: u64, length: usize) -> Result<Vec<u8>, Fault> {
     let mut bytes = vec![0; length];
-    archive.read_exact_at(&mut bytes, at).map_err(|error| format!("truncated: {error}"))?;
+    archive.read_exact_at(&mut bytes, at).map_err(|error| Fault::data(format!("truncated: {error}")))?;
     Ok(bytes)
 }
 
-const TRUNCATED: &str = "truncated";
 /// Flag of a name in UTF-8.
 const UTF_8: u16 = 1 << 11;
 /// File type bits of a mode, see inode(7), and a folder's.

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use flate2::CrcReader;
 use flate2::read::DeflateDecoder;
+use waagent_common::fault::Fault;
 use waagent_common::log;
 use waagent_common::text::shown;
 
@@ -38,14 +39,16 @@ const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
 /// Opens the archive and lists what is to be written, or says what is wrong with it.
-pub(crate) fn list<'a>(archive: &'a File, limits: &Limits) -> Result<Listing<'a>, String> {
+pub(crate) fn list<'a>(archive: &'a File, limits: &Limits) -> Result<Listing<'a>, Fault> {
     let directory = directory::look(archive, limits)?;
     let mut survey = Survey::default();
     let mut entries = Vec::new();
     for index in 0..directory.len() {
         let record = directory.record(index)?;
         let name = record.name();
-        survey.look(archive, &record, limits).map_err(|why| format!("entry '{}': {why}", shown(&name)))?;
+        survey
+            .look(archive, &record, limits)
+            .map_err(|fault| fault.of(format_args!("entry '{}'", shown(&name))))?;
         let parts = names::parts(&name)?;
         if names::is_ours(&parts) {
             survey.ours.get_or_insert_with(|| shown(&name));
@@ -69,12 +72,12 @@ impl Listing<'_> {
     }
 
     /// What is known of an entry.
-    pub(crate) fn record(&self, index: usize) -> Result<Record<'_>, String> {
+    pub(crate) fn record(&self, index: usize) -> Result<Record<'_>, Fault> {
         self.directory.record(index)
     }
 
     /// An entry's content.
-    pub(crate) fn open(&self, index: usize) -> Result<Content<'_>, String> {
+    pub(crate) fn open(&self, index: usize) -> Result<Content<'_>, Fault> {
         let record = self.directory.record(index)?;
         let data = directory::local_header(self.archive, record.header)?.data;
         Ok(Content::new(self.archive, data, &record))
@@ -82,7 +85,7 @@ impl Listing<'_> {
 
     /// Puts the entries in order. Two of one path are then neighbours, and so are a file and what is said to be below
     /// it; folders that no entry names count as entries.
-    fn arrange(&mut self, limits: &Limits) -> Result<(), String> {
+    fn arrange(&mut self, limits: &Limits) -> Result<(), Fault> {
         let Self { directory, entries, .. } = self;
         entries.sort_unstable_by(|one, other| compare(directory, *one, *other));
         let (mut count, mut before) = (0_usize, None);
@@ -101,7 +104,7 @@ impl Listing<'_> {
                     && common == above.len()
                     && !(record.is_folder() && earlier.is_folder())
                 {
-                    return Err(format!("two entries of one name '{}'", shown(&name)));
+                    return Err(Fault::data(format!("two entries of one name '{}'", shown(&name))));
                 }
                 if is_below {
                     return Err(in_the_way(&earlier, &record, before < index));
@@ -112,9 +115,9 @@ impl Listing<'_> {
         }
         if count > limits.entries {
             let most = limits.entries;
-            return Err(format!(
+            return Err(Fault::data(format!(
                 "{count} entries, folders that none names included, more than the {most} allowed"
-            ));
+            )));
         }
         // A folder that is named twice is made once.
         entries.dedup_by(|one, other| compare(directory, *one, *other).is_eq());
@@ -130,12 +133,12 @@ fn compare(directory: &Directory, one: usize, other: usize) -> Ordering {
     one.spelling().compare(other.spelling())
 }
 
-fn in_the_way(file: &Record<'_>, below: &Record<'_>, file_first: bool) -> String {
-    if file_first {
+fn in_the_way(file: &Record<'_>, below: &Record<'_>, file_first: bool) -> Fault {
+    Fault::data(if file_first {
         format!("entry '{}': a folder where a file is", shown(&below.name()))
     } else {
         format!("entry '{}': a file where a folder is", shown(&file.name()))
-    }
+    })
 }
 
 #[derive(Debug, Default)]
@@ -148,8 +151,8 @@ struct Survey {
 }
 
 impl Survey {
-    fn look(&mut self, archive: &File, record: &Record<'_>, limits: &Limits) -> Result<(), String> {
-        let refuse = |why: &str| Err(why.to_owned());
+    fn look(&mut self, archive: &File, record: &Record<'_>, limits: &Limits) -> Result<(), Fault> {
+        let refuse = |why: &str| Err(Fault::data(why));
         let local = directory::local_header(archive, record.header)?;
         if local.name != record.raw_name {
             return refuse("its local header has another name");
@@ -183,32 +186,35 @@ impl Survey {
         Ok(())
     }
 
-    fn conclude(&mut self, archive: &File, limits: &Limits) -> Result<(), String> {
+    fn conclude(&mut self, archive: &File, limits: &Limits) -> Result<(), Fault> {
         if self.total > limits.unpacked {
-            return Err(format!("{} bytes unpacked, more than the {} allowed", self.total, limits.unpacked));
+            return Err(Fault::data(format!(
+                "{} bytes unpacked, more than the {} allowed",
+                self.total, limits.unpacked
+            )));
         }
-        let length = archive.metadata().map_err(|e| e.to_string())?.len();
+        let length = archive.metadata().map_err(|e| Fault::io(e.to_string()))?.len();
         if self.total > TOTAL_RATIO_FROM && self.total / MAX_TOTAL_RATIO > length {
-            return Err("packed more than 100 times".to_owned());
+            return Err(Fault::data("packed more than 100 times"));
         }
         self.packed.sort_unstable();
         let overlap = self
             .packed
             .windows(2)
             .any(|pair| matches!(pair, [(start, size), (next, _)] if start.saturating_add(*size) > *next));
-        if overlap { Err("entries that overlap".to_owned()) } else { Ok(()) }
+        if overlap { Err(Fault::data("entries that overlap")) } else { Ok(()) }
     }
 }
 
 /// A link's text must lead down; a bigger one is no link.
-fn check_link(archive: &File, data: u64, record: &Record<'_>) -> Result<(), String> {
+fn check_link(archive: &File, data: u64, record: &Record<'_>) -> Result<(), Fault> {
     let mut target = Vec::new();
     let content = Content::new(archive, data, record);
-    content.take(MAX_TARGET).read_to_end(&mut target).map_err(|e| shown(&e.to_string()))?;
+    content.take(MAX_TARGET).read_to_end(&mut target).map_err(|e| Fault::data(shown(&e.to_string())))?;
     if names::is_harmless_target(&target) {
         Ok(())
     } else {
-        Err("a symbolic link that leads out of the folder".to_owned())
+        Err(Fault::data("a symbolic link that leads out of the folder"))
     }
 }
 

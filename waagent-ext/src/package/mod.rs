@@ -8,6 +8,8 @@ pub mod signature;
 pub(crate) mod spelling;
 pub mod unpack;
 
+use waagent_common::fault::{Exit, Fault};
+
 /// Bounds on a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -34,4 +36,9 @@ impl Limits {
             free: 256 << 20,
         }
     }
+}
+
+/// The work on a package ends where this program must.
+fn broken_off() -> Fault {
+    Fault::new(Exit::TryAgain, "broken off")
 }

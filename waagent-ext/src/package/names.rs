@@ -1,5 +1,6 @@
 //! Names of a package's entries: plain paths below the handler's folder, or none at all.
 
+use waagent_common::fault::Fault;
 use waagent_common::text::shown;
 
 /// Longest path and part, in bytes, and most parts.
@@ -8,8 +9,8 @@ const MAX_PART: usize = 255;
 const MAX_PARTS: usize = 32;
 
 /// The parts of an entry's name. Empty for the handler's folder itself.
-pub(crate) fn parts(name: &str) -> Result<Vec<&str>, String> {
-    let refuse = |why: &str| Err(format!("unsafe path '{}': {why}", shown(name)));
+pub(crate) fn parts(name: &str) -> Result<Vec<&str>, Fault> {
+    let refuse = |why: &str| Err(Fault::data(format!("unsafe path '{}': {why}", shown(name))));
     if name.is_empty() {
         return refuse("empty");
     }

@@ -9,12 +9,13 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::{Mode, fchmod, mkdirat};
 use nix::sys::statvfs::fstatvfs;
 use waagent_common::documents::Extension;
+use waagent_common::fault::{Exit, Fault};
 use waagent_common::folder::Folder;
 use waagent_common::text::shown;
 use waagent_common::{remove, resident};
 
 use super::entries::{Content, Listing, list};
-use super::{Limits, names};
+use super::{Limits, broken_off, names};
 use crate::error::{ExtensionError, code};
 use crate::handler::folder::replace;
 use crate::handler::paths::HandlerPaths;
@@ -28,9 +29,9 @@ pub fn unpack(
     limits: &Limits,
     keep: bool,
 ) -> Result<(), ExtensionError> {
-    let refuse = |why: String| {
+    let refuse = |fault: Fault| {
         let text = format!(
-            "Failed to download artifacts: [ExtensionDownloadError] package {}: {why}",
+            "Failed to download artifacts: [ExtensionDownloadError] package {}: {fault}",
             home.full_name()
         );
         ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text)
@@ -54,9 +55,9 @@ pub(crate) fn manifest(
     extension: &Extension,
     limits: &Limits,
 ) -> Result<Vec<u8>, ExtensionError> {
-    let refuse = |why: String| {
+    let refuse = |fault: Fault| {
         let text = format!(
-            "Failed to download artifacts: [ExtensionDownloadError] package {}-{}: {why}",
+            "Failed to download artifacts: [ExtensionDownloadError] package {}-{}: {fault}",
             extension.name, extension.version
         );
         ExtensionError::new(code::PACKAGE_EXTRACTION, "Download", text)
@@ -68,7 +69,7 @@ pub(crate) fn manifest(
     content
         .take(manifest::MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| refuse(shown(&error.to_string())))?;
+        .map_err(|error| refuse(Fault::data(shown(&error.to_string()))))?;
     bounded(bytes)
 }
 
@@ -77,40 +78,44 @@ pub(crate) fn beside(home: &HandlerPaths, kind: &str) -> PathBuf {
     home.base().with_file_name(format!(".{}.{kind}", home.full_name()))
 }
 
-fn make(path: &Path) -> Result<Folder, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("cannot make '{}': {error}", path.display());
-    mkdirat(AT_FDCWD, path, Mode::S_IRWXU).map_err(|e| failed(&e))?;
-    Folder::open(path).map_err(|fault| fault.text)
+fn make(path: &Path) -> Result<Folder, Fault> {
+    mkdirat(AT_FDCWD, path, Mode::S_IRWXU).map_err(|error| {
+        Fault::new(Exit::CannotCreate, format!("cannot make '{}': {error}", path.display()))
+    })?;
+    Folder::open(path)
 }
 
-fn fill(listing: &Listing<'_>, into: &Folder, limits: &Limits) -> Result<(), String> {
-    let space = fstatvfs(into).map_err(|e| format!("cannot ask for free space: {e}"))?;
+fn fill(listing: &Listing<'_>, into: &Folder, limits: &Limits) -> Result<(), Fault> {
+    let space = fstatvfs(into).map_err(|e| Fault::io(format!("cannot ask for free space: {e}")))?;
     let free = space.blocks_available().saturating_mul(space.fragment_size());
     let mut left = limits.unpacked.min(free.saturating_sub(limits.free));
     if left == 0 {
-        return Err(format!("no space on the file system of '{}': {free} bytes free", into.path().display()));
+        return Err(Fault::io(format!(
+            "no space on the file system of '{}': {free} bytes free",
+            into.path().display()
+        )));
     }
     let mut folders = Folders::below(into);
     for index in listing.entries() {
         if resident::must_end() {
-            return Err("broken off".to_owned());
+            return Err(broken_off());
         }
         let record = listing.record(index)?;
         let path = record.name();
-        let named = |why: String| format!("entry '{}': {why}", shown(&path));
+        let named = |fault: Fault| fault.of(format_args!("entry '{}'", shown(&path)));
         let parts = names::parts(&path)?;
         let Some((name, above)) = parts.split_last() else { continue };
         if record.is_folder() {
-            folders.enter(&parts).map_err(|e| named(e.to_string()))?;
+            folders.enter(&parts).map_err(|e| named(of_disk(e)))?;
             continue;
         }
-        let folder = folders.enter(above).map_err(|e| named(e.to_string()))?;
+        let folder = folders.enter(above).map_err(|e| named(of_disk(e)))?;
         let content = listing.open(index).map_err(named)?;
         let written = write(content, folder, name, left.min(limits.file)).map_err(named)?;
         left = left.saturating_sub(written);
     }
     // One for all: a power cut must not leave a folder of empty files that counts as unpacked.
-    nix::unistd::syncfs(into).map_err(|e| format!("cannot write '{}': {e}", into.path().display()))
+    nix::unistd::syncfs(into).map_err(|e| Fault::io(format!("cannot write '{}': {e}", into.path().display())))
 }
 
 /// The folders down to where the last entry is: the next one is mostly near.
@@ -143,10 +148,14 @@ fn enter(folder: &Folder, name: &str) -> nix::Result<Folder> {
     Ok(below)
 }
 
+fn of_disk(error: impl std::fmt::Display) -> Fault {
+    Fault::io(error.to_string())
+}
+
 /// Inflates one file: the header's size isn't believed.
-fn write(content: Content<'_>, folder: &Folder, name: &str, most: u64) -> Result<u64, String> {
-    let mut file = folder.create(name, 0o744).map_err(|e| e.to_string())?;
-    fchmod(&file, Mode::from_bits_truncate(0o744)).map_err(|e| e.to_string())?;
+fn write(content: Content<'_>, folder: &Folder, name: &str, most: u64) -> Result<u64, Fault> {
+    let mut file = folder.create(name, 0o744).map_err(of_disk)?;
+    fchmod(&file, Mode::from_bits_truncate(0o744)).map_err(of_disk)?;
     let mut content = content.take(most.saturating_add(1));
     let mut buffer = vec![0; 32 << 10];
     let mut written = 0_u64;
@@ -155,23 +164,23 @@ fn write(content: Content<'_>, folder: &Folder, name: &str, most: u64) -> Result
             Ok(0) => return Ok(written),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(shown(&error.to_string())),
+            Err(error) => return Err(Fault::data(shown(&error.to_string()))),
         };
         written = written.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
         if written > most {
-            return Err(format!("over the {most} bytes that are allowed or free"));
+            return Err(Fault::data(format!("over the {most} bytes that are allowed or free")));
         }
         if resident::must_end() {
-            return Err("broken off".to_owned());
+            return Err(broken_off());
         }
-        file.write_all(buffer.get(..read).unwrap_or_default()).map_err(|e| e.to_string())?;
+        file.write_all(buffer.get(..read).unwrap_or_default()).map_err(of_disk)?;
     }
 }
 
 /// Puts the manifest that is least deep into the folder itself, without a byte order mark.
 fn place_manifest(listing: &Listing<'_>, folder: &Folder) -> Result<(), ExtensionError> {
     let index = least_deep(listing).ok_or_else(|| no_manifest("not found in the package"))?;
-    let content = listing.open(index).map_err(|why| no_manifest(&why))?;
+    let content = listing.open(index).map_err(|fault| no_manifest(&fault.text))?;
     let mut bytes = Vec::new();
     content
         .take(manifest::MAX + 1)
@@ -211,10 +220,12 @@ fn bounded(bytes: Vec<u8>) -> Result<Vec<u8>, ExtensionError> {
 }
 
 /// The new folder gets the handler's name, in one step; what was there goes.
-fn take_place(home: &HandlerPaths, folder: &Folder, staging: &Path, keep: bool) -> Result<(), String> {
-    let failed = |error: Errno| format!("cannot put '{}' in place: {error}", home.base().display());
+fn take_place(home: &HandlerPaths, folder: &Folder, staging: &Path, keep: bool) -> Result<(), Fault> {
+    let failed = |error: Errno| {
+        Fault::new(Exit::CannotCreate, format!("cannot put '{}' in place: {error}", home.base().display()))
+    };
     if keep && let Ok(old) = home.open() {
-        migrate::over(&old, folder).map_err(|fault| fault.text)?;
+        migrate::over(&old, folder)?;
     }
     match renameat2(AT_FDCWD, staging, AT_FDCWD, home.base(), RenameFlags::RENAME_NOREPLACE) {
         Err(Errno::EEXIST) => {
@@ -224,6 +235,7 @@ fn take_place(home: &HandlerPaths, folder: &Folder, staging: &Path, keep: bool) 
         }
         renamed => renamed.map_err(failed)?,
     }
-    waagent_common::durable::sync_folder(home.base())
-        .map_err(|error| format!("cannot write the folder of '{}': {error}", home.base().display()))
+    waagent_common::durable::sync_folder(home.base()).map_err(|error| {
+        Fault::io(format!("cannot write the folder of '{}': {error}", home.base().display()))
+    })
 }

@@ -38,7 +38,8 @@ pub(crate) enum Step {
 
 /// The next step towards the wish, from what is known to be done.
 ///
-/// An enable step ends the handler's round when it succeeds: it is run once for each goal state, whatever the state.
+/// An enable step ends the goal state run for the handler when it succeeds: it is run once for each goal state,
+/// whatever the state.
 pub(crate) fn next(target_state: TargetState, record: &HandlerRecord) -> Step {
     match target_state {
         TargetState::Enabled => enable(record),

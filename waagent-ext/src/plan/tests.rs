@@ -58,7 +58,7 @@ struct World {
 
 impl World {
     /// One goal state, played to its end; commands fail by the dice.
-    fn round(&mut self, wanted: &Extension, dice: &mut Dice) -> bool {
+    fn play(&mut self, wanted: &Extension, dice: &mut Dice) -> bool {
         let target_state = target_state_of(wanted).unwrap();
         self.run.clear();
         for _ in 0..20 {
@@ -164,7 +164,7 @@ fn every_course_of_goal_states_and_failures_keeps_the_promises() {
             let state = ["enabled", "enabled", "Enabled", "disabled", "uninstall"][dice.roll(5)];
             let version = ["1.0", "1.1", "2.0"][dice.roll(3)];
             let wanted = extension(state, version, 0);
-            let succeeded = world.round(&wanted, &mut dice);
+            let succeeded = world.play(&wanted, &mut dice);
             let enabled = world.folders.values().filter(|state| **state == "enabled").count();
             assert!(enabled <= 1, "seed {seed}: two versions enabled");
             match (target_state_of(&wanted).unwrap(), succeeded) {

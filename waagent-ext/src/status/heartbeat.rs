@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use waagent_common::documents::{ForeignKind, HandlerReadiness, HandlerStatus};
+use waagent_common::fault::Fault;
 use waagent_common::json;
 use waagent_common::time::distance;
 
@@ -45,13 +46,13 @@ pub(crate) fn look(
         return (status, None);
     }
     let again = Some(Duration::from_secs(MAX_AGE_S - age + 1));
-    let work = || parse(&base.read(FILE, MAX).map_err(|error| error.to_string())?.0);
+    let work = || parse(&base.read(FILE, MAX).map_err(|error| Fault::io(error.to_string()))?.0);
     match guard.work(home.bytes(ForeignKind::Heartbeat, stamp(&meta)), work).and_then(|parsed| parsed) {
         Ok((status, message)) => {
             let message = message.unwrap_or_else(|| own.message.clone());
             (HandlerStatus { status, code: own.code, message }, again)
         }
-        Err(why) => (failed(&format!("Malformed heartbeat file: {why}")), again),
+        Err(fault) => (failed(&format!("Malformed heartbeat file: {fault}")), again),
     }
 }
 
@@ -60,16 +61,20 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH)
 }
 
-fn parse(bytes: &[u8]) -> Result<(HandlerReadiness, Option<String>), String> {
-    let value: Value = json::read(bytes, json::MAX_DEPTH).map_err(|error| error.to_string())?;
-    let heartbeat = value.get(0).and_then(|first| first.get("heartbeat")).ok_or("no [0].heartbeat")?;
-    let word = heartbeat.get("status").and_then(Value::as_str).ok_or("no status")?;
+fn parse(bytes: &[u8]) -> Result<(HandlerReadiness, Option<String>), Fault> {
+    let value: Value = json::read(bytes, json::MAX_DEPTH).map_err(|error| Fault::data(error.to_string()))?;
+    let heartbeat = value
+        .get(0)
+        .and_then(|first| first.get("heartbeat"))
+        .ok_or_else(|| Fault::data("no [0].heartbeat"))?;
+    let word = heartbeat.get("status").and_then(Value::as_str).ok_or_else(|| Fault::data("no status"))?;
     let text = match heartbeat.get("formattedMessage") {
         None | Some(Value::Null) => None,
-        Some(message) if message.get("lang").is_some() => {
-            Some(fit(message.get("message").and_then(Value::as_str).ok_or("no message")?))
-        }
-        Some(_) => return Err("no lang in formattedMessage".to_owned()),
+        Some(message) if message.get("lang").is_some() => Some(fit(message
+            .get("message")
+            .and_then(Value::as_str)
+            .ok_or_else(|| Fault::data("no message"))?)),
+        Some(_) => return Err(Fault::data("no lang in formattedMessage")),
     };
     Ok(match word.to_ascii_lowercase().as_str() {
         "ready" => (HandlerReadiness::Ready, text),

@@ -100,8 +100,8 @@ pub(crate) fn read(home: &HandlerPaths, asked: Question<'_>, guard: &Guard<'_>) 
         return settled(waiting(home, number));
     }
     let work = || taken(home, &folder, &file, asked, failure);
-    guard.work(home.bytes(ForeignKind::Status, format!("{number}: {mark}")), work).unwrap_or_else(|why| {
-        settled(file::own(home.name.as_str(), None, StatusWord::Error, code::STATUS_INVALID, &why))
+    guard.work(home.bytes(ForeignKind::Status, format!("{number}: {mark}")), work).unwrap_or_else(|fault| {
+        settled(file::own(home.name.as_str(), None, StatusWord::Error, code::STATUS_INVALID, &fault.text))
     })
 }
 
@@ -157,7 +157,8 @@ fn impatient(home: &HandlerPaths, asked: Question<'_>, written: SystemTime, text
     settled(file::own(home.name.as_str(), None, StatusWord::Error, code::STATUS_INVALID, text))
 }
 
-/// Before the enable command of this round: what install, update or an earlier round wrote says nothing about it.
+/// Before the enable command of this goal state run: what install, update or an earlier run wrote says nothing about
+/// it.
 fn waiting(home: &HandlerPaths, number: u32) -> Value {
     let text = format!(
         "This status is being reported by the Guest Agent since extension {} is being processed, and its enable \
@@ -215,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_half_written_file_shows_the_last_good_one_of_this_round_and_no_older_one() {
+    fn a_half_written_file_shows_the_last_good_one_of_this_run_and_no_older_one() {
         let scratch = tempfile::tempdir().unwrap();
         let (root, sandbox) = (Root::new(scratch.path()), Sandbox::unconfined());
         let name = HandlerName::try_from("Test.Good").unwrap();
@@ -223,17 +224,17 @@ mod tests {
             HandlerPaths::new(&root, "/var/log/azure", &name, &HandlerVersion::try_from("1.0").unwrap());
         fs::create_dir_all(home.base().join("status")).unwrap();
         fs::write(home.base().join("status/0.status"), "[{").unwrap();
-        let round = |before: &str| Counts::AnyBut(before.to_owned());
+        let since = |before: &str| Counts::AnyBut(before.to_owned());
         let good =
-            Good { status: file::own("Test.Good", None, StatusWord::Success, 0, ""), counts: round("this") };
+            Good { status: file::own("Test.Good", None, StatusWord::Success, 0, ""), counts: since("this") };
         let word = |counts| {
             let asked = Question { number: 0, counts: &counts, failure: None, last: Some(&good) };
             read(&home, asked, &Guard::open(&root, &sandbox)).status["status"].clone()
         };
-        assert_eq!(word(round("this")), "success");
+        assert_eq!(word(since("this")), "success");
         assert_eq!(word(Counts::Any), "success");
-        assert_eq!(word(round("next")), "transitioning");
-        assert_eq!(word(round("")), "transitioning");
+        assert_eq!(word(since("next")), "transitioning");
+        assert_eq!(word(since("")), "transitioning");
         assert_eq!(word(Counts::None), "transitioning");
     }
 }

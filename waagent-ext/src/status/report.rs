@@ -63,10 +63,9 @@ impl Reporter {
         state: &ExtensionState,
         goal: Option<&GoalState>,
     ) -> Report {
-        let round = state.round.as_ref();
-        let refused = |goal: &&GoalState| {
-            round.is_some_and(|round| round.goal_state_id == goal.id && round.items.is_empty())
-        };
+        let run = state.goal_state_run.as_ref();
+        let refused =
+            |goal: &&GoalState| run.is_some_and(|run| run.goal_state_id == goal.id && run.items.is_empty());
         let newest = goal;
         let goal = goal.filter(|goal| goal.extensions.is_empty() || !refused(goal));
         let mut again = None;
@@ -94,8 +93,8 @@ impl Reporter {
         }
         let body = ExtensionStatus {
             goal_state_id: newest.map(|goal| goal.id.clone()),
-            complete: round
-                .is_some_and(|round| round.complete && newest.is_some_and(|g| g.id == round.goal_state_id)),
+            complete: run
+                .is_some_and(|run| run.complete && newest.is_some_and(|g| g.id == run.goal_state_id)),
             handlers: parts.into_handlers(),
             goal_state_aggregate: state.aggregate.clone(),
             left_over: state.left_over.clone(),
@@ -164,21 +163,19 @@ impl Reporter {
 
 /// Which status file of an extension says something about this goal state.
 ///
-/// While its round is open, that is what came after its enable command was handed over. One that isn't begun is open
+/// While its run is open, that is what came after its enable command was handed over. One that isn't begun is open
 /// too, unless it never will be.
 fn counts(state: &ExtensionState, goal: &GoalState, name: &HandlerName) -> Counts {
     let is = |other: &HandlerName| other.as_str().eq_ignore_ascii_case(name.as_str());
-    let round = state.round.as_ref();
-    let Some(round) = round.filter(|r| r.goal_state_id == goal.id && r.created_on == goal.created_on) else {
+    let run = state.goal_state_run.as_ref();
+    let Some(run) = run.filter(|r| r.goal_state_id == goal.id && r.created_on == goal.created_on) else {
         return if goal.outdated { Counts::Any } else { Counts::None };
     };
-    if !round.items.iter().any(|item| is(&item.name) && item.state == ItemState::Open) {
+    if !run.items.iter().any(|item| is(&item.name) && item.state == ItemState::Open) {
         return Counts::Any;
     }
     let command = state.command.as_ref().filter(|command| {
-        command.kind == CommandKind::Enable
-            && is(&command.name)
-            && command.goal_state_id == round.goal_state_id
+        command.kind == CommandKind::Enable && is(&command.name) && command.goal_state_id == run.goal_state_id
     });
     command.and_then(|command| command.status_before.clone()).map_or(Counts::None, Counts::AnyBut)
 }

@@ -2,6 +2,7 @@
 
 use openssl::cms::CMSOptions;
 use openssl::hash::MessageDigest;
+use waagent_common::fault::Fault;
 use waagent_ext::package::signature::{Proof, Trust, verify};
 use waagent_fabric::signed_data::SignedData;
 use waagent_fabric::signing::{Kind, Publisher, Signer};
@@ -18,12 +19,12 @@ fn signed(kind: Kind) -> (Publisher, Signer, Vec<u8>) {
     (publisher, signer, signature)
 }
 
-fn judged(signature: &[u8], trust: &Trust) -> Result<Proof, String> {
+fn judged(signature: &[u8], trust: &Trust) -> Result<Proof, Fault> {
     verify(&file(PACKAGE), &base64(signature), trust)
 }
 
 fn refusal(signature: &[u8], trust: &Trust) -> String {
-    judged(signature, trust).unwrap_err()
+    judged(signature, trust).unwrap_err().text
 }
 
 #[test]
@@ -72,13 +73,13 @@ fn takes_packages_larger_than_any_buffer() {
     let signature = base64(&signer.sign(&bytes).unwrap());
     assert!(verify(&file(&bytes), &signature, &trust(&publisher)).is_ok());
     *bytes.last_mut().unwrap() ^= 1;
-    assert!(verify(&file(&bytes), &signature, &trust(&publisher)).unwrap_err().contains("doesn't fit"));
+    assert!(verify(&file(&bytes), &signature, &trust(&publisher)).unwrap_err().text.contains("doesn't fit"));
 }
 
 #[test]
 fn refuses_another_package() {
     let (publisher, signer, signature) = signed(Kind::Good);
-    let why = verify(&file(b"PK: something else"), &base64(&signature), &trust(&publisher)).unwrap_err();
+    let why = verify(&file(b"PK: something else"), &base64(&signature), &trust(&publisher)).unwrap_err().text;
     assert!(why.contains("it doesn't fit the package"), "{why}");
     let longer = [PACKAGE, b"!"].concat();
     assert!(verify(&file(&longer), &base64(&signature), &trust(&publisher)).is_err());
@@ -199,8 +200,10 @@ fn refuses_forms_that_no_publisher_sends() {
         let why = refusal(&signature, &good);
         assert!(why.contains(expected), "{expected}: {why}");
     }
-    assert!(verify(&file(PACKAGE), "not base64!", &good).unwrap_err().contains("no base64"));
-    assert!(verify(&file(PACKAGE), &"TUlJ".repeat(9000), &good).unwrap_err().contains("over 32768 bytes"));
+    assert!(verify(&file(PACKAGE), "not base64!", &good).unwrap_err().text.contains("no base64"));
+    assert!(
+        verify(&file(PACKAGE), &"TUlJ".repeat(9000), &good).unwrap_err().text.contains("over 32768 bytes")
+    );
 }
 
 /// An attribute for a time stamp, with a token that holds nothing.

@@ -69,7 +69,7 @@ impl Due {
         self.not_before = Duration::ZERO;
     }
 
-    /// In each of the next rounds, then each ten minutes.
+    /// In each of the next polls, then each ten minutes.
     fn failed(&mut self) {
         self.failures += 1;
         if self.failures >= QUICK_TRIES {
@@ -135,7 +135,7 @@ impl Fetcher {
             let cipher = wanted.cipher_requested;
             let answer =
                 WireServer::new(&self.client).sealed("certificates", uri, &transport.body, cipher, SEALED)?;
-            match read(&answer).map_err(Failure::nonsense)? {
+            match read(&answer)? {
                 Answer::Unknown(format) => {
                     return Ok(Some(format!(
                         "certificates: format '{}' isn't {PFX}, ignoring them",
@@ -201,8 +201,9 @@ enum Answer {
 }
 
 /// Checks the envelope of the answer; what is in it only waagent-certs can see.
-fn read(bytes: &[u8]) -> Result<Answer, String> {
-    let root = xml::parse(bytes, "CertificateFile").map_err(|error| format!("certificates: {error}"))?;
+fn read(bytes: &[u8]) -> Result<Answer, Failure> {
+    let root = xml::parse(bytes, "CertificateFile")
+        .map_err(|error| Failure::nonsense(format!("certificates: {error}")))?;
     let format = root.text_at("Format").map(str::to_owned);
     if let Some(unknown) = format.as_ref().filter(|format| *format != PFX) {
         return Ok(Answer::Unknown(unknown.clone()));
@@ -211,9 +212,9 @@ fn read(bytes: &[u8]) -> Result<Answer, String> {
     let data: String = data.split_ascii_whitespace().collect();
     let decoded = STANDARD
         .decode(&data)
-        .map_err(|error| format!("certificates: element 'Data': no base64: {error}"))?;
+        .map_err(|error| Failure::nonsense(format!("certificates: element 'Data': no base64: {error}")))?;
     if decoded.len() > MAX_DATA {
-        return Err(format!("certificates: element 'Data': more than {MAX_DATA} bytes"));
+        return Err(Failure::nonsense(format!("certificates: element 'Data': more than {MAX_DATA} bytes")));
     }
     Ok(Answer::Sealed { format, data: Some(data) })
 }
@@ -237,7 +238,7 @@ const SLOW_TRIES: Duration = Duration::from_secs(600);
 mod tests {
     use super::*;
 
-    fn file(inner: &str) -> Result<Answer, String> {
+    fn file(inner: &str) -> Result<Answer, Failure> {
         read(format!("<CertificateFile><Version>1</Version>{inner}</CertificateFile>").as_bytes())
     }
 
@@ -256,7 +257,7 @@ mod tests {
             ("<Data>TUlJ</Dat>", "certificates: "),
             (&format!("<Data>{}</Data>", "A".repeat(6 << 20)), "more than 4194304 bytes"),
         ] {
-            let error = file(inner).err().unwrap();
+            let error = file(inner).err().unwrap().text;
             assert!(error.contains(why), "{error}");
         }
         assert!(matches!(file("<Format>CertificatesNonPfxPackage</Format>"), Ok(Answer::Unknown(_))));

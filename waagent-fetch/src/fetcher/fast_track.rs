@@ -1,4 +1,4 @@
-//! vmSettings, round by round: is the channel there, what did it say last, was it ever in use?
+//! vmSettings, poll by poll: is the channel there, what did it say last, was it ever in use?
 
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ pub(crate) struct FastTrack {
     ask_at: Duration,
     etag: Option<String>,
     /// Why the text of this ETag was refused.
-    refused: Option<String>,
+    refused: Option<Failure>,
     /// When the last goal state of this channel was made, also one of an earlier run.
     last_created_on: Option<String>,
     /// It was in use, and the host doesn't offer it any more.
     stopped: bool,
     /// When it began to fail, on a machine that never used it.
     failing_since: Option<Duration>,
-    /// When the plugin may be asked again. It has its own, so that the WireServer's rounds and reports go on.
+    /// When the plugin may be asked again. It has its own, so that the WireServer's polls and reports go on.
     backoff: Backoff,
     /// What it said, for as long as it is left alone.
     throttled: Option<Failure>,
@@ -96,7 +96,7 @@ impl FastTrack {
         self.backoff = Backoff::default();
     }
 
-    /// What came of it, for the next round. Gives the answer, or what kind of failure it is for the round.
+    /// What came of it, for the next poll. Gives the answer, or what kind of failure it is for the poll.
     fn note(&mut self, answer: Result<VmSettingsAnswer, Failure>) -> Result<VmSettingsAnswer, Failure> {
         match answer {
             Ok(answer) => {
@@ -136,7 +136,7 @@ impl FastTrack {
         self.ask_at = monotonic() + ASK_AGAIN;
     }
 
-    /// May a round go on without an answer? Only where this channel was never used, and after some time: an older
+    /// May a poll go on without an answer? Only where this channel was never used, and after some time: an older
     /// goal state could win otherwise.
     fn goes_on_without(&mut self) -> bool {
         if self.last_created_on.is_some() || self.supported == Some(true) {
@@ -194,7 +194,7 @@ impl Fetcher {
         match answer {
             VmSettingsAnswer::New(etag, bytes) => self.take(etag, &bytes),
             VmSettingsAnswer::NotModified => match &self.fast_track.refused {
-                Some(why) => Err(Failure::nonsense(why.clone())),
+                Some(failure) => Err(failure.clone()),
                 None => Ok(None),
             },
             VmSettingsAnswer::Unknown => {
@@ -209,9 +209,9 @@ impl Fetcher {
         // Kept also for a text that is refused: it isn't fetched and refused again while it stays the same.
         self.fast_track.etag = Some(etag);
         match parsed {
-            Err(why) => {
-                self.fast_track.refused = Some(why.clone());
-                Err(Failure::nonsense(why))
+            Err(failure) => {
+                self.fast_track.refused = Some(failure.clone());
+                Err(failure)
             }
             Ok(settings) => {
                 self.fast_track.refused = None;

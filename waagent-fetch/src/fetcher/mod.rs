@@ -1,6 +1,6 @@
-//! One round with the platform: what it wants, what we have to say, and the documents that come of it.
+//! One poll of the platform: what it wants, what we have to say, and the documents that come of it.
 //!
-//! All parts are fetched before anything is published; the last good documents stay where a round fails.
+//! All parts are fetched before anything is published; the last good documents stay where a poll fails.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use waagent_common::sandbox::Sandbox;
 
 use crate::clock;
 use crate::failure::{Failure, Kind};
-use crate::goal_state::environment::HostingEnvironment;
+use crate::goal_state::environment::{self, HostingEnvironment};
 use crate::goal_state::extensions_config;
 use crate::goal_state::model::ExtensionsState;
 use crate::goal_state::wire::{self, Identity, WireGoalState};
@@ -32,7 +32,7 @@ mod thumbprints;
 pub(crate) use fast_track::{FastTrack, remember};
 pub(crate) use thumbprints::Cure;
 
-/// What outlives a round. Small: the parsed parts are dropped with it.
+/// What outlives a poll. Small: the parsed parts are dropped with it.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     /// Where the documents are.
@@ -73,7 +73,7 @@ pub(crate) struct Current {
     pub(crate) source: GoalStateSource,
 }
 
-/// What a round came to.
+/// What a poll came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PollResult {
     /// Who we are to the platform.
@@ -145,7 +145,7 @@ impl Fetcher {
         }
     }
 
-    /// The next round asks for everything, whether it is new or not.
+    /// The next poll asks for everything, whether it is new or not.
     pub(crate) fn refresh(&mut self) {
         self.current = None;
         self.certificates.refresh();
@@ -161,7 +161,7 @@ impl Fetcher {
         self.certificates.look();
     }
 
-    /// The first half of a round: who are we to the platform?
+    /// The first half of a poll: who are we to the platform?
     pub(crate) fn ask(&mut self) -> Result<WireGoalState, Failure> {
         if !self.negotiated {
             if !WireServer::new(&self.client).speaks_our_version()? {
@@ -219,7 +219,7 @@ impl Fetcher {
         if let Some(chosen) = &chosen {
             notes.extend(chosen.notes.iter().cloned());
         }
-        // Most rounds: nothing is new, and nothing was read or parsed to find that out.
+        // Most polls: nothing is new, and nothing was read or parsed to find that out.
         let is_news = chosen.is_some() || may_seal;
         let changed = is_news && self.publish(wire, chosen, outdated && stopped)?;
         let id = self.current.as_ref().map(|current| current.id.clone()).unwrap_or_default();
@@ -236,7 +236,7 @@ impl Fetcher {
         let incarnation = &wire.identity.incarnation;
         let Some(uri) = &wire.extensions_config else { return Ok(extensions_config::empty(incarnation)) };
         let bytes = WireServer::new(&self.client).part("ExtensionsConfig", uri, LARGE)?;
-        let mut state = extensions_config::parse(&bytes, incarnation).map_err(Failure::nonsense)?;
+        let mut state = extensions_config::parse(&bytes, incarnation)?;
         drop(bytes);
         if state.profile.is_some() {
             state.on_hold = profile::is_on_hold(self, wire, &mut state);
@@ -250,23 +250,19 @@ impl Fetcher {
         let server = WireServer::new(&self.client);
         if let Some(uri) = &wire.hosting_environment {
             let answer = server.part("HostingEnvironmentConfig", uri, SMALL);
-            match answer.map_err(|e| e.text).and_then(|bytes| {
-                crate::goal_state::environment::hosting(&bytes)
-                    .map_err(|error| format!("HostingEnvironmentConfig: {error}"))
-            }) {
+            match answer.and_then(|bytes| environment::hosting(&bytes)) {
                 Ok(hosting) => self.environment.hosting = Some(hosting),
-                Err(why) => notes.push(format!("{why}, ignoring it")),
+                Err(failure) => notes.push(format!("{failure}, ignoring it")),
             }
         }
         if let Some(uri) = &wire.shared_config {
-            match server.part("SharedConfig", uri, SMALL).map_err(|e| e.text).and_then(|bytes| {
-                publish::shared_config(&self.root, &bytes).map_err(|error| format!("SharedConfig: {error}"))
-            }) {
+            let answer = server.part("SharedConfig", uri, SMALL);
+            match answer.and_then(|bytes| publish::shared_config(&self.root, &bytes)) {
                 Ok(own) => {
                     self.environment.own_instance = own;
                     self.environment.shared_config_known = true;
                 }
-                Err(why) => notes.push(format!("{why}, ignoring it")),
+                Err(failure) => notes.push(format!("{failure}, ignoring it")),
             }
         }
         notes

@@ -5,6 +5,7 @@ use waagent_common::json;
 
 use super::Fetcher;
 use crate::clock::Clock;
+use crate::failure::{Failure, Kind};
 use crate::goal_state::model::ExtensionsState;
 use crate::goal_state::wire::WireGoalState;
 use crate::http::{Request, StorageUri};
@@ -17,15 +18,15 @@ pub(crate) fn is_on_hold(fetcher: &Fetcher, wire: &WireGoalState, state: &mut Ex
     let Some(uri) = state.profile.clone() else { return false };
     match fetch(fetcher, wire, &uri).and_then(|bytes| read(&bytes)) {
         Ok(on_hold) => on_hold,
-        Err(why) => {
-            state.notes.push(format!("artifacts profile: {why}, using 'not on hold'"));
+        Err(failure) => {
+            state.notes.push(format!("artifacts profile: {failure}, using 'not on hold'"));
             false
         }
     }
 }
 
-fn fetch(fetcher: &Fetcher, wire: &WireGoalState, uri: &str) -> Result<Vec<u8>, String> {
-    let uri = StorageUri::parse(uri, fetcher.settings.allow_http).map_err(|error| error.to_string())?;
+fn fetch(fetcher: &Fetcher, wire: &WireGoalState, uri: &str) -> Result<Vec<u8>, Failure> {
+    let uri = StorageUri::parse(uri, fetcher.settings.allow_http)?;
     let mut clock = Clock;
     let mut storage = Storage::new(&fetcher.settings.proxies);
     let direct = TWICE.run(&mut clock, || storage.ask(&uri, &Request::get()));
@@ -39,23 +40,27 @@ fn fetch(fetcher: &Fetcher, wire: &WireGoalState, uri: &str) -> Result<Vec<u8>, 
         config_name: wire.identity.config_name.clone(),
     };
     let mut plugin = Plugin::new(&fetcher.client, &ids, false);
-    let response =
-        TWICE.run(&mut clock, || plugin.artifact(&uri, Request::get())).map_err(|error| error.to_string())?;
-    if response.is_success() { Ok(response.body) } else { Err(response.shown()) }
+    let response = TWICE.run(&mut clock, || plugin.artifact(&uri, Request::get()))?;
+    if response.is_success() {
+        Ok(response.body)
+    } else {
+        Err(Failure { kind: Kind::of_status(&response), text: response.shown() })
+    }
 }
 
 /// `{"onHold": true}`, or the text `true` in any case.
-fn read(bytes: &[u8]) -> Result<bool, String> {
+fn read(bytes: &[u8]) -> Result<bool, Failure> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(false);
     }
-    let json: Value = json::read(bytes, json::MAX_DEPTH).map_err(|error| format!("no JSON: {error}"))?;
+    let json: Value =
+        json::read(bytes, json::MAX_DEPTH).map_err(|error| Failure::nonsense(format!("no JSON: {error}")))?;
     match json.get("onHold") {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(on_hold)) => Ok(*on_hold),
         Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => Ok(true),
         Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(false),
-        Some(_) => Err("'onHold' is neither true nor false".to_owned()),
+        Some(_) => Err(Failure::nonsense("'onHold' is neither true nor false")),
     }
 }
 
@@ -71,8 +76,8 @@ mod tests {
             ("{\"onHold\": true, \"profileId\": \"1\"}", Ok(true)),
             ("{\"onHold\": \"True\"}", Ok(true)),
             ("{\"onHold\": \"false\"}", Ok(false)),
-            ("{\"onHold\": 1}", Err("'onHold' is neither true nor false".to_owned())),
-            ("<xml/>", Err("no JSON: expected value at line 1 column 1".to_owned())),
+            ("{\"onHold\": 1}", Err(Failure::nonsense("'onHold' is neither true nor false"))),
+            ("<xml/>", Err(Failure::nonsense("no JSON: expected value at line 1 column 1"))),
         ] {
             assert_eq!(read(text.as_bytes()), on_hold, "{text}");
         }

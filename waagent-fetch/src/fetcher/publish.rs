@@ -42,7 +42,7 @@ impl Fetcher {
                 (with_last_good_parts(body, outdated, known.as_ref().map(|known| &known.body)), Some(uris))
             }
             (None, Some(known)) => (known.body, None),
-            // What was in force is gone, and nothing new was fetched: the next round fetches everything.
+            // What was in force is gone, and nothing new was fetched: the next poll fetches everything.
             (None, None) => {
                 self.current = None;
                 return Ok(false);
@@ -162,12 +162,12 @@ fn with_last_good_parts(mut body: GoalState, outdated: bool, known: Option<&Goal
 }
 
 /// Checks SharedConfig and puts it where other programs look for it, unchanged; gives our entry in it.
-pub(crate) fn shared_config(root: &Root, bytes: &[u8]) -> Result<Option<OwnInstance>, String> {
-    let own = environment::shared(bytes).map_err(|error| error.to_string())?;
+pub(crate) fn shared_config(root: &Root, bytes: &[u8]) -> Result<Option<OwnInstance>, Failure> {
+    let own = environment::shared(bytes)?;
     let path = root.state_path("fetch/SharedConfig.xml");
     let is_there = durable::read_bounded(&path, crate::wire_server::SMALL).is_ok_and(|known| known == bytes);
     if !is_there {
-        durable::write(&path, bytes, 0o640).map_err(|fault| fault.text)?;
+        durable::write(&path, bytes, 0o640).map_err(|fault| fault.of("SharedConfig"))?;
     }
     Ok(own)
 }

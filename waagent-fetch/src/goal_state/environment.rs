@@ -6,8 +6,9 @@ use std::net::Ipv4Addr;
 use waagent_common::documents::{OwnInstance, RdmaAddress};
 use waagent_common::text::cut;
 use waagent_common::types::Thumbprint;
-use waagent_common::xml::{Element, XmlError};
+use waagent_common::xml::Element;
 
+use crate::failure::Failure;
 use crate::xml;
 
 /// What is used of the hosting environment.
@@ -20,8 +21,8 @@ pub(crate) struct HostingEnvironment {
 }
 
 /// Parses HostingEnvironmentConfig.
-pub(crate) fn hosting(bytes: &[u8]) -> Result<HostingEnvironment, XmlError> {
-    let root = xml::parse(bytes, "HostingEnvironmentConfig")?;
+pub(crate) fn hosting(bytes: &[u8]) -> Result<HostingEnvironment, Failure> {
+    let root = parse(bytes, "HostingEnvironmentConfig")?;
     let instance = root.at("Incarnation").and_then(|element| text(element, "instance"));
     let tenant = root.at("StoredCertificates").and_then(|list| {
         list.all("StoredCertificate").find(|one| {
@@ -40,8 +41,8 @@ pub(crate) fn hosting(bytes: &[u8]) -> Result<HostingEnvironment, XmlError> {
 }
 
 /// Parses SharedConfig: the entry of this machine, if there is one.
-pub(crate) fn shared(bytes: &[u8]) -> Result<Option<OwnInstance>, XmlError> {
-    let root = xml::parse(bytes, "SharedConfig")?;
+pub(crate) fn shared(bytes: &[u8]) -> Result<Option<OwnInstance>, Failure> {
+    let root = parse(bytes, "SharedConfig")?;
     let own = root.at("Incarnation").and_then(|incarnation| incarnation.attribute("instance"));
     let Some(instances) = root.at("Instances") else { return Ok(None) };
     let found =
@@ -50,6 +51,10 @@ pub(crate) fn shared(bytes: &[u8]) -> Result<Option<OwnInstance>, XmlError> {
         address: text(instance, "address").filter(|address| address.parse::<Ipv4Addr>().is_ok()),
         rdma: rdma(instance),
     }))
+}
+
+fn parse(bytes: &[u8], name: &str) -> Result<Element, Failure> {
+    xml::parse(bytes, name).map_err(|error| Failure::nonsense(format!("{name}: {error}")))
 }
 
 fn rdma(instance: &Element) -> Vec<RdmaAddress> {

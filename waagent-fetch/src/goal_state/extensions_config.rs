@@ -15,12 +15,14 @@ use super::model::{
     ExtensionsState, MAX_HANDLERS, MAX_INSTANCES, MAX_SIGNATURE, correlation, created_on, manifests,
 };
 use super::settings;
+use crate::failure::Failure;
 use crate::http::StorageUri;
 use crate::xml;
 
 /// Parses an ExtensionsConfig that came with this incarnation.
-pub(crate) fn parse(bytes: &[u8], incarnation: &str) -> Result<ExtensionsState, String> {
-    let root = xml::parse(bytes, "Extensions").map_err(|error| format!("ExtensionsConfig: {error}"))?;
+pub(crate) fn parse(bytes: &[u8], incarnation: &str) -> Result<ExtensionsState, Failure> {
+    let root = xml::parse(bytes, "Extensions")
+        .map_err(|error| Failure::nonsense(format!("ExtensionsConfig: {error}")))?;
     let mut state = empty(incarnation);
     let metadata = root.at("InVMGoalStateMetaData");
     let attribute = |name: &str| metadata.and_then(|element| element.attribute(name));
@@ -83,14 +85,14 @@ fn blob(root: &Element, name: &str, notes: &mut Vec<String>) -> Option<String> {
     }
 }
 
-fn required_features(root: &Element) -> Result<Vec<String>, String> {
+fn required_features(root: &Element) -> Result<Vec<String>, Failure> {
     let Some(list) = root.at("RequiredFeatures") else { return Ok(Vec::new()) };
     let names: Vec<String> = list
         .all("RequiredFeature")
         .map(|feature| cut(feature.text_at("Name").unwrap_or_default(), 256).to_owned())
         .collect();
     if names.len() > 64 {
-        return Err("ExtensionsConfig: element 'RequiredFeatures': more than 64".to_owned());
+        return Err(Failure::nonsense("ExtensionsConfig: element 'RequiredFeatures': more than 64"));
     }
     Ok(names)
 }
@@ -115,10 +117,12 @@ fn agent_families(root: &Element) -> Vec<AgentFamily> {
         .collect()
 }
 
-fn handlers(root: &Element, state: &mut ExtensionsState) -> Result<(), String> {
+fn handlers(root: &Element, state: &mut ExtensionsState) -> Result<(), Failure> {
     let Some(plugins) = root.at("Plugins") else { return Ok(()) };
     if plugins.all("Plugin").count() > MAX_HANDLERS {
-        return Err(format!("ExtensionsConfig: element 'Plugins': more than {MAX_HANDLERS}"));
+        return Err(Failure::nonsense(format!(
+            "ExtensionsConfig: element 'Plugins': more than {MAX_HANDLERS}"
+        )));
     }
     for plugin in plugins.all("Plugin") {
         let given = plugin.attribute("name").unwrap_or_default();
@@ -160,21 +164,19 @@ fn handler(root: &Element, plugin: &Element, name: HandlerName, version: Handler
         name,
         version,
     };
-    if let Err(why) = complete(root, plugin, &mut extension) {
-        extension.error = Some(why);
-    }
+    extension.error = complete(root, plugin, &mut extension).err().map(|failure| failure.text);
     extension
 }
 
-fn complete(root: &Element, plugin: &Element, extension: &mut Extension) -> Result<(), String> {
+fn complete(root: &Element, plugin: &Element, extension: &mut Extension) -> Result<(), Failure> {
     if extension.state.as_str().is_empty() {
-        return Err("Received empty Extensions.Plugins.Plugin.state, failing Handler".to_owned());
+        return Err(Failure::nonsense("Received empty Extensions.Plugins.Plugin.state, failing Handler"));
     }
     // An attribute in most documents; hosts have sent it as an element too.
     let signature = plugin.attribute("encodedSignature").or_else(|| plugin.text_at("encodedSignature"));
     if let Some(signature) = signature.filter(|text| !text.trim().is_empty()) {
         if signature.len() > MAX_SIGNATURE {
-            return Err(format!("package signature of more than {MAX_SIGNATURE} bytes"));
+            return Err(Failure::nonsense(format!("package signature of more than {MAX_SIGNATURE} bytes")));
         }
         extension.encoded_signature = Some(signature.trim().to_owned());
     }
@@ -185,7 +187,7 @@ fn complete(root: &Element, plugin: &Element, extension: &mut Extension) -> Resu
 }
 
 /// The one settings node of a handler, if it has one.
-fn settings_node<'a>(root: &'a Element, extension: &Extension) -> Result<Option<&'a Element>, String> {
+fn settings_node<'a>(root: &'a Element, extension: &Extension) -> Result<Option<&'a Element>, Failure> {
     let Some(list) = root.at("PluginSettings") else { return Ok(None) };
     let (name, version) = (extension.name.as_str(), extension.version.as_str());
     let nodes: Vec<&Element> = list
@@ -195,38 +197,42 @@ fn settings_node<'a>(root: &'a Element, extension: &Extension) -> Result<Option<
     let versions: Vec<&str> =
         nodes.iter().map(|node| node.attribute("version").unwrap_or_default()).collect();
     if versions.iter().any(|known| *known != version) {
-        return Err(format!(
+        return Err(Failure::nonsense(format!(
             "Extension PluginSettings Version Mismatch! Expected PluginSettings version: {version} for Extension: \
              {name} but found versions: ({})",
             shown(&versions.join(", "))
-        ));
+        )));
     }
     match nodes.as_slice() {
         [] => Ok(None),
         [node] => Ok(Some(node)),
-        _ => Err(format!(
+        _ => Err(Failure::nonsense(format!(
             "Multiple plugin settings found for the same extension: {name} and version {version}"
-        )),
+        ))),
     }
 }
 
-fn settings_of(node: &Element, extension: &mut Extension) -> Result<(), String> {
+fn settings_of(node: &Element, extension: &mut Extension) -> Result<(), Failure> {
     let name = extension.name.as_str().to_owned();
     let single: Vec<&Element> = node.all("RuntimeSettings").collect();
     let multi: Vec<&Element> = node.all("ExtensionRuntimeSettings").collect();
     extension.multi_config = !multi.is_empty();
     if !single.is_empty() && !multi.is_empty() {
-        return Err(format!(
+        return Err(Failure::nonsense(format!(
             "Both RuntimeSettings and ExtensionRuntimeSettings found for the same extension: {name}"
-        ));
+        )));
     }
     if multi.len() > MAX_INSTANCES {
-        return Err(format!("more than {MAX_INSTANCES} instances of {name}"));
+        return Err(Failure::nonsense(format!("more than {MAX_INSTANCES} instances of {name}")));
     }
     match single.as_slice() {
         [] => {}
         [one] => return single_config(node, one, extension),
-        _ => return Err(format!("Multiple RuntimeSettings found for the same extension: {name}")),
+        _ => {
+            return Err(Failure::nonsense(format!(
+                "Multiple RuntimeSettings found for the same extension: {name}"
+            )));
+        }
     }
     for one in multi {
         multi_config(node, one, extension)?;
@@ -234,7 +240,7 @@ fn settings_of(node: &Element, extension: &mut Extension) -> Result<(), String> 
     Ok(())
 }
 
-fn single_config(node: &Element, one: &Element, extension: &mut Extension) -> Result<(), String> {
+fn single_config(node: &Element, one: &Element, extension: &mut Extension) -> Result<(), Failure> {
     let mut settings = settings::empty(None, sequence_number(one, extension.name.as_str())?);
     let filled = settings::fill(&mut settings, one.text());
     let depends: Vec<&Element> = node.all("DependsOn").collect();
@@ -243,21 +249,21 @@ fn single_config(node: &Element, one: &Element, extension: &mut Extension) -> Re
     }
     extension.settings.push(settings);
     if depends.len() > 1 {
-        return Err(format!(
+        return Err(Failure::nonsense(format!(
             "Extension Handler can only have a single dependsOn node for Single config extensions. Found: {}",
             depends.len()
-        ));
+        )));
     }
     filled
 }
 
-fn multi_config(node: &Element, one: &Element, extension: &mut Extension) -> Result<(), String> {
+fn multi_config(node: &Element, one: &Element, extension: &mut Extension) -> Result<(), Failure> {
     let name = one.attribute("name").filter(|name| !name.is_empty()).ok_or_else(|| {
-        "Extension Name not specified for ExtensionRuntimeSettings for MultiConfig!".to_owned()
+        Failure::nonsense("Extension Name not specified for ExtensionRuntimeSettings for MultiConfig!")
     })?;
-    let instance = ExtensionName::try_from(name)?;
+    let instance = ExtensionName::try_from(name).map_err(Failure::nonsense)?;
     if extension.settings.iter().any(|known| known.name.as_ref() == Some(&instance)) {
-        return Err(format!("instance {instance} is there twice"));
+        return Err(Failure::nonsense(format!("instance {instance} is there twice")));
     }
     let mut settings =
         settings::empty(Some(instance), sequence_number(one, &format!("{}.{name}", extension.name))?);
@@ -267,10 +273,9 @@ fn multi_config(node: &Element, one: &Element, extension: &mut Extension) -> Res
     let filled = settings::fill(&mut settings, one.text());
     for depends in node.all("DependsOn") {
         let Some(of) = depends.attribute("name").filter(|of| !of.is_empty()) else {
-            return Err(
-                "No Name not specified for DependsOn object in ExtensionRuntimeSettings for MultiConfig!"
-                    .to_owned(),
-            );
+            return Err(Failure::nonsense(
+                "No Name not specified for DependsOn object in ExtensionRuntimeSettings for MultiConfig!",
+            ));
         };
         if of == name {
             dependencies(depends, &mut settings);
@@ -280,12 +285,12 @@ fn multi_config(node: &Element, one: &Element, extension: &mut Extension) -> Res
     filled
 }
 
-fn sequence_number(element: &Element, name: &str) -> Result<u32, String> {
+fn sequence_number(element: &Element, name: &str) -> Result<u32, Failure> {
     match element.attribute("seqNo").map(str::trim) {
-        None | Some("") => Err(format!("SeqNo not specified for the Extension: {name}")),
-        Some(text) => text
-            .parse()
-            .map_err(|_| format!("SeqNo of the Extension: {name} is no number: '{}'", shown(text))),
+        None | Some("") => Err(Failure::nonsense(format!("SeqNo not specified for the Extension: {name}"))),
+        Some(text) => text.parse().map_err(|_| {
+            Failure::nonsense(format!("SeqNo of the Extension: {name} is no number: '{}'", shown(text)))
+        }),
     }
 }
 

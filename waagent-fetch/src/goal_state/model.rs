@@ -5,6 +5,7 @@ use waagent_common::json;
 use waagent_common::text::cut;
 use waagent_common::time;
 
+use crate::failure::Failure;
 use crate::http::StorageUri;
 
 /// The extensions part of a goal state.
@@ -51,10 +52,10 @@ impl ExtensionsState {
             if let Some(text) = &mut extension.error {
                 *text = cut(text, 4096).to_owned();
             }
-            if let Err(why) = left.take(extension) {
+            if let Err(failure) = left.take(extension) {
                 extension.encoded_signature = None;
                 extension.settings.clear();
-                extension.error = Some(why);
+                extension.error = Some(failure.text);
             }
         }
         let mut left = MAX_URI_BYTES;
@@ -79,9 +80,11 @@ struct Room {
 }
 
 impl Room {
-    fn take(&mut self, extension: &Extension) -> Result<(), String> {
+    fn take(&mut self, extension: &Extension) -> Result<(), Failure> {
         let dependencies = extension.settings.iter().map(|one| one.depends_on.len()).sum();
-        let refuse = |what: String| format!("the extensions of the goal state have {what} together");
+        let refuse = |what: String| {
+            Failure::nonsense(format!("the extensions of the goal state have {what} together"))
+        };
         let left = (
             self.settings.checked_sub(extension.settings.len()),
             self.dependencies.checked_sub(dependencies),

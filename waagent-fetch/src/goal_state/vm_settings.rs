@@ -17,6 +17,7 @@ use super::model::{
     manifests,
 };
 use super::settings;
+use crate::failure::Failure;
 use crate::http::StorageUri;
 
 /// What the HostGAPlugin said.
@@ -33,13 +34,14 @@ pub(crate) struct VmSettings {
 type Object = Map<String, Value>;
 
 /// Parses vmSettings that came with this ETag.
-pub(crate) fn parse(bytes: &[u8], etag: &str) -> Result<VmSettings, String> {
-    let json: Value = json::read(bytes, json::MAX_DEPTH).map_err(|error| format!("vmSettings: {error}"))?;
-    let Value::Object(root) = json else { return Err("vmSettings: no JSON object".to_owned()) };
-    read(&root, etag).map_err(|why| format!("vmSettings: {why}"))
+pub(crate) fn parse(bytes: &[u8], etag: &str) -> Result<VmSettings, Failure> {
+    let json: Value = json::read(bytes, json::MAX_DEPTH)
+        .map_err(|error| Failure::nonsense(format!("vmSettings: {error}")))?;
+    let Value::Object(root) = json else { return Err(Failure::nonsense("vmSettings: no JSON object")) };
+    read(&root, etag).map_err(|why| Failure::nonsense(format!("vmSettings: {why}")))
 }
 
-fn read(root: &Object, etag: &str) -> Result<VmSettings, String> {
+fn read(root: &Object, etag: &str) -> Result<VmSettings, Failure> {
     let version = text(root, "hostGAPluginVersion")?.unwrap_or_default();
     let source = text(root, "extensionGoalStatesSource")?.unwrap_or_default();
     let mut state = ExtensionsState {
@@ -72,13 +74,14 @@ fn is_supported(version: &str) -> bool {
     HandlerVersion::try_from(version).is_ok_and(|version| version.numbers() >= [1, 0, 8, 133])
 }
 
-fn status_blob(root: &Object, notes: &mut Vec<String>) -> Result<Option<StatusBlob>, String> {
+fn status_blob(root: &Object, notes: &mut Vec<String>) -> Result<Option<StatusBlob>, Failure> {
     let blob = match member(root, "statusUploadBlob") {
         None => return Ok(None),
         Some(Value::Object(blob)) => blob,
-        Some(_) => return Err("member 'statusUploadBlob': no object".to_owned()),
+        Some(_) => return Err(Failure::nonsense("member 'statusUploadBlob': no object")),
     };
-    let uri = text(blob, "value")?.ok_or("member 'statusUploadBlob': no 'value'")?;
+    let uri =
+        text(blob, "value")?.ok_or_else(|| Failure::nonsense("member 'statusUploadBlob': no 'value'"))?;
     if let Err(error) = StorageUri::parse(uri, true) {
         notes.push(format!("vmSettings: member 'statusUploadBlob': {error}, ignoring"));
         return Ok(None);
@@ -86,20 +89,22 @@ fn status_blob(root: &Object, notes: &mut Vec<String>) -> Result<Option<StatusBl
     Ok(Some(StatusBlob { uri: uri.to_owned(), kind: blob_kind(text(blob, "statusBlobType")?) }))
 }
 
-fn required_features(root: &Object) -> Result<Vec<String>, String> {
+fn required_features(root: &Object) -> Result<Vec<String>, Failure> {
     objects(root, "requiredFeatures", 64)?
         .map(|feature| match text(feature, "name")? {
             Some(name) => Ok(cut(name, 256).to_owned()),
-            None => Err("member 'requiredFeatures': no 'name'".to_owned()),
+            None => Err(Failure::nonsense("member 'requiredFeatures': no 'name'")),
         })
         .collect()
 }
 
-fn agent_families(root: &Object) -> Result<Vec<AgentFamily>, String> {
+fn agent_families(root: &Object) -> Result<Vec<AgentFamily>, Failure> {
     objects(root, "gaFamilies", 64)?
         .map(|family| {
+            let name = text(family, "name")?;
+            let name = name.ok_or_else(|| Failure::nonsense("member 'gaFamilies': no 'name'"))?;
             Ok(AgentFamily {
-                name: cut(text(family, "name")?.ok_or("member 'gaFamilies': no 'name'")?, 64).to_owned(),
+                name: cut(name, 64).to_owned(),
                 version: text(family, "version")?.map(|version| cut(version, 64).to_owned()),
                 is_version_from_rsm: boolean(family, "isVersionFromRSM")?,
                 is_vm_enabled_for_rsm_upgrades: boolean(family, "isVMEnabledForRSMUpgrades")?,
@@ -133,7 +138,7 @@ fn handler(entry: &Object, state: &mut ExtensionsState) {
         error: None,
         settings: Vec::new(),
     };
-    extension.error = complete(entry, &mut extension).err();
+    extension.error = complete(entry, &mut extension).err().map(|failure| failure.text);
     state.extensions.push(extension);
 }
 
@@ -147,28 +152,31 @@ fn locations(entry: &Object, name: &str, notes: &mut Vec<String>) -> Vec<String>
     manifests(name, given.chain(more.iter().filter_map(Value::as_str)), notes)
 }
 
-fn complete(entry: &Object, extension: &mut Extension) -> Result<(), String> {
+fn complete(entry: &Object, extension: &mut Extension) -> Result<(), Failure> {
     let state = text(entry, "state")?.unwrap_or_default();
     extension.state = cut(state, 64).into();
     if extension.state.target_state().is_none() {
-        return Err(format!("state '{}' is none of enabled, disabled, uninstall", shown(state)));
+        return Err(Failure::nonsense(format!(
+            "state '{}' is none of enabled, disabled, uninstall",
+            shown(state)
+        )));
     }
     if let Some(signature) = text(entry, "encodedSignature")?.filter(|text| !text.is_empty()) {
         if signature.len() > MAX_SIGNATURE {
-            return Err(format!("package signature of more than {MAX_SIGNATURE} bytes"));
+            return Err(Failure::nonsense(format!("package signature of more than {MAX_SIGNATURE} bytes")));
         }
         extension.encoded_signature = Some(signature.to_owned());
     }
     extension.multi_config = boolean(entry, "isMultiConfig")?.unwrap_or(false);
     let all: Vec<&Object> = objects(entry, "settings", MAX_INSTANCES)?.collect();
     if !extension.multi_config && all.len() > 1 {
-        return Err("several settings for a single-config extension".to_owned());
+        return Err(Failure::nonsense("several settings for a single-config extension"));
     }
     for settings in all {
         let one =
             if extension.multi_config { multi_config(settings)? } else { single_config(entry, settings)? };
         if one.name.is_some() && extension.settings.iter().any(|known| known.name == one.name) {
-            return Err("an instance is there twice".to_owned());
+            return Err(Failure::nonsense("an instance is there twice"));
         }
         extension.settings.push(one);
         if let Some(last) = extension.settings.last_mut() {
@@ -178,50 +186,61 @@ fn complete(entry: &Object, extension: &mut Extension) -> Result<(), String> {
     depends_on(entry, extension)
 }
 
-fn single_config(entry: &Object, _: &Object) -> Result<ExtensionSettings, String> {
-    let number = sequence_number(entry, "settingsSeqNo")?.ok_or("no 'settingsSeqNo'")?;
+fn single_config(entry: &Object, _: &Object) -> Result<ExtensionSettings, Failure> {
+    let number =
+        sequence_number(entry, "settingsSeqNo")?.ok_or_else(|| Failure::nonsense("no 'settingsSeqNo'"))?;
     Ok(settings::empty(None, number))
 }
 
-fn multi_config(settings: &Object) -> Result<ExtensionSettings, String> {
-    let name = ExtensionName::try_from(text(settings, "extensionName")?.ok_or("no 'extensionName'")?)?;
-    let number = sequence_number(settings, "seqNo")?.ok_or("no 'seqNo'")?;
-    let state = text(settings, "extensionState")?.ok_or("no 'extensionState'")?;
+fn multi_config(settings: &Object) -> Result<ExtensionSettings, Failure> {
+    let missing = |name: &str| Failure::nonsense(format!("no '{name}'"));
+    let name = text(settings, "extensionName")?.ok_or_else(|| missing("extensionName"))?;
+    let name = ExtensionName::try_from(name).map_err(Failure::nonsense)?;
+    let number = sequence_number(settings, "seqNo")?.ok_or_else(|| missing("seqNo"))?;
+    let state = text(settings, "extensionState")?.ok_or_else(|| missing("extensionState"))?;
     let mut one = settings::empty(Some(name), number);
     one.state = cut(state, 64).to_lowercase().as_str().into();
     Ok(one)
 }
 
-fn fill(one: &mut ExtensionSettings, settings: &Object) -> Result<(), String> {
+fn fill(one: &mut ExtensionSettings, settings: &Object) -> Result<(), Failure> {
     if let Some(public) = text(settings, "publicSettings")? {
         if public.len() > MAX_SETTINGS {
-            return Err(format!("settings of {} bytes, more than the {MAX_SETTINGS} allowed", public.len()));
+            return Err(Failure::nonsense(format!(
+                "settings of {} bytes, more than the {MAX_SETTINGS} allowed",
+                public.len()
+            )));
         }
         one.public_settings = settings::kept(public)?;
     }
     one.protected_settings = text(settings, "protectedSettings")?.map(str::to_owned);
     if one.protected_settings.as_ref().is_some_and(|sealed| sealed.len() > MAX_SETTINGS) {
         one.protected_settings = None;
-        return Err(format!("protected settings of more than the {MAX_SETTINGS} bytes allowed"));
+        return Err(Failure::nonsense(format!(
+            "protected settings of more than the {MAX_SETTINGS} bytes allowed"
+        )));
     }
     let thumbprint = text(settings, "protectedSettingsCertThumbprint")?;
     one.protected_settings_thumbprint = thumbprint.map(|text| cut(text, 129).to_owned());
     if one.protected_settings.is_some() && thumbprint.is_none() {
-        return Err("'protectedSettings' without 'protectedSettingsCertThumbprint'".to_owned());
+        return Err(Failure::nonsense("'protectedSettings' without 'protectedSettingsCertThumbprint'"));
     }
     settings::check_thumbprint(one)
 }
 
-fn depends_on(entry: &Object, extension: &mut Extension) -> Result<(), String> {
+fn depends_on(entry: &Object, extension: &mut Extension) -> Result<(), Failure> {
     let all: Vec<&Object> = objects(entry, "dependsOn", MAX_INSTANCES)?.collect();
     if !extension.multi_config && all.len() > 1 {
-        return Err(format!("'dependsOn' with {} entries for a single-config extension", all.len()));
+        return Err(Failure::nonsense(format!(
+            "'dependsOn' with {} entries for a single-config extension",
+            all.len()
+        )));
     }
     for depends in all {
         let level = integer(depends, "dependencyLevel")?.unwrap_or(0);
         let on = dependencies(depends)?;
         let name = if extension.multi_config {
-            Some(text(depends, "name")?.ok_or("'dependsOn' without 'name'")?)
+            Some(text(depends, "name")?.ok_or_else(|| Failure::nonsense("'dependsOn' without 'name'"))?)
         } else {
             None
         };
@@ -233,10 +252,10 @@ fn depends_on(entry: &Object, extension: &mut Extension) -> Result<(), String> {
                 settings.depends_on = on;
             }
             None if extension.multi_config => {
-                return Err(format!(
+                return Err(Failure::nonsense(format!(
                     "'dependsOn' names an unknown instance '{}'",
                     shown(name.unwrap_or_default())
-                ));
+                )));
             }
             // A level without settings means nothing.
             None => {}
@@ -245,7 +264,7 @@ fn depends_on(entry: &Object, extension: &mut Extension) -> Result<(), String> {
     Ok(())
 }
 
-fn dependencies(depends: &Object) -> Result<Vec<DependsOn>, String> {
+fn dependencies(depends: &Object) -> Result<Vec<DependsOn>, Failure> {
     objects(depends, "dependsOnExtension", 256)?
         .map(|one| {
             Ok(DependsOn {
@@ -256,12 +275,12 @@ fn dependencies(depends: &Object) -> Result<Vec<DependsOn>, String> {
         .collect()
 }
 
-fn sequence_number(object: &Object, name: &str) -> Result<Option<u32>, String> {
+fn sequence_number(object: &Object, name: &str) -> Result<Option<u32>, Failure> {
     match integer(object, name)? {
         None => Ok(None),
-        Some(number) => {
-            u32::try_from(number).map(Some).map_err(|_| format!("'{name}': {number} is out of range"))
-        }
+        Some(number) => u32::try_from(number)
+            .map(Some)
+            .map_err(|_| Failure::nonsense(format!("'{name}': {number} is out of range"))),
     }
 }
 
@@ -274,27 +293,27 @@ fn member<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
         .filter(|v| !v.is_null())
 }
 
-fn text<'a>(object: &'a Object, name: &str) -> Result<Option<&'a str>, String> {
+fn text<'a>(object: &'a Object, name: &str) -> Result<Option<&'a str>, Failure> {
     match member(object, name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("member '{name}': no text")),
+        Some(_) => Err(Failure::nonsense(format!("member '{name}': no text"))),
     }
 }
 
-fn integer(object: &Object, name: &str) -> Result<Option<i64>, String> {
+fn integer(object: &Object, name: &str) -> Result<Option<i64>, Failure> {
     match member(object, name) {
         None => Ok(None),
         Some(Value::Number(number)) => Ok(number.as_i64()),
-        Some(_) => Err(format!("member '{name}': no number")),
+        Some(_) => Err(Failure::nonsense(format!("member '{name}': no number"))),
     }
 }
 
-fn boolean(object: &Object, name: &str) -> Result<Option<bool>, String> {
+fn boolean(object: &Object, name: &str) -> Result<Option<bool>, Failure> {
     match member(object, name) {
         None => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(*flag)),
-        Some(_) => Err(format!("member '{name}': neither true nor false")),
+        Some(_) => Err(Failure::nonsense(format!("member '{name}': neither true nor false"))),
     }
 }
 
@@ -302,17 +321,17 @@ fn objects<'a>(
     object: &'a Object,
     name: &'a str,
     max: usize,
-) -> Result<impl Iterator<Item = &'a Object>, String> {
+) -> Result<impl Iterator<Item = &'a Object>, Failure> {
     let list = match member(object, name) {
         None => &[][..],
         Some(Value::Array(list)) => list.as_slice(),
-        Some(_) => return Err(format!("member '{name}': no array")),
+        Some(_) => return Err(Failure::nonsense(format!("member '{name}': no array"))),
     };
     if list.len() > max {
-        return Err(format!("member '{name}': more than {max} entries"));
+        return Err(Failure::nonsense(format!("member '{name}': more than {max} entries")));
     }
     if list.iter().any(|entry| !entry.is_object()) {
-        return Err(format!("member '{name}': an entry that is no object"));
+        return Err(Failure::nonsense(format!("member '{name}': an entry that is no object")));
     }
     Ok(list.iter().filter_map(Value::as_object))
 }

@@ -1,6 +1,6 @@
 //! The HTTP client: all that leaves or reaches this machine by HTTP passes here.
 //!
-//! Platform requests go over sockets of the gate and are kept alive between rounds; storage requests open their own
+//! Platform requests go over sockets of the gate and are kept alive between polls; storage requests open their own
 //! connection, by TLS, perhaps through a proxy, and leave nothing behind. Each call has a limit for time and bytes.
 //! Redirects are answers like any other. A status that isn't 2xx is an answer too: callers look at it.
 
@@ -104,7 +104,7 @@ fn send(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<ureq::http::R
     let uri: Uri =
         uri.parse().map_err(|error| HttpError::Refused(format!("'{}': {error}", without_query(uri))))?;
     let failed = |error| HttpError::of(error, request.timeout.as_secs());
-    // A round is many requests, each as long as its own time: to ask is a sign of life.
+    // A poll is many requests, each as long as its own time: to ask is a sign of life.
     resident::sign();
     let answer = if request.method == Verb::Get {
         let request =

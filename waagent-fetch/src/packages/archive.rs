@@ -1,16 +1,19 @@
 //! Is a downloaded file a whole zip? Only its last record is looked at: unpacking is waagent-ext's work.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
+
+use waagent_common::fault::Fault;
+
+use crate::failure::Failure;
 
 /// Looks for the end-of-central-directory record (APPNOTE.TXT 4.3.16) in the last 65 557 bytes, and whether the
 /// directory that it names fits in front of it. `Err` is the reason why the file is no whole zip.
-pub(crate) fn check(file: &File, size: u64) -> Result<(), String> {
+pub(crate) fn check(file: &File, size: u64) -> Result<(), Failure> {
     let length = size.min(RECORD + MAX_COMMENT);
     let start = size - length;
     let mut tail = vec![0; usize::try_from(length).unwrap_or(0)];
-    file.read_exact_at(&mut tail, start).map_err(|error: io::Error| format!("cannot read it: {error}"))?;
+    file.read_exact_at(&mut tail, start).map_err(|error| Fault::io(format!("cannot read it: {error}")))?;
     let found = tail.windows(SIGNATURE.len()).enumerate().rev().filter(|(_, part)| *part == SIGNATURE);
     for (at, _) in found {
         let Some(record) = tail.get(at..at + 22) else { continue };
@@ -20,7 +23,7 @@ pub(crate) fn check(file: &File, size: u64) -> Result<(), String> {
             return Ok(());
         }
     }
-    Err("no zip, or not a whole one: its end record is missing".to_owned())
+    Err(Failure::nonsense("no zip, or not a whole one: its end record is missing"))
 }
 
 /// Do the directory's place and size say that it ends before the record? All ones: a zip64 record in front knows.
@@ -58,7 +61,7 @@ mod tests {
         bytes
     }
 
-    fn checked(bytes: &[u8]) -> Result<(), String> {
+    fn checked(bytes: &[u8]) -> Result<(), Failure> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         check(&file, u64::try_from(bytes.len()).unwrap())

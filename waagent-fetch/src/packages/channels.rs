@@ -16,7 +16,7 @@ fn other(channel: Channel) -> Channel {
 
 /// Why one attempt, or all of them, brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct DownloadFailure {
     /// For people: names the place, without its query.
     pub(crate) text: String,
     /// What may help.
@@ -36,7 +36,7 @@ pub(crate) enum Cure {
     NextRun,
 }
 
-impl Failure {
+impl DownloadFailure {
     /// The same, with what was to be got.
     #[must_use]
     pub(crate) fn of(self, what: &str) -> Self {
@@ -94,8 +94,8 @@ pub(crate) fn search<T>(
     places: &[StorageUri],
     start: Start,
     clock: &mut dyn Pause,
-    mut attempt: impl FnMut(&StorageUri, Channel) -> Result<T, Failure>,
-) -> Result<(T, StorageUri, Channel), Failure> {
+    mut attempt: impl FnMut(&StorageUri, Channel) -> Result<T, DownloadFailure>,
+) -> Result<(T, StorageUri, Channel), DownloadFailure> {
     let channels = [start.channel, other(start.channel)];
     let turned = places.iter().cycle().skip(start.index).take(places.len());
     let mut left: Vec<(&StorageUri, Channel)> =
@@ -162,11 +162,11 @@ impl Said {
         }
     }
 
-    fn as_failure(&self, cure: Cure, before: &str) -> Failure {
+    fn as_failure(&self, cure: Cure, before: &str) -> DownloadFailure {
         let texts: Vec<&str> =
             [&self.directly, &self.by_plugin].into_iter().flatten().map(String::as_str).collect();
         let texts = if texts.is_empty() { "there is no URI".to_owned() } else { texts.join("; ") };
-        Failure { text: format!("{before}{texts}"), cure }
+        DownloadFailure { text: format!("{before}{texts}"), cure }
     }
 }
 

@@ -10,7 +10,7 @@ use nix::libc::O_NOFOLLOW;
 use waagent_common::digest;
 use waagent_common::types::Sha256;
 
-use super::channels::{Channel, Failure};
+use super::channels::{Channel, DownloadFailure};
 use super::manifest::MAX_BYTES;
 use super::store::PackageStore;
 use super::{archive, channels::Cure};
@@ -24,14 +24,18 @@ pub(crate) fn manifest(
     plugin: &mut Plugin<'_>,
     uri: &StorageUri,
     channel: Channel,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Vec<u8>, DownloadFailure> {
     let request = Request::get().limit(MAX_BYTES).timeout(STORAGE_TIME);
     let response = match channel {
         Channel::Direct => storage.ask(uri, &request),
         Channel::HostGaPlugin => plugin.artifact(uri, request),
     }
-    .map_err(|error| Failure::of_error(uri, channel, &error))?;
-    if response.is_success() { Ok(response.body) } else { Err(Failure::of_answer(uri, channel, &response)) }
+    .map_err(|error| DownloadFailure::of_error(uri, channel, &error))?;
+    if response.is_success() {
+        Ok(response.body)
+    } else {
+        Err(DownloadFailure::of_answer(uri, channel, &response))
+    }
 }
 
 /// What all attempts at one package share.
@@ -64,7 +68,7 @@ impl Download<'_> {
         plugin: &mut Plugin<'_>,
         uri: &StorageUri,
         channel: Channel,
-    ) -> Result<Downloaded, Failure> {
+    ) -> Result<Downloaded, DownloadFailure> {
         let part = self.store.part(uri);
         let got = self.into(&part, storage, plugin, uri, channel);
         if got.is_err() {
@@ -81,8 +85,8 @@ impl Download<'_> {
         plugin: &mut Plugin<'_>,
         uri: &StorageUri,
         channel: Channel,
-    ) -> Result<Downloaded, Failure> {
-        let ours = |why: String| Failure { text: why, cure: Cure::None };
+    ) -> Result<Downloaded, DownloadFailure> {
+        let ours = |why: String| DownloadFailure { text: why, cure: Cure::None };
         let room = self.store.room().map_err(|fault| ours(fault.text))?;
         let limit = self.max.min(room);
         let mut file = create(part).map_err(|e| ours(format!("cannot create '{}': {e}", part.display())))?;
@@ -92,12 +96,12 @@ impl Download<'_> {
             Channel::HostGaPlugin => plugin.download(uri, self.manifest, request, &mut file),
         }
         .map_err(|error| {
-            self.too_big(room, &error).unwrap_or_else(|| Failure::of_error(uri, channel, &error))
+            self.too_big(room, &error).unwrap_or_else(|| DownloadFailure::of_error(uri, channel, &error))
         })?;
         if !stored.response.is_success() {
-            return Err(Failure::of_answer(uri, channel, &stored.response));
+            return Err(DownloadFailure::of_answer(uri, channel, &stored.response));
         }
-        archive::check(&file, stored.size).map_err(|why| Failure::lasting(uri, channel, why))?;
+        archive::check(&file, stored.size).map_err(|why| DownloadFailure::lasting(uri, channel, why))?;
         // Of what is in the file now, and not of what was meant to be written.
         let sha256 = digest::of_file(&mut file)
             .and_then(|sha256| file.sync_all().map(|()| sha256))
@@ -107,7 +111,7 @@ impl Download<'_> {
     }
 
     /// Says which of the two limits it was.
-    fn too_big(&self, room: u64, error: &HttpError) -> Option<Failure> {
+    fn too_big(&self, room: u64, error: &HttpError) -> Option<DownloadFailure> {
         let HttpError::TooBig(_) = error else { return None };
         let text = if room < self.max {
             format!(
@@ -117,7 +121,7 @@ impl Download<'_> {
         } else {
             format!("the package is larger than {} MiB; see Extensions.MaxPackageMB", self.max >> 20)
         };
-        Some(Failure { text, cure: Cure::None })
+        Some(DownloadFailure { text, cure: Cure::None })
     }
 }
 

@@ -9,6 +9,7 @@ use waagent_common::types::HandlerVersion;
 use waagent_common::xml::{self, Bounds, Piece, Reader, XmlError};
 
 use super::version::ListedVersion;
+use crate::failure::Failure;
 use crate::http::StorageUri;
 
 /// What a manifest has for a request.
@@ -23,8 +24,8 @@ pub enum Choice {
 }
 
 /// Reads a manifest and chooses; URIs of plain http count only where `allow_http` says so. `Err` is the reason why it is no manifest.
-pub fn choose(bytes: &[u8], requested: &HandlerVersion, allow_http: bool) -> Result<Choice, String> {
-    read(bytes, requested, allow_http).map_err(|error| error.unquoted())
+pub(crate) fn choose(bytes: &[u8], requested: &HandlerVersion, allow_http: bool) -> Result<Choice, Failure> {
+    read(bytes, requested, allow_http).map_err(|error| Failure::nonsense(error.unquoted()))
 }
 
 /// A URI that isn't escaped as it should be may stand anywhere, with its signature.
@@ -32,7 +33,7 @@ fn read(bytes: &[u8], requested: &HandlerVersion, allow_http: bool) -> Result<Ch
     let mut walk = Walk::new(requested, allow_http);
     let mut reader = Reader::new(xml::text_of(bytes)?, &BOUNDS)?;
     while let Some(piece) = reader.next_piece()? {
-        walk.take(&piece).map_err(|why| reader.refuse(why))?;
+        walk.take(&piece).map_err(|failure| reader.refuse(failure.text))?;
     }
     Ok(walk.end())
 }
@@ -81,7 +82,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn take(&mut self, piece: &Piece<'_>) -> Result<(), String> {
+    fn take(&mut self, piece: &Piece<'_>) -> Result<(), Failure> {
         match piece {
             Piece::Start(start) => self.enter(&start.name),
             Piece::End(_) => self.leave(),
@@ -90,10 +91,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn enter(&mut self, name: &str) -> Result<(), String> {
+    fn enter(&mut self, name: &str) -> Result<(), Failure> {
         let level = match (self.open.last(), name) {
             (None, "PluginVersionManifest") => Level::Root,
-            (None, _) => return Err(format!("unexpected root '{}'", shown(name))),
+            (None, _) => return Err(Failure::nonsense(format!("unexpected root '{}'", shown(name)))),
             (Some(Level::Root), "Plugins" | "InternalPlugins") => Level::Plugins,
             (Some(Level::Plugins), "Plugin") => Level::Plugin,
             (Some(Level::Plugin), "Version") => Level::Version,
@@ -105,7 +106,7 @@ impl<'a> Walk<'a> {
             Level::Plugin => {
                 self.entries += 1;
                 if self.entries > MAX_ENTRIES {
-                    return Err(format!("more than {MAX_ENTRIES} versions"));
+                    return Err(Failure::nonsense(format!("more than {MAX_ENTRIES} versions")));
                 }
                 self.entry = Entry::default();
             }
@@ -116,10 +117,10 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn leave(&mut self) -> Result<(), String> {
+    fn leave(&mut self) -> Result<(), Failure> {
         match self.open.pop() {
             Some(Level::Version) if self.entry.version.is_some() => {
-                return Err("a plugin with two versions".to_owned());
+                return Err(Failure::nonsense("a plugin with two versions"));
             }
             Some(Level::Version) => self.entry.version = Some(self.text.trim().to_owned()),
             Some(Level::Uri) if self.entry.uris.len() < MAX_URIS => {
@@ -132,10 +133,10 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn add(&mut self, text: &str) -> Result<(), String> {
+    fn add(&mut self, text: &str) -> Result<(), Failure> {
         match self.open.last() {
             Some(Level::Version | Level::Uri) if self.text.len() + text.len() > MAX_TEXT => {
-                return Err(format!("a text of more than {MAX_TEXT} bytes"));
+                return Err(Failure::nonsense(format!("a text of more than {MAX_TEXT} bytes")));
             }
             Some(Level::Version | Level::Uri) => self.text.push_str(text),
             _ => {}

@@ -24,7 +24,7 @@ pub(crate) mod manifest;
 pub(crate) mod store;
 pub(crate) mod version;
 
-use channels::{Channel, Cure, Failure, Start, search};
+use channels::{Channel, Cure, DownloadFailure, Start, search};
 use download::{Download, Downloaded};
 use manifest::Choice;
 use store::PackageStore;
@@ -145,7 +145,7 @@ enum Outcome {
     Ready(Downloaded, StorageUri, Channel),
     NoMatch,
     NoUri,
-    Failed(Failure),
+    Failed(DownloadFailure),
 }
 
 impl DownloadRun<'_> {
@@ -165,11 +165,13 @@ impl DownloadRun<'_> {
                 }
             };
             match outcome {
-                Outcome::Failed(Failure { cure: Cure::Later(_), .. }) if pass == Pass::First => {
+                Outcome::Failed(DownloadFailure { cure: Cure::Later(_), .. }) if pass == Pass::First => {
                     later.push(*package);
                 }
-                Outcome::Failed(Failure { cure: Cure::NextRun, .. }) => return Ok(Vec::new()),
-                Outcome::Failed(Failure { cure: Cure::NewGoalState, text }) if !self.ids_are_newest => {
+                Outcome::Failed(DownloadFailure { cure: Cure::NextRun, .. }) => return Ok(Vec::new()),
+                Outcome::Failed(DownloadFailure { cure: Cure::NewGoalState, text })
+                    if !self.ids_are_newest =>
+                {
                     log::verbose(&format!(
                         "package '{}' waits for the newest goal state: {text}",
                         package.name
@@ -187,7 +189,7 @@ impl DownloadRun<'_> {
         package: &WantedPackage,
         manifests: &[String],
         channels: u32,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Outcome, DownloadFailure> {
         let allow_http = self.work.settings.allow_http;
         let manifests: Vec<StorageUri> =
             manifests.iter().filter_map(|uri| StorageUri::parse(uri, allow_http).ok()).collect();
@@ -199,7 +201,7 @@ impl DownloadRun<'_> {
         let (choice, manifest, channel) = search(&manifests, start, self.clock, |uri, channel| {
             let bytes = download::manifest(storage, plugin, uri, channel)?;
             manifest::choose(&bytes, &package.version, allow_http)
-                .map_err(|why| Failure::lasting(uri, channel, format!("no manifest: {why}")))
+                .map_err(|why| DownloadFailure::lasting(uri, channel, format!("no manifest: {why}")))
         })
         .map_err(|failure| failure.of(&format!("Failed to get ext handler pkgs of {}", package.name)))?;
         self.report.channel = channel;

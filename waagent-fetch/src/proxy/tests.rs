@@ -19,7 +19,7 @@ fn way(proxies: &Proxies, uri: &str) -> String {
     match proxies.to(&StorageUri::parse(uri, true).unwrap()) {
         Ok(Some(proxy)) => format!("{}:{}", proxy.host(), proxy.port()),
         Ok(None) => "direct".to_owned(),
-        Err(why) => why,
+        Err(error) => error.to_string(),
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use waagent_common::AGENT_VERSION;
 use waagent_common::documents::{AgentFamily, Extension, ProvisionState, ProvisionStatus};
+use waagent_common::fault::{Exit, Fault};
 use waagent_common::secret::redact_uris;
 use waagent_common::text::cut;
 
@@ -93,8 +94,8 @@ pub(crate) fn unanswered(extensions: &[Extension]) -> Vec<Value> {
 
 /// The text, at most 1 MiB, with `stamp` in each place that says "now".
 ///
-/// `Err` is a fault of our own: JSON that can't be written.
-pub(crate) fn render(facts: &mut Facts, os: &Os, stamp: &str) -> Result<Vec<u8>, String> {
+/// An error is a fault of our own: JSON that can't be written.
+pub(crate) fn render(facts: &mut Facts, os: &Os, stamp: &str) -> Result<Vec<u8>, Fault> {
     for handler in &mut facts.handlers {
         redact(handler);
         if let Some(settings) = handler.pointer_mut("/runtimeSettingsStatus/settingsStatus")
@@ -106,13 +107,14 @@ pub(crate) fn render(facts: &mut Facts, os: &Os, stamp: &str) -> Result<Vec<u8>,
     if let Some(status) = &mut facts.goal_state {
         redact(status);
     }
+    let ours = |why: String| Fault::new(Exit::Software, why);
     loop {
-        let bytes = serde_json::to_vec(&frame(facts, os, stamp)).map_err(|error| error.to_string())?;
+        let bytes = serde_json::to_vec(&frame(facts, os, stamp)).map_err(|error| ours(error.to_string()))?;
         if bytes.len() <= MAX_BYTES {
             return Ok(bytes);
         }
         if !shorten(&mut facts.handlers, bytes.len() - MAX_BYTES) {
-            return Err(format!("{} bytes, more than the {MAX_BYTES} allowed", bytes.len()));
+            return Err(ours(format!("{} bytes, more than the {MAX_BYTES} allowed", bytes.len())));
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Which file system a medium has.
+
 use std::io::{Read, Seek};
 
 use waagent_common::bytes::is_at;

@@ -1,3 +1,5 @@
+//! Reading a device, within a budget.
+
 use std::io::{Read, Seek, SeekFrom};
 
 use waagent_common::fault::Fault;

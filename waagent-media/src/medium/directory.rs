@@ -1,3 +1,5 @@
+//! Folders of UDF.
+
 use waagent_common::bytes::{slice_at, u8_at, u16_at};
 use waagent_common::fault::Fault;
 
@@ -26,7 +28,7 @@ pub(crate) fn files(volume: &Volume, folder: &[u8]) -> Result<Vec<Entry>, Fault>
         let length = length(rest).ok_or_else(|| damaged("its root folder ends in an entry"))?;
         let (entry, following) =
             rest.split_at_checked(length).ok_or_else(|| damaged("its root folder ends in an entry"))?;
-        check_tag(entry, FILE_IDENTIFIER).map_err(|why| damaged(&format!("root folder: {why}")))?;
+        check_tag(entry, FILE_IDENTIFIER, "root folder")?;
         files.extend(file(volume, entry)?);
         rest = following;
     }

@@ -1,3 +1,5 @@
+//! Files of UDF: what they are, and where their content is.
+
 use std::collections::BTreeSet;
 use std::io::{Read, Seek};
 
@@ -48,7 +50,7 @@ impl FileEntry {
             EXTENDED_FILE_ENTRY => 208,
             other => return Err(damaged(&format!("a file entry has tag {other}"))),
         };
-        check_tag(&bytes, identifier).map_err(|why| damaged(&format!("file entry: {why}")))?;
+        check_tag(&bytes, identifier, "file entry")?;
         Self::parse(&bytes, lengths).ok_or_else(|| damaged("a file entry is longer than its block"))
     }
 
@@ -113,8 +115,7 @@ impl FileEntry {
                 return Err(damaged("a list of extents goes round in a circle"));
             }
             let block = device.read(next.offset, volume.block)?;
-            check_tag(&block, ALLOCATION_EXTENT)
-                .map_err(|why| damaged(&format!("list of extents: {why}")))?;
+            check_tag(&block, ALLOCATION_EXTENT, "list of extents")?;
             let length = u32_at(&block, 20).and_then(|length| usize::try_from(length).ok());
             let rest = length.and_then(|length| slice_at(&block, 24, length));
             list = rest.ok_or_else(|| damaged("a list of extents is longer than its block"))?.to_vec();

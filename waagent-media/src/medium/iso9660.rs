@@ -1,3 +1,5 @@
+//! ISO 9660 with Rock Ridge or Joliet: the root folder alone.
+
 use std::io::{Read, Seek};
 
 use waagent_common::bytes::{array_at, is_at, slice_at, u8_at, u16_at, u32_at};

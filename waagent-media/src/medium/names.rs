@@ -1,3 +1,5 @@
+//! Names and labels in the encodings of UDF and Joliet.
+
 use waagent_common::bytes::pairs;
 
 /// A name in OSTA compressed Unicode (UDF 2.01, 2.1.1): 8 bits or 16 bits, big-endian, a character.

@@ -1,3 +1,6 @@
+//! UDF 1.02 to 2.01: the volume and its root folder.
+
+use std::fmt::Display;
 use std::io::{Read, Seek};
 
 use waagent_common::bytes::{is_at, u8_at, u16_at, u32_at};
@@ -49,7 +52,7 @@ impl Volume {
 pub(crate) fn root<R: Read + Seek>(device: &mut Device<R>) -> Result<(String, Vec<Entry>), Fault> {
     let (volume, label, file_set) = volume(device)?;
     let bytes = device.read_extent(file_set)?;
-    check_tag(&bytes, FILE_SET).map_err(|why| damaged(&format!("file set: {why}")))?;
+    check_tag(&bytes, FILE_SET, "file set")?;
     let root = long_extent(&volume, &bytes, 400)?.ok_or_else(|| damaged("it has no root folder"))?;
     let entry = FileEntry::read(device, &volume, root)?;
     if entry.kind != FileKind::Folder {
@@ -85,27 +88,28 @@ pub(crate) fn long_extent(volume: &Volume, bytes: &[u8], at: usize) -> Result<Op
     volume.extent(block, reference, volume.block).map(Some)
 }
 
-/// Checksum, CRC and kind of a descriptor's tag (ECMA-167 3/7.2).
-pub(crate) fn check_tag(bytes: &[u8], expected: u16) -> Result<(), String> {
-    let tag = bytes.get(..16).ok_or("shorter than a tag")?;
+/// Checksum, CRC and kind of a descriptor's tag (ECMA-167 3/7.2); `what` it is the tag of.
+pub(crate) fn check_tag(bytes: &[u8], expected: u16, what: impl Display) -> Result<(), Fault> {
+    let refused = |why: &str| damaged(&format!("{what}: {why}"));
+    let tag = bytes.get(..16).ok_or_else(|| refused("shorter than a tag"))?;
     if tag.iter().all(|byte| *byte == 0) {
-        return Err("nothing is there".to_owned());
+        return Err(refused("nothing is there"));
     }
     let sum =
         tag.iter().enumerate().filter(|(at, _)| *at != 4).fold(0u8, |sum, (_, byte)| sum.wrapping_add(*byte));
     if u8_at(tag, 4) != Some(sum) {
-        return Err("its tag has a wrong checksum".to_owned());
+        return Err(refused("its tag has a wrong checksum"));
     }
     let identifier = u16_at(tag, 0).unwrap_or_default();
     if identifier != expected {
-        return Err(format!("its tag says {identifier}, not {expected}"));
+        return Err(refused(&format!("its tag says {identifier}, not {expected}")));
     }
     let length = usize::from(u16_at(tag, 10).unwrap_or_default());
-    let covered = bytes.get(16..16 + length).ok_or("its tag covers more than there is")?;
+    let covered = bytes.get(16..16 + length).ok_or_else(|| refused("its tag covers more than there is"))?;
     if u16_at(tag, 8) == Some(crc(covered)) {
         Ok(())
     } else {
-        Err("its content has a wrong checksum".to_owned())
+        Err(refused("its content has a wrong checksum"))
     }
 }
 
@@ -132,7 +136,7 @@ fn described<R: Read + Seek>(
     anchor: u64,
 ) -> Result<(Volume, String, Extent), Fault> {
     let bytes = device.read(anchor.saturating_mul(block), block)?;
-    check_tag(&bytes, ANCHOR).map_err(|why| damaged(&format!("anchor in block {anchor}: {why}")))?;
+    check_tag(&bytes, ANCHOR, format_args!("anchor in block {anchor}"))?;
     let main = sequence(device, block, &bytes, 16);
     match main {
         Err(fault) if fault.exit == waagent_common::fault::Exit::Data => {
@@ -178,7 +182,7 @@ impl Sequence {
         let Some(kind) = u16_at(&descriptor, 0).filter(|kind| *kind != 0 && *kind != TERMINATING) else {
             return Ok(true);
         };
-        check_tag(&descriptor, kind).map_err(|why| damaged(&format!("volume descriptor {kind}: {why}")))?;
+        check_tag(&descriptor, kind, format_args!("volume descriptor {kind}"))?;
         let slot = match kind {
             PRIMARY => &mut self.primary,
             PARTITION => &mut self.partition,

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use waagent_common::fault::Fault;
 
 use super::Found;
 
@@ -28,8 +29,8 @@ pub(crate) fn parse(text: &str, now: i64) -> (Found, Vec<String>) {
         } else {
             block.take(line, now)
         };
-        if let Err(why) = outcome {
-            warnings.push(format!("line {number}: {why}"));
+        if let Err(fault) = outcome {
+            warnings.push(format!("line {number}: {fault}"));
         }
     }
     (found, warnings)
@@ -44,17 +45,19 @@ struct Block {
 }
 
 impl Block {
-    fn take(&mut self, line: &str, now: i64) -> Result<(), &'static str> {
+    fn take(&mut self, line: &str, now: i64) -> Result<(), Fault> {
         let statement = line.split_once(';').map_or(line, |(statement, _comment)| statement);
         if let Some(name) = statement.strip_prefix("interface ") {
             self.interface = Some(name.trim().trim_matches('"').chars().take(15).collect());
         } else if let Some(when) = statement.strip_prefix("expire ") {
-            self.valid = expiry(when).ok_or("no time of expiry; taken as expired")? > now;
+            self.valid =
+                expiry(when).ok_or_else(|| Fault::data("no time of expiry; taken as expired"))? > now;
         } else if let Some(option) = statement.strip_prefix("option ")
             && let Some((name, value)) = option.split_once(' ')
             && NAMES.contains(&name)
         {
-            self.address = Some(address(value.trim()).ok_or("option 245 isn't 4 bytes")?);
+            self.address =
+                Some(address(value.trim()).ok_or_else(|| Fault::data("option 245 isn't 4 bytes"))?);
         }
         Ok(())
     }

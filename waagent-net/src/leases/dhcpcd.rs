@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use waagent_common::fault::Fault;
+
 use super::{Found, OPTION};
 
 /// Bytes of the fixed part (RFC 2131 2).
@@ -12,9 +14,9 @@ const PAD: u8 = 0;
 const END: u8 = 255;
 
 /// Reads a packet.
-pub(crate) fn parse(packet: &[u8]) -> Result<Found, &'static str> {
+pub(crate) fn parse(packet: &[u8]) -> Result<Found, Fault> {
     let options = packet.get(FIXED..).and_then(|rest| rest.strip_prefix(COOKIE));
-    let mut rest = options.ok_or("no DHCP packet")?;
+    let mut rest = options.ok_or_else(|| Fault::data("no DHCP packet"))?;
     loop {
         match *rest {
             // A packet may lack its end mark.
@@ -22,14 +24,16 @@ pub(crate) fn parse(packet: &[u8]) -> Result<Found, &'static str> {
             [PAD, ref after @ ..] => rest = after,
             [code, length, ref after @ ..] => {
                 let length = usize::from(length);
-                let value = after.get(..length).ok_or("an option is longer than the packet")?;
+                let value =
+                    after.get(..length).ok_or_else(|| Fault::data("an option is longer than the packet"))?;
                 if code == OPTION {
-                    let bytes = <[u8; 4]>::try_from(value).map_err(|_| "option 245 isn't 4 bytes")?;
+                    let bytes =
+                        <[u8; 4]>::try_from(value).map_err(|_| Fault::data("option 245 isn't 4 bytes"))?;
                     return Ok(Found { address: Some(Ipv4Addr::from(bytes)), interface: None });
                 }
                 rest = after.get(length..).unwrap_or_default();
             }
-            [_] => return Err("an option has no length"),
+            [_] => return Err(Fault::data("an option has no length")),
         }
     }
 }

@@ -121,7 +121,7 @@ fn parse(format: Format, path: &Path, bytes: &[u8]) -> Found {
         Format::ByNumber | Format::ByUuidAndName => keyvalue::parse(&text),
         Format::Packet => match dhcpcd::parse(bytes) {
             Ok(found) => (found, Vec::new()),
-            Err(why) => (Found::default(), vec![why.to_owned()]),
+            Err(fault) => (Found::default(), vec![fault.text]),
         },
     };
     // One line a file, however many lines of it are damaged.

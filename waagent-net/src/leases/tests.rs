@@ -3,6 +3,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use waagent_common::documents::Endpoint;
+use waagent_common::fault::Fault;
 use waagent_common::root::Root;
 
 use super::*;
@@ -86,10 +87,13 @@ fn reads_packets_of_dhcpcd_and_refuses_torn_ones() {
     assert_eq!(dhcpcd::parse(&packet(&good)).unwrap().address, Some(WIRESERVER));
     assert_eq!(dhcpcd::parse(&packet(&[53, 1, 5, 255, 245, 4, 1, 2, 3, 4])).unwrap().address, None);
     assert_eq!(dhcpcd::parse(&packet(&[53, 1, 5])).unwrap().address, None);
-    assert_eq!(dhcpcd::parse(&packet(&[245, 3, 1, 2, 3])), Err("option 245 isn't 4 bytes"));
-    assert_eq!(dhcpcd::parse(&packet(&[245, 4, 1, 2, 3])), Err("an option is longer than the packet"));
-    assert_eq!(dhcpcd::parse(&packet(&[245])), Err("an option has no length"));
-    assert_eq!(dhcpcd::parse(&[0; 239]), Err("no DHCP packet"));
+    assert_eq!(dhcpcd::parse(&packet(&[245, 3, 1, 2, 3])), Err(Fault::data("option 245 isn't 4 bytes")));
+    assert_eq!(
+        dhcpcd::parse(&packet(&[245, 4, 1, 2, 3])),
+        Err(Fault::data("an option is longer than the packet"))
+    );
+    assert_eq!(dhcpcd::parse(&packet(&[245])), Err(Fault::data("an option has no length")));
+    assert_eq!(dhcpcd::parse(&[0; 239]), Err(Fault::data("no DHCP packet")));
 }
 
 fn put(root: &Path, path: &str, bytes: &[u8]) {

@@ -1,3 +1,5 @@
+//! The encodings in which `ovf-env.xml` comes.
+
 use waagent_common::bytes::pairs;
 use waagent_common::xml;
 

@@ -1,3 +1,5 @@
+//! What `ovf-env.xml` asks for, element by element.
+
 use waagent_common::secret::Secret;
 use waagent_common::text::shown;
 use waagent_common::xml::Element;

@@ -1,3 +1,5 @@
+//! The copy of `ovf-env.xml` that stays: without passwords.
+
 use std::ops::Range;
 
 use waagent_common::xml::Element;

@@ -7,6 +7,7 @@ use std::{fs, io};
 use waagent_common::digest::sha256;
 use waagent_common::documents::catalogue::CATALOGUE;
 use waagent_common::durable::read_bounded;
+use waagent_common::fault::Fault;
 use waagent_common::users::{gid_of, uid_of};
 
 use super::declaration::REINSTALL;
@@ -28,7 +29,7 @@ pub fn digests(machine: &Machine) -> Vec<Finding> {
             let subject = Subject::new(&program_of(&path), Layer::Digest);
             match digest(&machine.path(&path)) {
                 Ok(now) => subject.compare(path, expected, &now, REINSTALL),
-                Err(why) => subject.differs(path, expected, why, REINSTALL),
+                Err(fault) => subject.differs(path, expected, fault.text, REINSTALL),
             }
         })
         .collect();
@@ -64,8 +65,8 @@ fn program_of(path: &str) -> String {
     if path.starts_with(PROGRAMS) { name.to_owned() } else { "waagent".to_owned() }
 }
 
-fn digest(path: &Path) -> Result<String, String> {
-    read_bounded(path, MAX_PROGRAM).map(|bytes| sha256(&bytes)).map_err(|fault| fault.text)
+fn digest(path: &Path) -> Result<String, Fault> {
+    read_bounded(path, MAX_PROGRAM).map(|bytes| sha256(&bytes))
 }
 
 /// Owners and modes: of what tmpfiles makes, of keys, and of documents.

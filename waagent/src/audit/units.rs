@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use waagent_common::durable::read_bounded;
+use waagent_common::fault::{Exit, Fault};
 use waagent_declaration::{Declaration, Rights, Unit as UnitFile};
 
 use super::declaration::REINSTALL;
@@ -62,7 +63,7 @@ fn one(machine: &Machine, declaration: &Declaration, name: &str, file: &UnitFile
     let subject = Subject::new(&declaration.program, Layer::Unit);
     let properties = match show(machine, name) {
         Ok(properties) => properties,
-        Err(why) => return vec![subject.unchecked(name, why)],
+        Err(fault) => return vec![subject.unchecked(name, fault.text)],
     };
     let remedy = remedy(&properties, name);
     let unit = Unit { subject, name, file, properties: &properties, remedy };
@@ -83,15 +84,17 @@ fn program(file: &UnitFile) -> Option<&str> {
 }
 
 /// What systemd says of a unit; of a template, what it would say of an instance.
-fn show(machine: &Machine, name: &str) -> Result<Properties, String> {
-    let tool = machine.tool(SYSTEMCTL).ok_or_else(|| format!("there is no '{SYSTEMCTL}'"))?;
+fn show(machine: &Machine, name: &str) -> Result<Properties, Fault> {
+    let tool = machine
+        .tool(SYSTEMCTL)
+        .ok_or_else(|| Fault::new(Exit::Unavailable, format!("there is no '{SYSTEMCTL}'")))?;
     let instance = name.replace("@.", &format!("@{INSTANCE}."));
     let names = format!("--property={}", [PLAIN, LISTS, ADDRESSES, OTHERS].concat().join(","));
-    let output = tool.args(["show".to_owned(), names, instance]).run().map_err(|fault| fault.text)?;
+    let output = tool.args(["show".to_owned(), names, instance]).run()?;
     let properties = Properties::parse(&output.stdout);
     match properties.value("LoadState") {
         "loaded" | "masked" => Ok(properties),
-        state => Err(format!("systemd says that it is '{state}'")),
+        state => Err(Fault::new(Exit::Unavailable, format!("systemd says that it is '{state}'"))),
     }
 }
 

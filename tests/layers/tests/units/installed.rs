@@ -105,7 +105,9 @@ fn what_follows_a_run_looks_for_its_flag() {
     }
     assert_eq!(following.len(), 5, "{following:?}");
     // Once for each run of who wants it.
-    for timer in following.iter().filter(|name| name.ends_with(".timer")) {
+    for timer in
+        following.iter().filter(|name| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "timer"))
+    {
         let unit = service(timer);
         assert!(
             unit.values("RemainAfterElapse").eq(["no"]) && unit.values("OnActiveSec").eq(["0"]),

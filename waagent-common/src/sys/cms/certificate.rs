@@ -16,7 +16,8 @@ use openssl_sys::{
 };
 
 use super::super::libcrypto::{Owned, encoded, forget_errors};
-use super::ffi;
+use super::{ffi, no_memory};
+use crate::fault::Fault;
 
 /// A certificate that libcrypto has understood.
 pub struct Certificate(pub(super) Owned<X509>);
@@ -129,13 +130,12 @@ impl Certificate {
     }
 
     /// The root that its chain ends at, through some of `between`; at this time (seconds since 1970), or whenever.
-    pub fn root(&self, between: &[Self], roots: &Roots, at: Option<i64>) -> Result<Self, String> {
-        let failed = || "libcrypto has no memory".to_owned();
-        let store = roots.store().ok_or_else(failed)?;
+    pub fn root(&self, between: &[Self], roots: &Roots, at: Option<i64>) -> Result<Self, Fault> {
+        let store = roots.store().ok_or_else(no_memory)?;
         // SAFETY: no arguments; the results are null or ours.
         let (row, context) = unsafe { (OPENSSL_sk_new_null(), X509_STORE_CTX_new()) };
-        let row = Owned::new(row, OPENSSL_sk_free).ok_or_else(failed)?;
-        let context = Owned::new(context, X509_STORE_CTX_free).ok_or_else(failed)?;
+        let row = Owned::new(row, OPENSSL_sk_free).ok_or_else(no_memory)?;
+        let context = Owned::new(context, X509_STORE_CTX_free).ok_or_else(no_memory)?;
         for certificate in between {
             // SAFETY: the stack is valid; what it borrows lives longer than it is used.
             unsafe { OPENSSL_sk_push(row.as_ptr(), certificate.0.as_ptr().cast()) };
@@ -146,7 +146,7 @@ impl Certificate {
                 && judge(ffi::X509_STORE_CTX_get0_param(context.as_ptr()), at)
         };
         if !is_ready {
-            return Err(failed());
+            return Err(no_memory());
         }
         // SAFETY: the context was initialised.
         let verdict = unsafe { X509_verify_cert(context.as_ptr()) };
@@ -157,14 +157,14 @@ impl Certificate {
             CStr::from_ptr(X509_verify_cert_error_string(code.into())).to_string_lossy()
         };
         if verdict != 1 {
-            return Err(why.into_owned());
+            return Err(Fault::data(why));
         }
         // SAFETY: the chain is the context's, and not empty after a success; its last is the root.
         let last = unsafe {
             let chain = X509_STORE_CTX_get0_chain(context.as_ptr()).cast();
             OPENSSL_sk_value(chain, OPENSSL_sk_num(chain) - 1)
         };
-        Self::shared(last.cast()).ok_or_else(failed)
+        Self::shared(last.cast()).ok_or_else(no_memory)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::ffi::{c_int, c_long};
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
@@ -25,6 +25,7 @@ mod ffi;
 pub use self::certificate::{Certificate, Roots};
 pub use self::digest::Digest;
 use super::libcrypto::{Owned, elements, encoded, errors, forget_errors};
+use crate::fault::{Exit, Fault};
 
 /// Signed data that libcrypto has understood.
 pub struct Signed(Owned<CMS_ContentInfo>);
@@ -57,24 +58,25 @@ impl Signed {
 
     /// The certificate by whose key all that the file holds was signed; whether it is to be trusted isn't looked at.
     /// The file's position is its beginning afterwards.
-    pub fn signer(&self, mut content: &File) -> Result<Certificate, String> {
-        let start = |mut file: &File| -> io::Result<u64> { file.seek(SeekFrom::Start(0)) };
-        start(content).map_err(|error| error.to_string())?;
+    pub fn signer(&self, content: &File) -> Result<Certificate, Fault> {
+        let start =
+            |mut file: &File| file.seek(SeekFrom::Start(0)).map_err(|error| Fault::io(error.to_string()));
+        start(content)?;
         // SAFETY: the descriptor outlives the BIO, which doesn't close it (0).
         let bio = unsafe { ffi::BIO_new_fd(content.as_raw_fd(), 0) };
-        let bio = Owned::new(bio, BIO_free_all).ok_or("libcrypto has no memory")?;
+        let bio = Owned::new(bio, BIO_free_all).ok_or_else(no_memory)?;
         let signer = self.verified(bio.as_ptr());
-        content.seek(SeekFrom::Start(0)).map_err(|error| error.to_string())?;
+        start(content)?;
         signer
     }
 
     /// The same for the content that came with it.
-    pub fn signer_within(&self) -> Result<Certificate, String> {
+    pub fn signer_within(&self) -> Result<Certificate, Fault> {
         self.verified(ptr::null_mut())
     }
 
     /// The certificate of the one signer of this content, or of the one within.
-    fn verified(&self, content: *mut BIO) -> Result<Certificate, String> {
+    fn verified(&self, content: *mut BIO) -> Result<Certificate, Fault> {
         forget_errors();
         // SAFETY: the structure is valid, the BIO too or null; without a look at chains no store is needed, and what was
         // read is wanted by nobody.
@@ -90,19 +92,25 @@ impl Signed {
         };
         let why = errors();
         if verdict != 1 {
-            return Err(why);
+            return Err(Fault::data(why));
         }
         // SAFETY: the structure is valid and was verified; the stack is ours, its elements aren't.
         let signers = unsafe { ffi::CMS_get0_signers(self.0.as_ptr()) };
-        let signers = Owned::new(signers, OPENSSL_sk_free).ok_or("it has no signer")?;
+        let signers = Owned::new(signers, OPENSSL_sk_free).ok_or_else(unsigned)?;
         let mut all = elements::<X509>(signers.as_ptr());
         match (all.next(), all.next()) {
-            (Some(one), None) => {
-                Certificate::shared(one.as_ptr()).ok_or_else(|| "it has no signer".to_owned())
-            }
-            _ => Err("it hasn't one signer".to_owned()),
+            (Some(one), None) => Certificate::shared(one.as_ptr()).ok_or_else(unsigned),
+            _ => Err(Fault::data("it hasn't one signer")),
         }
     }
+}
+
+fn unsigned() -> Fault {
+    Fault::data("it has no signer")
+}
+
+fn no_memory() -> Fault {
+    Fault::new(Exit::Os, "libcrypto has no memory")
 }
 
 /// What base64 without blanks stands for; nothing where it is none.

@@ -1,6 +1,7 @@
 //! What a signature must look like before its cryptography is worth a look (RFC 5652 5).
 
 use waagent_common::der::{Der, tag};
+use waagent_common::fault::Fault;
 use waagent_common::sys::cms::Digest;
 
 /// The parts of signed data with one signer.
@@ -19,27 +20,27 @@ pub(crate) struct Form<'a> {
 }
 
 /// Looks at a ContentInfo in DER.
-pub(crate) fn look(der: &[u8]) -> Result<Form<'_>, &'static str> {
-    let mut data = open(der).ok_or("it is no signed data")?;
-    let (kind, content) = take_content(&mut data).ok_or("it is no signed data")?;
+pub(crate) fn look(der: &[u8]) -> Result<Form<'_>, Fault> {
+    let mut data = open(der).ok_or_else(|| Fault::data("it is no signed data"))?;
+    let (kind, content) = take_content(&mut data).ok_or_else(|| Fault::data("it is no signed data"))?;
     if let Some(certificates) = data.open(tag::CONTEXT_0) {
         count(certificates)?;
     }
     if data.next_tag() == Some(tag::CONTEXT_1) {
-        return Err("it carries revocation lists");
+        return Err(Fault::data("it carries revocation lists"));
     }
-    let mut signers = data.open(tag::SET).ok_or("it is no signed data")?;
-    let signer = signers.open(tag::SEQUENCE).ok_or("it has no signer")?;
+    let mut signers = data.open(tag::SET).ok_or_else(|| Fault::data("it is no signed data"))?;
+    let signer = signers.open(tag::SEQUENCE).ok_or_else(|| Fault::data("it has no signer"))?;
     if !signers.is_empty() {
-        return Err("it has more than one signer");
+        return Err(Fault::data("it has more than one signer"));
     }
     let (attributes, value, unsigned) = one(signer)?;
     let named = attribute(attributes, CONTENT_TYPE, "it signs two content types")?;
     if named.and_then(|mut value| value.take(tag::OBJECT)) != Some(kind) {
-        return Err("its content isn't of the type that it signs");
+        return Err(Fault::data("its content isn't of the type that it signs"));
     }
     let stamp = attribute(unsigned, TIME_STAMP, "it has more than one time stamp")?;
-    let stamp = stamp.map(|mut value| value.whole(tag::SEQUENCE).ok_or(ATTRIBUTES)).transpose()?;
+    let stamp = stamp.map(|mut value| value.whole(tag::SEQUENCE).ok_or_else(malformed)).transpose()?;
     Ok(Form { value, stamp, kind, content, attributes })
 }
 
@@ -58,14 +59,14 @@ pub(crate) fn attribute<'a>(
     mut attributes: Der<'a>,
     name: &[u8],
     several: &'static str,
-) -> Result<Option<Der<'a>>, &'static str> {
+) -> Result<Option<Der<'a>>, Fault> {
     let mut found = None;
     while !attributes.is_empty() {
-        let mut attribute = attributes.open(tag::SEQUENCE).ok_or(ATTRIBUTES)?;
-        let is_wanted = attribute.take(tag::OBJECT).ok_or(ATTRIBUTES)? == name;
-        let values = attribute.open(tag::SET).ok_or(ATTRIBUTES)?;
+        let mut attribute = attributes.open(tag::SEQUENCE).ok_or_else(malformed)?;
+        let is_wanted = attribute.take(tag::OBJECT).ok_or_else(malformed)? == name;
+        let values = attribute.open(tag::SET).ok_or_else(malformed)?;
         if is_wanted && (found.replace(values).is_some() || !has_one(values)) {
-            return Err(several);
+            return Err(Fault::data(several));
         }
     }
     Ok(found)
@@ -97,41 +98,44 @@ fn take_content<'a>(data: &mut Der<'a>) -> Option<(&'a [u8], Option<&'a [u8]>)> 
 
 /// Certificates, and attribute certificates of versions 1 and 2 (RFC 5652 10.2.2). These are passed over, whatever they
 /// hold: in a version 1 a time stamp authority says how exact its clock is.
-fn count(mut certificates: Der<'_>) -> Result<(), &'static str> {
+fn count(mut certificates: Der<'_>) -> Result<(), Fault> {
     let mut count = 0;
     while !certificates.is_empty() {
         [tag::SEQUENCE, tag::CONTEXT_1, tag::CONTEXT_2]
             .into_iter()
             .find_map(|tag| certificates.take(tag))
-            .ok_or("it carries what is no certificate")?;
+            .ok_or_else(|| Fault::data("it carries what is no certificate"))?;
         count += 1;
     }
-    if count > MOST_CERTIFICATES { Err("it carries more than 16 certificates") } else { Ok(()) }
+    if count > MOST_CERTIFICATES { Err(Fault::data("it carries more than 16 certificates")) } else { Ok(()) }
 }
 
 /// SignerInfo: signed attributes, the signature's value, unsigned attributes.
-fn one(mut signer: Der<'_>) -> Result<(Der<'_>, &[u8], Der<'_>), &'static str> {
-    const FORM: &str = "its signer's part is malformed";
-    signer.number().ok_or(FORM)?;
+fn one(mut signer: Der<'_>) -> Result<(Der<'_>, &[u8], Der<'_>), Fault> {
+    let form = || Fault::data("its signer's part is malformed");
+    signer.number().ok_or_else(form)?;
     let by_name = signer.take(tag::SEQUENCE).is_some();
     if !by_name {
-        signer.take(tag::CONTEXT_0_PRIMITIVE).ok_or(FORM)?;
+        signer.take(tag::CONTEXT_0_PRIMITIVE).ok_or_else(form)?;
     }
-    let digest = signer.open(tag::SEQUENCE).and_then(|mut row| row.take(tag::OBJECT)).ok_or(FORM)?;
-    strong(digest).ok_or("its digest is none of SHA-256, SHA-384, SHA-512")?;
+    let digest = signer.open(tag::SEQUENCE).and_then(|mut row| row.take(tag::OBJECT)).ok_or_else(form)?;
+    strong(digest).ok_or_else(|| Fault::data("its digest is none of SHA-256, SHA-384, SHA-512"))?;
     // Without them what was signed once could be taken for signed attributes, and the reverse.
-    let attributes = signer.open(tag::CONTEXT_0).ok_or("it signs no attributes")?;
-    let algorithm = signer.open(tag::SEQUENCE).and_then(|mut row| row.take(tag::OBJECT)).ok_or(FORM)?;
+    let attributes = signer.open(tag::CONTEXT_0).ok_or_else(|| Fault::data("it signs no attributes"))?;
+    let algorithm = signer.open(tag::SEQUENCE).and_then(|mut row| row.take(tag::OBJECT)).ok_or_else(form)?;
     let is_rsa = algorithm.strip_prefix(PKCS1).is_some_and(|last| matches!(last, [1 | 11..=13]));
     let is_ecdsa = algorithm.strip_prefix(ECDSA).is_some_and(|last| matches!(last, [2..=4]));
     if !is_rsa && !is_ecdsa {
-        return Err("its algorithm is neither RSA (PKCS#1 v1.5) nor ECDSA with SHA-2");
+        return Err(Fault::data("its algorithm is neither RSA (PKCS#1 v1.5) nor ECDSA with SHA-2"));
     }
-    let value = signer.take(tag::OCTETS).ok_or(FORM)?;
+    let value = signer.take(tag::OCTETS).ok_or_else(form)?;
     Ok((attributes, value, signer.open(tag::CONTEXT_1).unwrap_or(Der::new(&[]))))
 }
 
-const ATTRIBUTES: &str = "its attributes are malformed";
+fn malformed() -> Fault {
+    Fault::data("its attributes are malformed")
+}
+
 const MOST_CERTIFICATES: u32 = 16;
 /// 1.2.840.113549.1.7.2
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
@@ -155,7 +159,7 @@ mod tests {
         for bad in
             [&b""[..], b"0", &[0x30, 0], &[0x30, 11, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 3]]
         {
-            assert_eq!(look(bad), Err("it is no signed data"), "{bad:?}");
+            assert_eq!(look(bad), Err(Fault::data("it is no signed data")), "{bad:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use waagent_common::documents::{Extension, PackageSignature, SignatureVerdict};
+use waagent_common::fault::Fault;
 use waagent_common::sys::cms::{Signed, decode};
 use waagent_common::text::shown;
 use waagent_common::time;
@@ -36,7 +37,7 @@ pub(crate) fn judge(
     archive: &File,
     digest: &Sha256,
     extension: &Extension,
-    trust: Result<Trust, String>,
+    trust: Result<Trust, Fault>,
     limits: &Limits,
 ) -> Result<PackageSignature, ExtensionError> {
     let found = |verdict, why| PackageSignature {
@@ -53,10 +54,11 @@ pub(crate) fn judge(
     let refused = |why: String| Ok(found(SignatureVerdict::Refused, Some(why)));
     let proof = match trust.and_then(|trust| verify(archive, signature, &trust)) {
         Ok(proof) => proof,
-        Err(why) => return refused(format!("package signature invalid: {why}")),
+        Err(fault) => return refused(format!("package signature invalid: {fault}")),
     };
-    if let Err(why) = manifest::is_signed_for(&unpack::manifest(archive, extension, limits)?, extension) {
-        return refused(why);
+    let manifest = unpack::manifest(archive, extension, limits)?;
+    if let Err(fault) = manifest::is_signed_for(&manifest, extension) {
+        return refused(fault.text);
     }
     Ok(PackageSignature {
         verdict: SignatureVerdict::Verified,
@@ -69,44 +71,43 @@ pub(crate) fn judge(
 }
 
 /// Verifies a detached signature, base64 of CMS, over all bytes of a file.
-pub fn verify(archive: &File, signature: &str, trust: &Trust) -> Result<Proof, String> {
+pub fn verify(archive: &File, signature: &str, trust: &Trust) -> Result<Proof, Fault> {
     if trust.packages.is_empty() {
-        return Err(
-            "this machine trusts no publisher: '/usr/share/waagent/signing-roots.pem' has no certificate"
-                .to_owned(),
-        );
+        return Err(Fault::data(
+            "this machine trusts no publisher: '/usr/share/waagent/signing-roots.pem' has no certificate",
+        ));
     }
     if signature.len() > LARGEST {
-        return Err(format!("it is over {LARGEST} bytes"));
+        return Err(Fault::data(format!("it is over {LARGEST} bytes")));
     }
-    let bytes = decode(signature.trim()).ok_or("it is no base64")?;
-    let cms = Signed::parse(&bytes).ok_or("it is no CMS")?;
+    let bytes = decode(signature.trim()).ok_or_else(|| Fault::data("it is no base64"))?;
+    let cms = Signed::parse(&bytes).ok_or_else(|| Fault::data("it is no CMS"))?;
     // libcrypto takes BER too and writes DER: this looks at what it has understood, not at what was sent.
     let der = cms.to_der();
     let form = form::look(&der)?;
     if form.content.is_some() {
-        return Err("it carries a content of its own".to_owned());
+        return Err(Fault::data("it carries a content of its own"));
     }
-    let signer =
-        cms.signer(archive).map_err(|why| format!("it doesn't fit the package ({})", shown(&why)))?;
+    let signer = cms.signer(archive).map_err(|fault| {
+        Fault::new(fault.exit, format!("it doesn't fit the package ({})", shown(&fault.text)))
+    })?;
     let name = shown(&signer.subject());
     if !signer.signs_code() {
-        return Err(format!("the certificate of '{name}' isn't for signing code"));
+        return Err(Fault::data(format!("the certificate of '{name}' isn't for signing code")));
     }
     if !trust.organisations.is_empty()
         && !signer.organisation().is_some_and(|own| trust.organisations.contains(&own))
     {
-        return Err(format!("'{name}' is of no organisation in Extensions.SigningSubjects"));
+        return Err(Fault::data(format!("'{name}' is of no organisation in Extensions.SigningSubjects")));
     }
     let stamped = |token| stamp::time(token, form.value, &trust.stamps);
-    let at =
-        form.stamp.map(stamped).transpose().map_err(|why| format!("its time stamp is invalid: {why}"))?;
+    let at = form.stamp.map(stamped).transpose().map_err(|fault| fault.of("its time stamp is invalid"))?;
     if at.is_none() && trust.needs_stamp {
-        return Err("it has no time stamp, which Extensions.SignatureTime=required demands".to_owned());
+        return Err(Fault::data("it has no time stamp, which Extensions.SignatureTime=required demands"));
     }
     let root = signer
         .root(&cms.certificates(), &trust.packages, at)
-        .map_err(|why| format!("the certificate of '{name}' isn't to be trusted: {why}"))?;
+        .map_err(|fault| fault.of(format_args!("the certificate of '{name}' isn't to be trusted")))?;
     Ok(Proof { signer: signer.subject(), root: root.subject(), at })
 }
 

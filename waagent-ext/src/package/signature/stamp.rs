@@ -1,6 +1,7 @@
 //! Time stamps (RFC 3161): when a signature was there already.
 
 use waagent_common::der::{Der, tag};
+use waagent_common::fault::Fault;
 use waagent_common::sys::cms::{Digest, Roots, Signed};
 use waagent_common::text::shown;
 use waagent_common::time;
@@ -9,27 +10,29 @@ use super::form;
 
 /// When, in seconds since 1970, an authority below one of these roots had seen this signature; its certificates were
 /// valid then.
-pub(crate) fn time(token: &[u8], signature: &[u8], roots: &Roots) -> Result<i64, String> {
-    let cms = Signed::parse(token).ok_or("it is no token")?;
+pub(crate) fn time(token: &[u8], signature: &[u8], roots: &Roots) -> Result<i64, Fault> {
+    let cms = Signed::parse(token).ok_or_else(|| Fault::data("it is no token"))?;
     // As for the signature: a look at what libcrypto has understood.
     let der = cms.to_der();
     let form = form::look(&der)?;
-    let content = form.content.filter(|_| form.kind == STATEMENT).ok_or("it is no token")?;
-    let statement = read(content).ok_or("what it states is malformed")?;
-    let digest = form::strong(statement.digest).ok_or("its imprint is none of SHA-256, SHA-384, SHA-512")?;
+    let content =
+        form.content.filter(|_| form.kind == STATEMENT).ok_or_else(|| Fault::data("it is no token"))?;
+    let statement = read(content).ok_or_else(|| Fault::data("what it states is malformed"))?;
+    let digest = form::strong(statement.digest)
+        .ok_or_else(|| Fault::data("its imprint is none of SHA-256, SHA-384, SHA-512"))?;
     if digest.of(signature).as_deref() != Some(statement.imprint) {
-        return Err("it was made for something else".to_owned());
+        return Err(Fault::data("it was made for something else"));
     }
-    let authority = cms.signer_within().map_err(|why| shown(&why))?;
+    let authority = cms.signer_within().map_err(|fault| Fault::new(fault.exit, shown(&fault.text)))?;
     if !names(form.attributes, &authority.to_der())? {
-        return Err("it names another certificate than its authority's".to_owned());
+        return Err(Fault::data("it names another certificate than its authority's"));
     }
     let name = shown(&authority.subject());
     if !authority.stamps() {
-        return Err(format!("the certificate of '{name}' isn't for time stamps alone"));
+        return Err(Fault::data(format!("the certificate of '{name}' isn't for time stamps alone")));
     }
     let chain = authority.root(&cms.certificates(), roots, Some(statement.time));
-    chain.map_err(|why| format!("the certificate of '{name}' isn't to be trusted: {why}"))?;
+    chain.map_err(|fault| fault.of(format_args!("the certificate of '{name}' isn't to be trusted")))?;
     Ok(statement.time)
 }
 
@@ -61,12 +64,12 @@ fn read(content: &[u8]) -> Option<Statement<'_>> {
 /// Is this the certificate that the signed attributes name, so that no other one with the same key can stand in for it
 /// (RFC 3161 2.4.1, RFC 5816 2.2.1)? The first digest must be its own; those that follow are of certificates of its
 /// chain, or of attribute certificates (RFC 5035 4). The issuer's name beside it says nothing that the digest doesn't.
-fn names(attributes: Der<'_>, certificate: &[u8]) -> Result<bool, &'static str> {
+fn names(attributes: Der<'_>, certificate: &[u8]) -> Result<bool, Fault> {
     const SEVERAL: &str = "it names its authority's certificate twice";
     let old = form::attribute(attributes, SIGNING_CERTIFICATE, SEVERAL)?.map(first);
     let new = form::attribute(attributes, SIGNING_CERTIFICATE_V2, SEVERAL)?.map(first_v2);
     if old.is_none() && new.is_none() {
-        return Err("it doesn't name its authority's certificate");
+        return Err(Fault::data("it doesn't name its authority's certificate"));
     }
     let is_it = |(digest, made): (Digest, &[u8])| digest.of(certificate).as_deref() == Some(made);
     Ok([old, new].into_iter().flatten().all(|name| name.is_some_and(is_it)))

@@ -2,7 +2,7 @@
 
 use waagent_common::config::{Config, OptionalTextKey, TextKey};
 use waagent_common::durable::read_with_owner;
-use waagent_common::fault::Exit;
+use waagent_common::fault::{Exit, Fault};
 use waagent_common::root::Root;
 use waagent_common::sys::cms::Roots;
 
@@ -21,7 +21,7 @@ pub struct Trust {
 
 impl Trust {
     /// Reads the roots, as they are now. A missing file trusts nobody; one that others may write is refused.
-    pub(crate) fn read(root: &Root, config: &Config) -> Result<Self, String> {
+    pub(crate) fn read(root: &Root, config: &Config) -> Result<Self, Fault> {
         Ok(Self {
             packages: roots(root, PACKAGES)?,
             stamps: roots(root, STAMPS)?,
@@ -32,7 +32,7 @@ impl Trust {
 }
 
 /// A list that is set and names nobody isn't the same as none: that would trust all.
-fn organisations(list: Option<&str>) -> Result<Vec<String>, String> {
+fn organisations(list: Option<&str>) -> Result<Vec<String>, Fault> {
     let named: Vec<String> = list
         .unwrap_or_default()
         .split(';')
@@ -40,17 +40,17 @@ fn organisations(list: Option<&str>) -> Result<Vec<String>, String> {
         .filter(|one| !one.is_empty())
         .collect();
     if named.is_empty() && list.is_some_and(|list| !list.trim().is_empty()) {
-        return Err("Extensions.SigningSubjects is set and names no organisation".to_owned());
+        return Err(Fault::new(Exit::Config, "Extensions.SigningSubjects is set and names no organisation"));
     }
     Ok(named)
 }
 
-fn roots(root: &Root, path: &str) -> Result<Roots, String> {
+fn roots(root: &Root, path: &str) -> Result<Roots, Fault> {
     match read_with_owner(&root.path(path), MAX) {
         Err(fault) if fault.exit == Exit::NoInput => Ok(Roots::default()),
-        Err(fault) => Err(fault.text),
+        Err(fault) => Err(fault),
         Ok((_, owner)) if owner.uid != 0 || owner.mode & 0o022 != 0 => {
-            Err(format!("others than root may write '{path}'"))
+            Err(Fault::data(format!("others than root may write '{path}'")))
         }
         Ok((bytes, _)) => Ok(Roots::from_pem(&bytes)),
     }
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_list_that_names_nobody_trusts_nobody() {
-        assert!(organisations(Some(" ; ")).unwrap_err().contains("Extensions.SigningSubjects"));
+        assert!(organisations(Some(" ; ")).unwrap_err().text.contains("Extensions.SigningSubjects"));
         assert_eq!(organisations(Some("Contoso ;")).unwrap(), ["Contoso"]);
         assert!(organisations(None).unwrap().is_empty() && organisations(Some("")).unwrap().is_empty());
     }

@@ -29,8 +29,8 @@ fn start(index: usize, channel: Channel) -> Start {
     Start { index, channel, channels: 6, deadline: Instant::now() + Duration::from_secs(300) }
 }
 
-fn failing(cure: Cure) -> Failure {
-    Failure { text: "it failed".to_owned(), cure }
+fn failing(cure: Cure) -> DownloadFailure {
+    DownloadFailure { text: "it failed".to_owned(), cure }
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn tries_every_place_by_both_channels_before_it_waits() {
 }
 
 #[test]
-fn gives_up_after_six_rounds_and_at_once_where_nothing_helps() {
+fn gives_up_after_six_tries_and_at_once_where_nothing_helps() {
     let (mut clock, mut tried) = (Clock::default(), 0);
     let result = search(&places(&["a"]), start(0, Channel::Direct), &mut clock, |_, _| {
         tried += 1;
@@ -82,7 +82,7 @@ fn waits_as_long_as_the_host_asked() {
 }
 
 #[test]
-fn asks_for_a_new_goal_state_only_when_no_place_of_the_round_served() {
+fn asks_for_a_new_goal_state_only_when_no_place_served() {
     let stale =
         |channel| failing(if channel == Channel::Direct { Cure::Later(None) } else { Cure::NewGoalState });
     let mut clock = Clock::default();
@@ -131,11 +131,11 @@ fn judges_answers_by_channel_and_shows_no_signature() {
         (Channel::HostGaPlugin, answer(400, &[], "InvalidContainerConfiguration"), Cure::NewGoalState),
         (Channel::HostGaPlugin, answer(410, &[], ""), Cure::NewGoalState),
     ] {
-        let failure = Failure::of_answer(uri, channel, &response);
+        let failure = DownloadFailure::of_answer(uri, channel, &response);
         assert_eq!(failure.cure, cure, "{channel:?} {}", response.status);
         assert!(failure.text.contains("https://a/x") && !failure.text.contains("CANARY"), "{}", failure.text);
     }
     let moved = answer(302, &[("location", "https://evil/y?sig=CANARY")], "");
-    let text = Failure::of_answer(uri, Channel::Direct, &moved).text;
+    let text = DownloadFailure::of_answer(uri, Channel::Direct, &moved).text;
     assert!(text.contains("leads to evil, redirects aren't followed") && !text.contains("CANARY"), "{text}");
 }

@@ -99,7 +99,7 @@ fn refuses_every_hostile_manifest_and_says_why() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile").join(file);
         let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
         let refused = choose(&bytes, &request("1.0"), false).expect_err(file);
-        assert!(refused.contains(why), "{file}: {refused}");
+        assert!(refused.text.contains(why), "{file}: {refused}");
     }
 }
 
@@ -113,10 +113,11 @@ fn refuses_more_versions_and_longer_texts_than_any_handler_has() {
     assert!(
         choose(text(10_001).as_bytes(), &request("1.0"), false)
             .unwrap_err()
+            .text
             .contains("more than 10000 versions")
     );
     let long = format!("<PluginVersionManifest><Plugins><Plugin><Version>{}", "1".repeat(9000));
-    assert!(choose(long.as_bytes(), &request("1.0"), false).unwrap_err().contains("8192 bytes"));
+    assert!(choose(long.as_bytes(), &request("1.0"), false).unwrap_err().text.contains("8192 bytes"));
 }
 
 #[test]
@@ -126,6 +127,6 @@ fn never_shows_a_signature_in_a_refusal() {
          </Uris><Version>1.0</Version></Plugin></Plugins></PluginVersionManifest>",
         "<PluginVersionManifest><Uri>https://a/1?a&sig=CANARY;</Uri></PluginVersionManifest>",
     ] {
-        assert!(!choose(text.as_bytes(), &request("1.0"), false).unwrap_err().contains("CANARY"));
+        assert!(!choose(text.as_bytes(), &request("1.0"), false).unwrap_err().text.contains("CANARY"));
     }
 }

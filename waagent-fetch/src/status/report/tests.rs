@@ -112,5 +112,5 @@ fn cuts_the_largest_substatus_first_and_says_so() {
 #[test]
 fn refuses_a_text_that_cant_be_made_small_enough() {
     let mut facts = Facts { handlers: vec![json!({"handlerName": "x".repeat(2 << 20)})], ..Facts::default() };
-    assert!(render(&mut facts, &os(), STAMP).unwrap_err().contains("more than the 1048576 allowed"));
+    assert!(render(&mut facts, &os(), STAMP).unwrap_err().text.contains("more than the 1048576 allowed"));
 }

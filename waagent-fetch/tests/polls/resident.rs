@@ -109,14 +109,14 @@ fn an_idle_machine_writes_nothing_and_keeps_its_connections() {
     let after = machine.fabric.record();
     let new = after.total() - record.total();
     let polls = after.count(Route::GoalState) - record.count(Route::GoalState);
-    assert!(new <= 2 * polls + 1, "{new} requests in {polls} rounds");
+    assert!(new <= 2 * polls + 1, "{new} requests in {polls} polls");
     let not_modified = after.of(Route::VmSettings).filter(|exchange| exchange.status == 304).count();
     assert!(not_modified >= 4, "{not_modified}");
     assert_eq!(resident.stop(), Some(0));
 }
 
 #[test]
-fn gets_over_a_platform_that_fails_and_doubts_its_address_after_five_rounds() {
+fn gets_over_a_platform_that_fails_and_doubts_its_address_after_five_polls() {
     let Some(machine) = Machine::new(SCENARIO) else { return };
     std::fs::remove_file(machine.root().runtime_path("gate/gate.sock")).unwrap();
     let resident = Resident::start(&machine);
@@ -148,7 +148,7 @@ fn leaves_a_platform_alone_that_throttles_and_goes_on_after_that() {
     let start = Instant::now();
     let resident = Resident::start(&machine);
     assert_eq!(resident.says("STATUS="), "STATUS=answers without a usable goal state");
-    // A document that asks for a round at once has to wait, too.
+    // A document that asks for a poll at once has to wait, too.
     machine.put(&provisioned("ready", ""), &Inputs::new());
     assert_eq!(resident.says("STATUS="), "STATUS=goal state 1");
     // Two seconds as asked, then four (doubled), a fifth less at most by chance.

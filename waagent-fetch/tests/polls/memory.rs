@@ -1,4 +1,4 @@
-//! What is small as bytes and big once it is taken apart: a round needs less than 64 MiB whatever the platform says.
+//! What is small as bytes and big once it is taken apart: a poll needs less than 64 MiB whatever the platform says.
 
 use waagent_common::documents::GoalState;
 use waagent_fabric::fault::Act;

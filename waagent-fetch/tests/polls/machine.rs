@@ -91,12 +91,12 @@ impl Machine {
         command
     }
 
-    /// One round: exit status and what was said.
+    /// One poll: exit status and what was said.
     pub fn once(&self) -> (i32, String) {
         said(&mut self.fetcher(&["--once"]))
     }
 
-    /// One round with 64 MiB of data (setrlimit(2), `RLIMIT_DATA`): more memory isn't to be had.
+    /// One poll with 64 MiB of data (setrlimit(2), `RLIMIT_DATA`): more memory isn't to be had.
     pub fn frugal_once(&self) -> (i32, String) {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -d 65536 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_waagent-fetch")]);

@@ -1,4 +1,4 @@
-//! Single rounds: what comes of them, and what a second one changes.
+//! Single polls: what comes of them, and what a second one changes.
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
@@ -25,7 +25,7 @@ pub fn provisioned(state: &str, description: &str) -> ProvisionStatus {
 }
 
 #[test]
-fn one_round_leaves_the_goal_state_its_certificates_and_a_health_report() {
+fn one_poll_leaves_the_goal_state_its_certificates_and_a_health_report() {
     let Some(machine) = Machine::new(SCENARIO) else { return };
     let transport = machine.transport();
     let (code, text) = machine.once();
@@ -92,7 +92,7 @@ fn asks_in_the_order_of_need_with_the_headers_of_the_protocol() {
 }
 
 #[test]
-fn a_second_round_changes_nothing_and_asks_for_no_certificates() {
+fn a_second_poll_changes_nothing_and_asks_for_no_certificates() {
     let Some(machine) = Machine::new(SCENARIO) else { return };
     machine.transport();
     assert_eq!(machine.once().0, 0);

@@ -1,4 +1,4 @@
-//! A platform that fails: the exit status and the text say how, the last good documents stay, the next round heals.
+//! A platform that fails: the exit status and the text say how, the last good documents stay, the next poll heals.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn body(text: &str) -> Act {
     Act::Body { text: text.to_owned() }
 }
 
-/// With this fault a round fails with the code and the text, and leaves all as it was; without it, it succeeds.
+/// With this fault a poll fails with the code and the text, and leaves all as it was; without it, it succeeds.
 fn refuses(machine: &Machine, route: Route, act: Act, code: i32, why: &str) {
     let name = act.name();
     let before = goal_state(machine);
@@ -177,7 +177,7 @@ fn a_goal_state_that_moves_on_meanwhile_is_asked_for_again() {
     let (code, text) = machine.once();
     assert_eq!(code, 0, "{text}");
     assert_eq!(machine.count(Route::GoalState), 2);
-    // Once in a round, and never in a loop.
+    // Once in a poll, and never in a loop.
     machine.fault(Route::ExtensionsConfig, 0, status(410));
     let (code, text) = machine.once();
     assert_eq!(code, 75, "{text}");
@@ -195,7 +195,7 @@ fn a_goal_state_without_role_instance_is_asked_for_six_times() {
 }
 
 #[test]
-fn broken_vm_settings_hold_the_round_back() {
+fn broken_vm_settings_hold_the_poll_back() {
     let Some(machine) = Machine::new(&format!("{SCENARIO}\n[vm_settings]\nsupported = true")) else { return };
     assert_eq!(machine.once().0, 0);
     for (act, code, why) in [
