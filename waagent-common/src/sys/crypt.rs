@@ -1,6 +1,7 @@
 //! The system's libcrypt (libxcrypt): crypt(3), crypt_gensalt(3).
 
 use std::ffi::{CStr, CString, c_char, c_int, c_ulong, c_void};
+use std::io;
 
 /// Room for `struct crypt_data`: libxcrypt's has 32 KiB, the old C library's 131 232 bytes.
 const DATA: usize = 256 << 10;
@@ -21,16 +22,16 @@ unsafe extern "C" {
 }
 
 /// The hash of a phrase by a setting (`$6$salt`), or why the library refuses it.
-pub fn hash(phrase: &[u8], setting: &str) -> Result<String, String> {
-    let phrase = CString::new(phrase).map_err(|_| "the password holds a NUL".to_owned())?;
-    let setting = CString::new(setting).map_err(|_| "the setting holds a NUL".to_owned())?;
+pub fn hash(phrase: &[u8], setting: &str) -> io::Result<String> {
+    let phrase = CString::new(phrase).map_err(|_| io::Error::other("the password holds a NUL"))?;
+    let setting = CString::new(setting).map_err(|_| io::Error::other("the setting holds a NUL"))?;
     // Of 16-byte words, so that it is aligned for whatever the library keeps in it.
     let mut data = vec![0_u128; DATA / 16];
     // SAFETY: both texts end with a NUL; `data` is zeroed, as crypt_r(3) asks for its first use, and larger than any
     // library's crypt_data.
     let result = unsafe { crypt_r(phrase.as_ptr(), setting.as_ptr(), data.as_mut_ptr().cast()) };
     let hash = if result.is_null() {
-        Err(std::io::Error::last_os_error().to_string())
+        Err(io::Error::last_os_error())
     } else {
         // SAFETY: not null, so it points to a text that ends with a NUL, inside `data`.
         let text = unsafe { CStr::from_ptr(result) };
@@ -40,17 +41,17 @@ pub fn hash(phrase: &[u8], setting: &str) -> Result<String, String> {
     std::hint::black_box(&data);
     wipe(&mut phrase.into_bytes());
     match hash {
-        Ok(hash) if hash.starts_with('*') => Err("libcrypt refuses this method or setting".to_owned()),
+        Ok(hash) if hash.starts_with('*') => Err(io::Error::other("libcrypt refuses this method or setting")),
         hash => hash,
     }
 }
 
 /// A new setting with salt, from the kernel's random numbers, for a method that chooses its own (`$y$`, `$2b$` ...);
 /// `cost` 0 is the library's default.
-pub fn setting(prefix: &str, cost: u32) -> Result<String, String> {
-    let prefix = CString::new(prefix).map_err(|_| "the prefix holds a NUL".to_owned())?;
+pub fn setting(prefix: &str, cost: u32) -> io::Result<String> {
+    let prefix = CString::new(prefix).map_err(|_| io::Error::other("the prefix holds a NUL"))?;
     let mut output = [0_u8; SETTING];
-    let size = c_int::try_from(output.len()).map_err(|e| e.to_string())?;
+    let size = c_int::try_from(output.len()).map_err(io::Error::other)?;
     // SAFETY: the prefix ends with a NUL, the output has the size that is told; no random bytes are passed, so the
     // library asks the kernel for them.
     let result = unsafe {
@@ -64,9 +65,9 @@ pub fn setting(prefix: &str, cost: u32) -> Result<String, String> {
         )
     };
     if result.is_null() {
-        return Err(std::io::Error::last_os_error().to_string());
+        return Err(io::Error::last_os_error());
     }
-    let text = CStr::from_bytes_until_nul(&output).map_err(|e| e.to_string())?;
+    let text = CStr::from_bytes_until_nul(&output).map_err(io::Error::other)?;
     Ok(text.to_string_lossy().into_owned())
 }
 

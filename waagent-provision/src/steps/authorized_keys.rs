@@ -1,3 +1,5 @@
+//! Step `authorized-keys`, and `certificate-keys`: the user's `authorized_keys`, others' lines kept.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! Looks up the public key of a certificate by the thumbprint on the medium, for the steps that wait for one.
+
 use anyhow::{Context, Result, bail};
 use openssl::hash::{MessageDigest, hash};
 use openssl::x509::X509;

@@ -1,3 +1,5 @@
+//! Step `custom-data`, and the flag by which it is run once.
+
 use anyhow::Result;
 use waagent_common::config::{Config, SwitchKey};
 use waagent_common::documents::{JournalState, ProvisionJournal};

@@ -1,3 +1,5 @@
+//! Step `entropy`: the hypervisor's random bytes, before keys are made.
+
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! Step `guest-agent`: the deployment wants no extensions.
+
 use anyhow::Result;
 use waagent_common::durable;
 

@@ -1,3 +1,5 @@
+//! Step `host-name`: the machine's name, now and after a boot.
+
 use anyhow::Result;
 use nix::unistd::{gethostname, sethostname};
 use waagent_common::durable;

@@ -1,3 +1,5 @@
+//! Step `key-pairs`: private keys that the deployment wants in a user's home.
+
 use std::path::Path;
 
 use anyhow::{Result, bail};

@@ -1,3 +1,5 @@
+//! Step `labels`: SELinux labels of all that was made.
+
 use std::path::Path;
 use std::time::Duration;
 

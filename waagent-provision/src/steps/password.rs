@@ -1,3 +1,5 @@
+//! Step `password`: the user's, as a hash that the configuration chooses.
+
 use std::fs;
 use std::io::Read;
 
@@ -58,10 +60,11 @@ fn hash(pass: &mut Pass<'_>, password: &Secret<String>) -> Result<Secret<String>
         }
         other => {
             let cost = if other == "2b" { 10 } else { 0 };
-            crypt::setting(&format!("${other}$"), cost).map_err(|why| refused(other, &why))?
+            crypt::setting(&format!("${other}$"), cost).map_err(|why| refused(other, &why.to_string()))?
         }
     };
-    let hash = crypt::hash(password.expose().as_bytes(), &setting).map_err(|why| refused(&method, &why))?;
+    let hash = crypt::hash(password.expose().as_bytes(), &setting)
+        .map_err(|why| refused(&method, &why.to_string()))?;
     if !hash.starts_with(&format!("${method}$")) {
         return Err(refused(&method, "the hash has another method").into());
     }

@@ -1,3 +1,5 @@
+//! Step `root-password`: locked where there is an administrator.
+
 use anyhow::Result;
 use waagent_common::config::SwitchKey;
 use waagent_common::secret::Secret;

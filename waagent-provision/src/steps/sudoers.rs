@@ -1,3 +1,5 @@
+//! Step `sudoers`: the user may become root.
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Step `user`: the account.
+
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
