@@ -124,3 +124,15 @@ fn every_type_that_the_glossary_names_is_there() {
     none(&wrong);
     assert!(named > 50, "{named}");
 }
+
+/// One version: of programs, packages and the SELinux module.
+#[test]
+fn the_selinux_module_has_the_programs_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let module = text("selinux/waagent.te");
+    assert!(
+        module.starts_with(&format!("policy_module(waagent, {version})\n")),
+        "{:?}",
+        module.lines().next()
+    );
+}
