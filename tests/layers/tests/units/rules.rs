@@ -78,8 +78,8 @@ fn all_stops_with_the_agent_but_commands_mounts_swap_and_notes_of_failures() {
 
 #[test]
 fn each_failure_is_noted_but_the_fetchers_own_the_runners_and_the_notes() {
-    let mut except = vec!["waagent-failed@.service", "waagent-fetch.service", "waagent.service"];
-    except.extend(COMMANDS);
+    let except =
+        ["waagent-failed@.service", "waagent-fetch.service", "waagent.service", "waagent-ext-run@.service"];
     all_but("OnFailure=waagent-failed@%n.service", "service", &except);
     // From systemd 254 on, OnFailure= hears of each end otherwise, also of those that a restart cures.
     all_but("RestartMode=direct", "service", &COMMANDS);
