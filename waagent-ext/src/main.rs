@@ -23,7 +23,7 @@
 //! execute anything, or read a private key. Other programs' documents it can't write: the unit shows them read-only, which
 //! is the one layer that holds for folders of root (provision, disk), and SELinux; modes hold for the others.
 //!
-//! **Where**: `service` and `once` run the `engine/`: it begins a goal state, takes one step after the other as `plan/`
+//! **Where**: `resident` and `once` run the `engine/`: it begins a goal state, takes one step after the other as `plan/`
 //! orders them, and concludes what commands came to. `admission` (with `extension_policy`) says who may run, `package/`
 //! verifies and unpacks, `handler/` is the folder of a handler and the files in it, `status/` gathers and writes what is
 //! told. `starter` has a command started; `crash_guard` and `rate_limit` keep one extension from stopping the others.
@@ -35,11 +35,10 @@ use anyhow::Result;
 use waagent_common::fault::Outcome;
 use waagent_common::lock::Lock;
 use waagent_common::program;
-use waagent_common::resident;
 use waagent_ext::args::Args;
 use waagent_ext::engine::Engine;
 use waagent_ext::policy::POLICY;
-use waagent_ext::{exec_mount, once, service};
+use waagent_ext::{exec_mount, once, resident};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -51,7 +50,7 @@ fn run(args: &Args) -> Result<Outcome> {
     let root = args.common.root();
     let _lock = Lock::take(&root, "ext")?;
     exec_mount::ask(&root, &config)?;
-    resident::begin()?;
+    waagent_common::resident::begin()?;
     let engine = Engine::new(&root, &config, &sandbox, args.force)?;
-    if args.once { once::work(engine, &sandbox) } else { service::serve(engine, &root, &sandbox) }
+    if args.once { once::work(engine, &sandbox) } else { resident::serve(engine, &root, &sandbox) }
 }

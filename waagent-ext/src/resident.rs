@@ -14,7 +14,7 @@ use waagent_common::sandbox::Sandbox;
 
 use crate::engine::{Engine, WaitReason};
 use crate::rate_limit::RateLimit;
-use crate::watch::{Changes, Watch};
+use crate::wakeup::{Changes, Watch};
 
 /// Changes of status files are gathered for so long: handlers write several at a time.
 const GATHER: Duration = Duration::from_millis(50);
