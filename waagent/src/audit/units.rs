@@ -173,11 +173,7 @@ impl Unit<'_> {
             let now = addresses(now.iter().map(String::as_str));
             found.push(self.sets(key, &addresses(self.file.words(key)), &now));
         }
-        let mut devices: BTreeSet<String> = self.file.values("DeviceAllow").map(str::to_owned).collect();
-        if self.file.last("ProtectClock") == Some("yes") {
-            // What that comes to, see systemd.exec(5).
-            devices.insert("char-rtc r".to_owned());
-        }
+        let devices: BTreeSet<String> = self.file.values("DeviceAllow").map(str::to_owned).collect();
         let now = self.properties.values("DeviceAllow").filter(|value| !value.is_empty()).map(str::to_owned);
         found.push(self.sets("DeviceAllow", &devices, &now.collect()));
         found.push(self.command());
@@ -253,12 +249,10 @@ const PLAIN: &[&str] = &[
     "PrivateNetwork",
     "PrivateTmp",
     "ProcSubset",
-    "ProtectClock",
     "ProtectControlGroups",
     "ProtectHome",
     "ProtectHostname",
     "ProtectKernelLogs",
-    "ProtectKernelModules",
     "ProtectKernelTunables",
     "ProtectProc",
     "ProtectSystem",

@@ -199,7 +199,6 @@ fn as_shown(path: &Path, name: &str) -> String {
                 let number: u64 = value.trim_end_matches('M').parse().unwrap();
                 format!("{key}={}", number << 20)
             }
-            "ProtectClock" => format!("{key}={value}\nDeviceAllow=char-rtc r"),
             "ExecStart" => {
                 let value = value.replace("%i", "audit");
                 let program = value.split(' ').next().unwrap();

@@ -102,9 +102,9 @@ fn a_key_that_does_not_exist_is_found() {
         return;
     }
     let machine = Machine::new("debian-25");
-    machine.change("waagent-net.service", |line| line.replace("ProtectClock=", "ProtectClocks="));
+    machine.change("waagent-net.service", |line| line.replace("ProtectHome=", "ProtectHomes="));
     let said = machine.verify(&["waagent-net.service"]);
-    assert!(said.iter().any(|line| line.contains("ProtectClocks")), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("ProtectHomes")), "{said:?}");
 }
 
 #[test]
