@@ -1,11 +1,16 @@
 //! The late pass of a boot: PID 1 starts it where its flag is there.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
-use waagent_common::documents::{Document, ProvisionOutcome, ProvisionStatus};
+use waagent_common::documents::{Certificates, Document, ProvisionOutcome, ProvisionStatus};
 use waagent_common::durable;
 use waagent_common::root::Root;
 
 const FLAG: &str = "provision/late";
+/// How long a pass waits for certificates that the network brings, in all; who logs in waits with it.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(25);
 
 /// Raises the flag before a pass does anything: one that is cut off has left something.
 pub fn raise(root: &Root) -> Result<()> {
@@ -14,6 +19,21 @@ pub fn raise(root: &Root) -> Result<()> {
         durable::write(&flag, b"a pass of this boot has left something, or hasn't ended\n", 0o644)?;
     }
     Ok(())
+}
+
+/// Where certificates alone are waited for, they come within a moment once the network is up, and then need no start of
+/// another pass: waits until there are others than `seen`, or the time is up.
+pub fn await_certificates(root: &Root, seen: Option<&Document<Certificates>>, until: Instant) {
+    let status = Document::<ProvisionStatus>::read_if_there(root).ok().flatten();
+    let waits =
+        |status: &ProvisionStatus| status.outcome == ProvisionOutcome::Waiting && status.errors.is_empty();
+    if !status.is_some_and(|status| waits(&status.body)) {
+        return;
+    }
+    let has_none = || Document::<Certificates>::read_if_there(root).is_ok_and(|now| now.as_ref() == seen);
+    while Instant::now() < until && has_none() {
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// Lowers it where a pass has come to an end of which the status says that nothing is waited for.

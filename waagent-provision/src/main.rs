@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Result;
 use waagent_common::documents::ProvisioningAgent;
@@ -55,6 +56,7 @@ fn run(args: &Args) -> Result<Outcome> {
     if !args.plan {
         late::raise(&root)?;
     }
+    let patient_until = Instant::now() + late::PATIENCE;
     let work = |sources: &mut Sources| {
         let outcome = pass(&mut Run {
             args,
@@ -66,6 +68,9 @@ fn run(args: &Args) -> Result<Outcome> {
         });
         if !args.plan {
             late::settle(&root, &outcome)?;
+            if root.is_live() && !args.early {
+                late::await_certificates(&root, sources.certificates(), patient_until);
+            }
         }
         outcome
     };

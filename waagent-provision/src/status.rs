@@ -35,6 +35,11 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// The certificates that a pass began with.
+    pub fn certificates(&self) -> Option<&Document<Certificates>> {
+        self.certificates.as_ref()
+    }
+
     /// Reads the documents.
     pub fn read(root: &Root, config: &Config) -> Result<Self> {
         let media = Document::<Media>::read_if_there(root)?;

@@ -211,7 +211,6 @@ fn each_comes_before_what_needs_it() {
         (late, "sshd@.service.d/50-waagent.conf"),
         (late, "ssh@.service.d/50-waagent.conf"),
         ("waagent-media.service", early),
-        ("waagent-net.service", "waagent-fetch.service"),
         (late, "waagent-ext.service"),
         // A flag that is there when its path unit is armed starts nothing.
         ("waagent-release.path", early),
@@ -223,5 +222,5 @@ fn each_comes_before_what_needs_it() {
         }
     }
     none(&wrong);
-    assert!(!is_before("waagent-fetch.service", "waagent-net.service"));
+    assert!(!is_before("waagent-provision.service", "waagent-media.service"));
 }
