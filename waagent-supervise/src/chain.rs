@@ -24,7 +24,7 @@ use super::flags::{Commands, Flags};
 use super::lines::{brief, mib, say};
 use super::programs::Program;
 use super::restarts::Restarts;
-use super::triggers::{Triggers, folders};
+use super::triggers::{self, Triggers, folders};
 use super::{accounts, folders as tmpfiles, sockets};
 
 /// What a program that was told to end may take for it.
@@ -39,6 +39,7 @@ const BOOT: &[Program] = &[
     Program::Gate,
     Program::Fetch,
     Program::Certs,
+    Program::ProvisionLate,
     Program::Ext,
 ];
 const NAME: &str = "waagent-supervise";
@@ -135,6 +136,9 @@ impl<'a> Chain<'a> {
         self.flags_to_acts();
         while !self.children.has_oneshot() && !self.link_comes_again() {
             let Some(program) = self.queue.pop_front() else { break };
+            if program == Program::ProvisionLate && !triggers::is_something_left() {
+                continue;
+            }
             self.link = Some((program, Instant::now()));
             self.start(program)?;
         }

@@ -18,8 +18,10 @@ pub enum Program {
     Firewall,
     /// The provisioning medium.
     Media,
-    /// Both passes of provisioning.
+    /// Provisioning before the network: the host name.
     Provision,
+    /// The rest of it.
+    ProvisionLate,
     /// Resource disk.
     Disk,
     /// Its finishing run, when the disk is mounted.
@@ -56,6 +58,7 @@ impl Program {
             Self::Firewall => service!("waagent-firewall.service"),
             Self::Media => service!("waagent-media.service"),
             Self::Provision => service!("waagent-provision.service"),
+            Self::ProvisionLate => service!("waagent-provision-late.service"),
             Self::Disk => service!("waagent-disk.service"),
             Self::DiskFinish => service!("waagent-disk-finish.service"),
             Self::Certs => service!("waagent-certs.service"),
@@ -115,10 +118,11 @@ impl Program {
 mod tests {
     use super::*;
 
-    const ALL: [Program; 12] = [
+    const ALL: [Program; 13] = [
         Program::Firewall,
         Program::Media,
         Program::Provision,
+        Program::ProvisionLate,
         Program::Disk,
         Program::DiskFinish,
         Program::Certs,
@@ -148,7 +152,10 @@ mod tests {
         let all = |program: Program| program.arguments().collect::<Vec<_>>();
         assert_eq!(all(Program::DiskFinish), ["resource", "--mounted"]);
         assert_eq!(all(Program::FetchFailed), ["failed"]);
-        assert!(all(Program::Runner).is_empty() && all(Program::Gate).is_empty());
+        assert_eq!(all(Program::Provision), ["--early"]);
+        for program in [Program::Runner, Program::Gate, Program::ProvisionLate] {
+            assert!(all(program).is_empty());
+        }
         let Ok(runner) = Program::Runner.identity() else { return }; // no such accounts on this machine
         assert_eq!(
             (runner.uid, runner.umask, runner.capabilities, runner.no_new_privs),

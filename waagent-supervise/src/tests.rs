@@ -36,7 +36,7 @@ fn the_same_flags_ask_for_a_mount_swap_and_custom_data() {
 fn the_same_files_start_a_program_as_its_path_units_watch() {
     for (program, names) in [
         (Program::Certs, &["waagent-certs.path", "waagent-transport.path"][..]),
-        (Program::Provision, &["waagent-provision-late.path", "waagent-provision-media.path"]),
+        (Program::ProvisionLate, &["waagent-provision-late.path", "waagent-provision-media.path"]),
         (Program::Net, &["waagent-net.path", "waagent-lease.path"]),
         (Program::Media, &["waagent-media.path", "waagent-release.path"]),
     ] {
@@ -45,7 +45,7 @@ fn the_same_files_start_a_program_as_its_path_units_watch() {
             .flat_map(|name| unit(name).values("PathChanged").map(str::to_owned).collect::<Vec<_>>())
             .filter(|path| !["/dev/sr0", "/run/systemd/netif/leases"].contains(&path.as_str()))
             .collect();
-        if program == Program::Provision {
+        if program == Program::ProvisionLate {
             watched.extend(flags_of(&["waagent-provision-late.service"]));
         }
         let played: BTreeSet<String> = TRIGGERS

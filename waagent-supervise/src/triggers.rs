@@ -16,9 +16,9 @@ use super::programs::Program;
 pub(crate) const TRIGGERS: &[(&str, &str, Program)] = &[
     (STATE_PATH, "fetch/certificates.json", Program::Certs),
     (STATE_PATH, "fetch/transport-problem.json", Program::Certs),
-    (STATE_PATH, "certs/certificates.json", Program::Provision),
-    (RUNTIME_PATH, "media/ovf-env.xml", Program::Provision),
-    (RUNTIME_PATH, LATE, Program::Provision),
+    (STATE_PATH, "certs/certificates.json", Program::ProvisionLate),
+    (RUNTIME_PATH, "media/ovf-env.xml", Program::ProvisionLate),
+    (RUNTIME_PATH, LATE, Program::ProvisionLate),
     (STATE_PATH, "fetch/endpoint-problem.json", Program::Net),
     (RUNTIME_PATH, "provision/release", Program::Media),
 ];
@@ -48,9 +48,9 @@ impl Triggers {
     /// Programs whose files have changed since their last run began, with the file's name.
     pub fn due(&self) -> Vec<(Program, &'static str)> {
         let mut due: Vec<(Program, &'static str)> = Vec::new();
-        let nothing_left = !Path::new(RUNTIME_PATH).join(LATE).exists();
+        let is_left = is_something_left();
         for (tree, file, program) in TRIGGERS {
-            if nothing_left && *program == Program::Provision {
+            if !is_left && *program == Program::ProvisionLate {
                 continue;
             }
             let path = Path::new(tree).join(file);
@@ -62,6 +62,11 @@ impl Triggers {
         }
         due
     }
+}
+
+/// Has a pass of provisioning left something to the late one?
+pub fn is_something_left() -> bool {
+    Path::new(RUNTIME_PATH).join(LATE).exists()
 }
 
 /// What is there under this name now.
