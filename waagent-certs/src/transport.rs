@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use waagent_common::digest::sha256;
-use waagent_common::documents::{self, Document, Inputs, Transport};
+use waagent_common::documents::{self, Document, Inputs, Transport, path_of};
 use waagent_common::fault::{Exit, Fault, Outcome};
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
@@ -51,6 +51,10 @@ pub fn ensure(root: &Root, machine: &Machine, sandbox: &Sandbox) -> Result<Step>
         return Ok(Step { is_changed: false, text: format!("transport pair {generation} holds") });
     };
     let generation = next_generation(root, known.as_ref());
+    if known.as_ref().and_then(|document| foreign(machine, document)).is_some() {
+        // While the new one is made nobody sends this one: the platform would seal our keys to a pair that others have.
+        durable::remove(&path_of::<Transport>(root))?;
+    }
     let pair = Pair::make(machine.now)?;
     pair.write(root, generation)?;
     let body = body(&pair, machine.now, generation)?;
@@ -96,15 +100,21 @@ fn known(root: &Root) -> Result<Option<Document<Transport>>, Fault> {
     }
 }
 
+/// By which id it is another machine's pair, as in a clone.
+fn foreign(machine: &Machine, document: &Document<Transport>) -> Option<&'static str> {
+    let now = [("machine id", "machine-id", &machine.machine_id), ("VM id", "vm-id", &machine.vm_id)];
+    // An id that can't be read now says nothing about the machine.
+    let differs = |input: &str, now: &Option<String>| {
+        now.as_ref().is_some_and(|digest| document.inputs.get(input) != Some(digest))
+    };
+    now.into_iter().find(|(_, input, digest)| differs(input, digest)).map(|(name, ..)| name)
+}
+
 /// Why a new pair is needed.
 fn reason(root: &Root, machine: &Machine, known: Option<&Document<Transport>>) -> Option<String> {
     let Some(document) = known else { return Some("there is none".to_owned()) };
-    let now = [("machine id", "machine-id", &machine.machine_id), ("VM id", "vm-id", &machine.vm_id)];
-    for (name, input, digest) in now {
-        // An id that can't be read now says nothing about the machine.
-        if digest.as_ref().is_some_and(|digest| document.inputs.get(input) != Some(digest)) {
-            return Some(format!("the {name} is another one"));
-        }
+    if let Some(name) = foreign(machine, document) {
+        return Some(format!("the {name} is another one"));
     }
     let Some(pair) = Pair::read(root, document.body.generation) else {
         return Some(format!(

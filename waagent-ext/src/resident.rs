@@ -69,6 +69,7 @@ impl Service<'_> {
     fn turn(&mut self, changes: Changes) -> Result<Option<Duration>> {
         if changes.documents {
             self.engine.refresh();
+            self.engine.link_certificates();
         }
         if changes.statuses {
             self.report_within(GATHER);

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use waagent_common::documents::{Certificates, Document, ProvisionOutcome, ProvisionStatus};
+use waagent_common::documents::{
+    Certificates, Document, ProvisionOutcome, ProvisionStatus, ProvisioningAgent,
+};
 use waagent_common::durable;
 use waagent_common::root::Root;
 
@@ -25,8 +27,10 @@ pub fn raise(root: &Root) -> Result<()> {
 /// another pass: waits until there are others than `seen`, or the time is up.
 pub fn await_certificates(root: &Root, seen: Option<&Document<Certificates>>, until: Instant) {
     let status = Document::<ProvisionStatus>::read_if_there(root).ok().flatten();
-    let waits =
-        |status: &ProvisionStatus| status.outcome == ProvisionOutcome::Waiting && status.errors.is_empty();
+    let waits = |status: &ProvisionStatus| {
+        let is_ours = status.agent == ProvisioningAgent::Waagent;
+        is_ours && status.outcome == ProvisionOutcome::Waiting && status.errors.is_empty()
+    };
     if !status.is_some_and(|status| waits(&status.body)) {
         return;
     }
@@ -36,16 +40,17 @@ pub fn await_certificates(root: &Root, seen: Option<&Document<Certificates>>, un
     }
 }
 
-/// Lowers it where a pass has come to an end of which the status says that nothing is waited for.
+/// Lowers it where a pass has ended well, and its status says that nothing is left.
 pub fn settle<T>(root: &Root, outcome: &Result<T>) -> Result<()> {
     // What can't be read is no status that says so; whoever shows it names the fault.
     let status = Document::<ProvisionStatus>::read_if_there(root).ok().flatten();
-    let is_settled = status.is_some_and(|status| match status.body.outcome {
-        ProvisionOutcome::Running | ProvisionOutcome::Waiting => false,
-        ProvisionOutcome::Failed => true,
-        _ => outcome.is_ok(),
-    });
-    if is_settled {
+    let is_settled = |status: &ProvisionStatus| match status.outcome {
+        // What has failed may come right by what comes later: a medium, a certificate, room on the disk.
+        ProvisionOutcome::Running | ProvisionOutcome::Waiting | ProvisionOutcome::Failed => false,
+        ProvisionOutcome::Done | ProvisionOutcome::Already | ProvisionOutcome::Disabled => true,
+    };
+    // One that ended in an error may have left the status of a boot before.
+    if outcome.is_ok() && status.is_some_and(|status| is_settled(&status.body)) {
         durable::remove(&root.runtime_path(FLAG))?;
     }
     Ok(())

@@ -66,18 +66,17 @@ fn run(args: &Args) -> Result<Outcome> {
             id: InstanceId::of_this_machine(),
             sources,
         });
-        if !args.plan {
-            late::settle(&root, &outcome)?;
-            if root.is_live() && !args.early {
-                late::await_certificates(&root, sources.certificates(), patient_until);
-            }
+        if root.is_live() && !args.early && !args.plan {
+            late::await_certificates(&root, sources.certificates(), patient_until);
         }
         outcome
     };
     if args.plan {
         return work(&mut read()?);
     }
-    program::until_unmoved("'media/media.json' or 'certs/certificates.json'", read, work)
+    let outcome = program::until_unmoved("'media/media.json' or 'certs/certificates.json'", read, work);
+    late::settle(&root, &outcome)?;
+    outcome
 }
 
 fn pass(run: &mut Run<'_>) -> Result<Outcome> {

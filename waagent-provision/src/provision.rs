@@ -31,7 +31,13 @@ pub fn provision(run: &mut Run<'_>) -> Result<Outcome> {
 }
 
 fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
-    let retry = if run.args.plan || is_forced { Retry::None } else { retry_after_this_pass(run.root)? };
+    let retry = if run.args.plan || is_forced {
+        Retry::None
+    } else if run.args.early {
+        Retry::LatePass
+    } else {
+        retry_after_this_pass(run.root)?
+    };
     let mut status = status::blank(run.root, &run.id, ProvisioningAgent::Waagent);
     let earlier = journal::read(run.root)?.filter(|journal| journal.instance_id == run.id.marker());
     let input = match media::find(run.root, run.sources.media.as_ref(), earlier.as_ref())? {
@@ -75,7 +81,7 @@ fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
     finish(run, &mut pass, status, retry)
 }
 
-/// The first pass of a boot is early: another one follows it, whatever it came to. One that is killed counts.
+/// Another one follows the first whole pass of a boot, whatever it came to. One that is killed counts.
 fn retry_after_this_pass(root: &Root) -> Result<Retry> {
     let tried = root.runtime_path("provision/tried");
     if tried.exists() {

@@ -178,7 +178,7 @@ impl Engine<'_> {
     }
 
     /// Links to the certificates that are there; one that can't be made is the extension's trouble later.
-    pub(super) fn link_certificates(&self) {
+    pub(crate) fn link_certificates(&self) {
         if let Some(document) = &self.known.certificates
             && let Err(fault) = certificates::link(self.root, &document.body)
         {

@@ -147,6 +147,9 @@ fn custom_data_that_is_to_be_run_raises_the_flag_once() {
 fn without_a_medium_it_fails_for_a_reason_that_a_person_understands() {
     let Some(world) = World::new() else { return };
     world.no_medium();
+    // The early pass takes nothing of what follows: a whole pass has its second try.
+    assert_eq!(world.run(&["--early"]).status.code(), Some(69));
+    assert_eq!(world.status().outcome, ProvisionOutcome::Waiting);
     let said = world.refuse(69);
     assert!(said.contains("no provisioning media") && said.contains("DVD"), "{said}");
     let status = world.status();
@@ -154,7 +157,7 @@ fn without_a_medium_it_fails_for_a_reason_that_a_person_understands() {
     assert_eq!(status.waits_for, ["the late pass"]);
     assert!(fs::exists("/run/waagent/provision/late").unwrap(), "nothing starts the late pass");
     assert_eq!(status.errors[0].reason, ProvisionReason::NoMedia);
-    // The late pass is the last of this boot.
+    // The second whole pass has the last word, until something comes.
     world.refuse(69);
     let status = world.status();
     assert_eq!(status.state, ProvisionState::Failed);
@@ -164,6 +167,10 @@ fn without_a_medium_it_fails_for_a_reason_that_a_person_understands() {
         status.description
     );
     assert!(!fs::exists("/var/lib/waagent/provisioned").unwrap() && !fs::exists("/home/orchard").unwrap());
+    assert!(fs::exists("/run/waagent/provision/late").unwrap(), "a late medium starts nothing");
+    world.attach(&ovf(&keys(&public_key(KEY)), ""));
+    assert!(world.provision().contains("Provisioning complete"));
+    assert!(!fs::exists("/run/waagent/provision/late").unwrap());
 }
 
 #[test]
