@@ -77,14 +77,12 @@ impl Unit {
 
     /// The last value of a key as a time, see systemd.time(7); what isn't one in seconds or minutes counts as nothing.
     pub fn time(&self, key: &str) -> Option<Duration> {
-        let value = self.last(key)?;
-        let (number, unit) = value.split_at(value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len()));
-        let scale = match unit {
-            "" | "s" => 1,
-            "min" => 60,
-            _ => return None,
-        };
-        number.parse::<u64>().ok()?.checked_mul(scale).map(Duration::from_secs)
+        time(self.last(key)?)
+    }
+
+    /// All spans of time that a key is given, as a timer may have several; what isn't one is left out.
+    pub fn times<'a>(&'a self, key: &'a str) -> impl Iterator<Item = Duration> {
+        self.values(key).filter_map(time)
     }
 
     /// All keys, in order.
@@ -134,6 +132,16 @@ const CONFINING: &[&str] = &[
     "UMask",
     "User",
 ];
+
+fn time(value: &str) -> Option<Duration> {
+    let (number, unit) = value.split_at(value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len()));
+    let scale = match unit {
+        "" | "s" => 1,
+        "min" => 60,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(scale).map(Duration::from_secs)
+}
 
 #[cfg(test)]
 mod tests {

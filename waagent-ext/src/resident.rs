@@ -35,7 +35,8 @@ pub fn serve(engine: Engine<'_>, root: &Root, sandbox: &Sandbox) -> Result<Outco
         house: Instant::now(),
         said: String::new(),
     };
-    let mut changes = Changes { documents: false, results: true, statuses: false };
+    // What has changed while it wasn't there is looked at, too.
+    let mut changes = Changes { documents: true, results: true, statuses: false };
     loop {
         // What commands have begun goes on without us.
         if let Some(outdated) = program::outdated(sandbox) {

@@ -22,6 +22,7 @@ use super::args::Args;
 use super::children::{Children, Finished, Start};
 use super::flags::{Commands, Flags};
 use super::lines::{brief, mib, say};
+use super::looks::Looks;
 use super::programs::Program;
 use super::restarts::Restarts;
 use super::triggers::{self, Triggers, folders};
@@ -52,6 +53,7 @@ struct Chain<'a> {
     /// What was started last from the queue, and when first.
     link: Option<(Program, Instant)>,
     restarts: Restarts,
+    looks: Looks,
     triggers: Triggers,
     flags: Flags,
     commands: Commands,
@@ -109,6 +111,7 @@ impl<'a> Chain<'a> {
             queue: BOOT.iter().copied().collect(),
             link: None,
             restarts: Restarts::default(),
+            looks: Looks::from(Instant::now()),
             triggers: Triggers::default(),
             flags: Flags::as_they_are(),
             commands: Commands::default(),
@@ -149,6 +152,11 @@ impl<'a> Chain<'a> {
                     self.start(program)?;
                 }
             }
+        }
+        let late = Program::ProvisionLate;
+        let is_at_work = self.children.is_running(late) || self.queue.contains(&late);
+        if self.looks.take(Instant::now()) && triggers::is_something_left() && !is_at_work {
+            self.start(late)?;
         }
         for program in self.restarts.take(Instant::now()) {
             if !self.children.is_running(program) {
@@ -219,7 +227,8 @@ impl<'a> Chain<'a> {
             PollFd::new(self.notifications.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(self.children.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
-        let next = self.restarts.next().into_iter().chain(self.children.next_end(STOP)).chain(until).min();
+        let due = [self.restarts.next(), self.looks.next(), self.children.next_end(STOP), until];
+        let next = due.into_iter().flatten().min();
         let left = next.map(|at| at.saturating_duration_since(Instant::now()));
         wait::ready(&mut fds, left)?;
         Ok(())

@@ -9,6 +9,7 @@ pub mod children;
 pub mod flags;
 pub mod folders;
 pub mod lines;
+pub mod looks;
 pub mod mounts;
 pub mod programs;
 pub mod restarts;
