@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 use openssl::pkey::PKey;
 use waagent_common::documents::CertificateCipher::Aes;
 use waagent_fabric::cms::Envelope;
@@ -32,6 +33,26 @@ fn makes_the_pair_that_the_platform_demands_once() {
     let before = scratch.snapshot();
     assert!(scratch.succeed(&[]).contains("nothing to do: transport pair 1 holds"));
     assert!(scratch.snapshot() == before);
+}
+
+/// A clone's fetcher may be at work already: the pair that its image has is out of its sight before the new one is made.
+#[test]
+fn the_pair_of_another_machine_goes_before_the_new_one_is_made() {
+    let scratch = Scratch::new();
+    scratch.succeed(&[]);
+    fs::write(scratch.folder.path().join("etc/machine-id"), "ffffffffffffffffffffffffffffffff\n").unwrap();
+    let watch = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
+    watch.add_watch(&scratch.certs(), AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_TO).unwrap();
+    scratch.succeed(&[]);
+    let events = watch.read_events().unwrap();
+    let at = |mask: AddWatchFlags, name: &str| {
+        let is =
+            |event: &InotifyEvent| event.mask.contains(mask) && event.name.as_deref() == Some(name.as_ref());
+        events.iter().position(is).unwrap_or_else(|| panic!("{name}: {events:?}"))
+    };
+    let gone = at(AddWatchFlags::IN_DELETE, "transport.json");
+    let made = at(AddWatchFlags::IN_MOVED_TO, "TransportPrivate-2.pem");
+    assert!(gone < made && made < at(AddWatchFlags::IN_MOVED_TO, "transport.json"), "{events:?}");
 }
 
 #[test]

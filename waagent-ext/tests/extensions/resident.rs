@@ -9,6 +9,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::rules::{THUMBPRINT, certificates};
 use crate::stage::{GOOD, Handler, Stage};
 
 pub struct Resident<'a> {
@@ -101,6 +102,30 @@ fn works_on_a_goal_state_that_arrives_and_ends_when_asked() {
     fs::rename(&folder, folder.with_extension("old")).unwrap();
     resident.until(|stage| stage.own("Test.N0")["status"] == "transitioning");
     assert!(resident.processor_time() - before < 50, "it spins");
+    resident.stop();
+}
+
+/// A certificate that is renewed comes without anything to do for an extension.
+#[test]
+fn links_certificates_when_they_come_and_when_it_starts() {
+    let stage = Stage::new();
+    let link = stage.root.state_path(format!("{THUMBPRINT}.crt"));
+    let is_linked = || {
+        let end = Instant::now() + Duration::from_secs(20);
+        while link.symlink_metadata().is_err() {
+            assert!(Instant::now() < end, "no link");
+            std::thread::yield_now();
+        }
+    };
+    let resident = Resident::start(&stage, 0);
+    assert!(link.symlink_metadata().is_err());
+    certificates(&stage, &"ab".repeat(32));
+    is_linked();
+    resident.stop();
+    fs::remove_file(&link).unwrap();
+    fs::remove_file(stage.root().join("notify")).unwrap();
+    let resident = Resident::start(&stage, 0);
+    is_linked();
     resident.stop();
 }
 

@@ -233,9 +233,9 @@ fn the_policy_file_decides_and_fails_closed() {
     assert_eq!(stage.operations().lines().count(), 2);
 }
 
-const THUMBPRINT: &str = "1BE9A13AA1321C7C515EF109746998BAB6D86FD1";
+pub const THUMBPRINT: &str = "1BE9A13AA1321C7C515EF109746998BAB6D86FD1";
 
-fn certificates(stage: &Stage, sealed: &str) {
+pub fn certificates(stage: &Stage, sealed: &str) {
     let row = CertificateRow {
         thumbprint: Thumbprint::try_from(THUMBPRINT).unwrap(),
         has_private_key: true,

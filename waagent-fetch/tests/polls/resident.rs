@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use waagent_common::documents::{Certificates, GoalState, Inputs, MacState, SealedCertificates};
+use waagent_common::documents::{
+    Certificates, GoalState, Inputs, MacState, SealedCertificates, TransportProblem, path_of,
+};
 use waagent_fabric::fault::Act;
 use waagent_fabric::route::Route;
 use waagent_fabric::until::Until;
@@ -77,6 +79,9 @@ fn is_ready_at_once_follows_changes_and_ends_cleanly() {
     let resident = Resident::start(&machine);
     resident.says("READY=1");
     assert_eq!(resident.says("STATUS="), "STATUS=goal state 1");
+    // The pair may be in the making: nobody is started for it, and the goal state has come without it.
+    assert!(!path_of::<TransportProblem>(&machine.root()).exists());
+    assert_eq!(machine.count(Route::Certificates), 0);
     machine.transport();
     waits(&machine, &Until::Requests(Route::Certificates, 1));
     becomes("the certificates are named", || {
