@@ -1,8 +1,8 @@
 //! What PID 1 is asked to do: flags in `<run>/disk`, each one line.
 //!
-//! - `mount`: why. When the run has ended, `waagent-resource.timer` starts `mnt-resource.mount`. Who plays PID 1 without systemd finds device node, file
-//!   system, options and mount point in the document `<lib>/disk/resource.json` (`partition.node`, `filesystem`,
-//!   `mount_options`, `mount_point`), mounts, and starts `waagent-disk resource --mounted`.
+//! - `mount`: why. When the run has ended, `waagent-resource.timer` starts `mnt-resource.mount`. Who plays PID 1 without
+//!   systemd finds device node, file system, options and mount point in the document
+//!   `<lib>/disk/resource.json` (`partition.node`, `filesystem`, `mount_options`, `mount_point`), mounts, and starts `waagent-disk resource --mounted`.
 //! - `swap`: the path of the swap file. When the run has ended, `waagent-swap.timer` starts its swap unit; without systemd:
 //!   `swapon` of that path.
 //! - `scsi-timeout`: seconds. Read by the udev rule for disks that are attached later.

@@ -5,6 +5,7 @@ use waagent_declaration::{RIGHTS, Tables, Unit};
 use waagent_layers::{none, repository, service, services, tables, text, tool};
 
 use super::has_systemd_analyze;
+use super::kernel::KERNEL;
 
 /// What every confined service says.
 const BASELINE: &[&str] = &[
@@ -33,7 +34,7 @@ const BASELINE: &[&str] = &[
 ];
 /// Units that get no name space of their own, and what they can't say therefore: one prints the version, and making its name
 /// spaces would cost more than that; what the other mounts is for the machine.
-const WITHOUT_NAME_SPACES: &[(&str, &[&str])] = &[
+pub const WITHOUT_NAME_SPACES: &[(&str, &[&str])] = &[
     ("waagent.service", &[]),
     // mount(8) enters the domain of its own, which a process without new privileges may not.
     ("waagent-exec-mount.service", &["NoNewPrivileges"]),
@@ -82,7 +83,7 @@ const CONFINING: &[&str] = &[
     "User",
 ];
 
-fn confined() -> Vec<Unit> {
+pub fn confined() -> Vec<Unit> {
     let all: Vec<Unit> = services().into_iter().filter(|unit| limit(&unit.name).is_some()).collect();
     assert!(all.len() > 10);
     all
@@ -148,87 +149,6 @@ fn a_line_of_the_baseline_that_is_taken_out_is_missed() {
         }
     }
     assert!(tried > 300);
-}
-
-/// Clock, modules, log and switches of the kernel. Each line of systemd's for one of them costs a start milliseconds
-/// (docs/decisions/boot.md), and is idle where others say the same: the filter names the calls that are allowed, the
-/// bounding set has no such capability, devices are closed, and who isn't root owns nothing in /proc and /sys.
-fn open_to_the_kernel(unit: &Unit) -> Vec<String> {
-    let name = &unit.name;
-    let mut wrong = Vec::new();
-    let allowed: Vec<&str> = unit
-        .values("SystemCallFilter")
-        .filter(|line| !line.starts_with('~'))
-        .flat_map(str::split_whitespace)
-        .collect();
-    if allowed.first() != Some(&"@system-service") {
-        wrong.push(format!("{name}: its filter isn't a list of what is allowed"));
-    }
-    let calls = ["@clock", "@module", "@privileged", "@raw-io", "adjtimex", "clock_settime", "syslog"];
-    wrong.extend(allowed.iter().filter(|it| calls.contains(it)).map(|call| format!("{name}: {call}")));
-    wrong.extend(allowed.iter().filter(|it| it.ends_with("_module")).map(|call| format!("{name}: {call}")));
-    let bounding: Vec<&str> = unit.words("CapabilityBoundingSet").collect();
-    for capability in ["CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_TIME", "CAP_SYSLOG"] {
-        if !unit.has("CapabilityBoundingSet") || bounding.contains(&capability) {
-            wrong.push(format!("{name}: {capability}"));
-        }
-    }
-    let is_of_the_kernel = |device: &&str| ["rtc", "kmsg", "mem"].iter().any(|it| device.contains(it));
-    wrong.extend(unit.values("DeviceAllow").filter(is_of_the_kernel).map(|it| format!("{name}: {it}")));
-    let says = |key: &str| unit.last(key) == Some("yes");
-    if bounding.contains(&"CAP_SYS_ADMIN") && !says("ProtectKernelLogs") {
-        wrong.push(format!("{name}: CAP_SYS_ADMIN opens the kernel's log in /proc"));
-    }
-    let is_root = !unit.last("User").is_some_and(|user| user.starts_with("waagent-"));
-    let has_switches = is_root && unit.last("ProcSubset") == Some("all");
-    let is_closed = if has_switches {
-        says("ProtectKernelTunables") && says("ProtectControlGroups")
-    } else {
-        unit.words("ReadOnlyPaths").any(|path| path == "/sys")
-    };
-    if !is_closed {
-        wrong.push(format!("{name}: switches of the kernel"));
-    }
-    wrong
-}
-
-#[test]
-fn what_the_kernel_offers_is_closed_by_one_line_or_another() {
-    let has_name_spaces = |unit: &Unit| !WITHOUT_NAME_SPACES.iter().any(|(name, _)| *name == unit.name);
-    let units: Vec<Unit> = confined().into_iter().filter(has_name_spaces).collect();
-    none(&units.iter().flat_map(open_to_the_kernel).collect::<Vec<_>>());
-    let mut tried = 0;
-    for unit in units {
-        let source = text(&format!("systemd/{}", unit.name));
-        let closing = |line: &&str| {
-            [
-                "ProtectKernelLogs=yes",
-                "ProtectKernelTunables=yes",
-                "ProtectControlGroups=yes",
-                "ReadOnlyPaths=/sys",
-                "SystemCallFilter=@system-service",
-            ]
-            .contains(line)
-                || line.starts_with("CapabilityBoundingSet=")
-        };
-        for taken in source.lines().filter(closing) {
-            let without: String =
-                source.lines().filter(|line| *line != taken).map(|line| format!("{line}\n")).collect();
-            assert!(
-                !open_to_the_kernel(&Unit::parse(&unit.name, &without)).is_empty(),
-                "{}: {taken}",
-                unit.name
-            );
-            tried += 1;
-        }
-        for added in
-            ["DeviceAllow=char-rtc r", "SystemCallFilter=clock_settime", "CapabilityBoundingSet=CAP_SYSLOG"]
-        {
-            let twin = Unit::parse(&unit.name, &format!("{source}{added}\n"));
-            assert!(!open_to_the_kernel(&twin).is_empty(), "{}: {added}", unit.name);
-        }
-    }
-    assert!(tried > 35, "{tried}");
 }
 
 /// The reason stands above what is looser than its neighbours.
@@ -302,9 +222,6 @@ fn a_unit_without_two_of_its_lines_is_over_its_limit() {
 /// How a confined service runs; all else that it may say is of the baseline, bounds something, or is compared with the
 /// declaration. Another key, such as `BindPaths=`, `LoadCredential=` or `ExecStartPre=`, would give what nobody looks at.
 const RUNS: &[&str] = &[
-    "ProtectControlGroups",
-    "ProtectKernelLogs",
-    "ProtectKernelTunables",
     "CPUQuota",
     "EnvironmentFile",
     "ExecStart",
@@ -339,6 +256,7 @@ fn unknown(unit: Unit) -> Vec<String> {
         RUNS.contains(&key)
             || RIGHTS.contains(&key)
             || BOUNDED.contains(&key)
+            || KERNEL.contains(&key)
             || BASELINE.iter().any(|line| line.split('=').next() == Some(key))
     };
     let mut wrong: Vec<String> = service

@@ -12,6 +12,7 @@ mod declaration;
 mod exposure;
 mod in_force;
 mod installed;
+mod kernel;
 mod order;
 mod rules;
 
