@@ -11,7 +11,7 @@ use crate::programs::Level;
 pub fn documents() -> Vec<Entry> {
     let mut all = CATALOGUE.to_vec();
     let disk = all.iter().rposition(|entry| entry.program == "waagent-disk").map_or(all.len(), |at| at + 1);
-    all.insert(disk, entry::<Journal>(&[]));
+    all.insert(disk, entry::<Journal>(&["waagent-disk"]));
     all
 }
 
