@@ -36,6 +36,7 @@ use anyhow::Result;
 use waagent_common::documents::ProvisioningAgent;
 use waagent_common::fault::{Exit, Outcome};
 use waagent_common::instance::InstanceId;
+use waagent_common::notify::notify;
 use waagent_common::program;
 use waagent_provision::args::Args;
 use waagent_provision::decide::Decision;
@@ -78,6 +79,10 @@ fn run(args: &Args) -> Result<Outcome> {
     }
     let outcome = program::until_unmoved("'media/media.json' or 'certs/certificates.json'", read, work);
     late::settle(&root, &outcome)?;
+    if outcome.is_ok() {
+        // Where the late pass didn't say so before: PID 1 takes one that ends without for a failure.
+        notify("READY=1");
+    }
     outcome
 }
 

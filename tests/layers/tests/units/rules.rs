@@ -50,8 +50,12 @@ const HOLD_SECRETS: [&str; 4] = [
 ];
 const WITH_TOOLS: [&str; 2] = ["waagent-provision.service", "waagent-provision-late.service"];
 
+/// What works and ends; the late pass says before that who is ordered after it may go on.
 fn oneshots() -> Vec<Unit> {
-    services().into_iter().filter(|unit| unit.last("Type") == Some("oneshot")).collect()
+    let ends = |unit: &Unit| {
+        unit.last("Type") == Some("oneshot") || unit.name == "waagent-provision-late.service"
+    };
+    services().into_iter().filter(ends).collect()
 }
 
 fn names(units: &[Unit]) -> Vec<&str> {
