@@ -12,7 +12,7 @@ use waagent_common::marker::Marker;
 use crate::journal::Journal;
 use crate::reason::{self, Reason};
 use crate::run::{Retry, Run};
-use crate::{certificate_links, cloud_init, console, journal, ovf, ovf_file, status};
+use crate::{certificate_links, cloud_init, console, journal, ovf, ovf_file, status, steps};
 
 /// `Provisioning.Agent=disabled`.
 pub fn disabled(run: &Run<'_>) -> Result<Outcome> {

@@ -52,9 +52,8 @@ const WITH_TOOLS: [&str; 2] = ["waagent-provision.service", "waagent-provision-l
 
 /// What works and ends; the late pass says before that who is ordered after it may go on.
 fn oneshots() -> Vec<Unit> {
-    let ends = |unit: &Unit| {
-        unit.last("Type") == Some("oneshot") || unit.name == "waagent-provision-late.service"
-    };
+    let ends =
+        |unit: &Unit| unit.last("Type") == Some("oneshot") || unit.name == "waagent-provision-late.service";
     services().into_iter().filter(ends).collect()
 }
 
