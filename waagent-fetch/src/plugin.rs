@@ -82,6 +82,9 @@ impl<'a> Plugin<'a> {
         if self.available {
             return Ok(None);
         }
+        if !fits_a_header(&self.ids.config_name) {
+            return Err(HttpError::Refused(UNFIT.to_owned()));
+        }
         let request = Request::get().header("x-ms-containerid", self.ids.container_id.clone());
         let response = self.client.platform(Target::HostGaPlugin, "/versions", &request)?;
         if !response.is_success() {
@@ -119,9 +122,16 @@ impl<'a> Plugin<'a> {
     }
 }
 
+/// Can the host be told this name at all? A header's value is printable ASCII.
+pub(crate) fn fits_a_header(name: &str) -> bool {
+    name.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
+}
+
 fn pair(name: &str, value: &str) -> Value {
     json!({ "headerName": name, "headerValue": value })
 }
 
+/// Why the plugin isn't asked.
+pub(crate) const UNFIT: &str = "the host's plugin can't be told which machine asks: ConfigName isn't ASCII";
 const API: &str = "2015-09-01";
 const ARTIFACT: &str = "/extensionArtifact";

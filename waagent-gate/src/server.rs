@@ -1,4 +1,4 @@
-//! The loop: peers are accepted, checked, and served side by side, so that a slow target holds up nobody else.
+//! The loop: peers are accepted, checked, and served side by side, so that a slow target or peer holds up nobody else.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,44 +12,50 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
 use waagent_common::{log, program, wait};
 
-use crate::address::Addresses;
 use crate::connection::{Connection, answer};
+use crate::documents::Documents;
+use crate::refusal::Refusal;
 
-/// Peers that are served at a time; more wait in the socket's queue. The fetcher opens at most two per target.
-const MAX_PEERS: usize = 16;
+/// Peers that are served at a time; more wait in the socket's queue.
+pub const MAX_PEERS: usize = 8;
 
 /// Serves peers of this user, and root, until something breaks.
 #[derive(Debug)]
 pub struct Server {
     listener: OwnedFd,
     fetcher: Option<u32>,
-    addresses: Addresses,
+    documents: Documents,
     connections: Vec<Connection>,
     strangers: u64,
+    refusals: u64,
 }
 
 impl Server {
     /// On a listening socket; `fetcher` is the user number of waagent-fetch, if there is such a user.
-    pub fn new(listener: OwnedFd, fetcher: Option<u32>, addresses: Addresses) -> Self {
-        Self { listener, fetcher, addresses, connections: Vec::new(), strangers: 0 }
+    pub fn new(listener: OwnedFd, fetcher: Option<u32>, documents: Documents) -> Self {
+        Self { listener, fetcher, documents, connections: Vec::new(), strangers: 0, refusals: 0 }
     }
 
     /// Serves until the sandbox is outdated. Who knocks then stays in the socket's queue, for the next process.
     pub fn serve(mut self, sandbox: &Sandbox) -> Result<Outcome, Fault> {
         loop {
-            let (welcome, ready) = self.wait()?;
+            let (welcome, happened) = self.wait()?;
             if self.connections.is_empty()
                 && let Some(outdated) = program::outdated(sandbox)
             {
                 return Ok(outdated);
             }
             let now = Instant::now();
-            for (connection, ready) in self.connections.iter_mut().zip(ready) {
-                if ready {
-                    connection.advance(&mut self.addresses, now);
-                } else {
-                    connection.expire(now);
+            let mut refused = Vec::new();
+            for (connection, events) in self.connections.iter_mut().zip(happened) {
+                if let Some(events) = events {
+                    refused.extend(connection.advance(&mut self.documents, events, now));
                 }
+                // Also one that something happens to all the time.
+                connection.expire(now);
+            }
+            for refusal in refused {
+                self.tell(&refusal);
             }
             self.connections.retain(|connection| !connection.is_over());
             if welcome {
@@ -58,26 +64,38 @@ impl Server {
         }
     }
 
-    /// Is there a new peer, and which connections can go on?
-    fn wait(&self) -> Result<(bool, Vec<bool>), Fault> {
-        let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(MAX_PEERS + 1);
-        for connection in &self.connections {
-            let (descriptor, events) = connection.awaited();
-            polled.push(PollFd::new(descriptor, events));
-        }
-        if self.connections.len() < MAX_PEERS {
+    /// Is there a new peer; and of each connection: did something happen that it awaits, and what at its peer?
+    fn wait(&self) -> Result<(bool, Vec<Option<PollFlags>>), Fault> {
+        let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(2 * MAX_PEERS + 1);
+        let is_welcome = self.connections.len() < MAX_PEERS;
+        if is_welcome {
             polled.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
         }
+        for awaited in self.connections.iter().flat_map(Connection::awaited).flatten() {
+            polled.push(PollFd::new(awaited.0, awaited.1));
+        }
         wait::ready(&mut polled, self.patience()).map_err(|error| broken("poll", &error.into()))?;
-        let mut ready: Vec<bool> = polled.iter().map(|polled| polled.any().unwrap_or(false)).collect();
-        let welcome = ready.len() > self.connections.len() && ready.pop().unwrap_or(false);
-        Ok((welcome, ready))
+        let mut events = polled.iter().map(|polled| polled.revents().unwrap_or(PollFlags::empty()));
+        let welcome = is_welcome && events.next().is_some_and(|events| !events.is_empty());
+        let of_each = self.connections.iter().map(|connection| {
+            let mut next = |awaited: bool| if awaited { events.next() } else { None }.unwrap_or(PollFlags::empty());
+            let [peer, platform] = connection.awaited().map(|awaited| next(awaited.is_some()));
+            (!peer.is_empty() || !platform.is_empty()).then_some(peer)
+        });
+        Ok((welcome, of_each.collect()))
     }
 
     /// Until the first deadline.
     fn patience(&self) -> Option<Duration> {
         let first = self.connections.iter().map(Connection::deadline).min()?;
         Some(first.saturating_duration_since(Instant::now()))
+    }
+
+    fn tell(&mut self, refusal: &Refusal) {
+        self.refusals += 1;
+        if is_told(self.refusals) {
+            log::warning(&format!("refused a request: {refusal}; {} so far", self.refusals));
+        }
     }
 
     fn accept(&mut self, now: Instant) -> Result<(), Fault> {
@@ -93,9 +111,8 @@ impl Server {
             Ok(credentials) => {
                 answer(peer.as_fd(), Answer::Stranger);
                 self.strangers += 1;
-                // The first, the tenth, the hundredth ...: a stranger can't fill the log.
-                if self.strangers == 10_u64.pow(self.strangers.ilog10()) {
-                    let (uid, pid, count) = (credentials.uid(), credentials.pid(), self.strangers);
+                let (uid, pid, count) = (credentials.uid(), credentials.pid(), self.strangers);
+                if is_told(count) {
                     log::warning(&format!(
                         "uid {uid} (process {pid}) isn't the fetcher, {count} so far, ignoring"
                     ));
@@ -105,6 +122,11 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// The first, the tenth, the hundredth ...: nobody can fill the log.
+fn is_told(count: u64) -> bool {
+    count.checked_ilog10().is_some_and(|digits| count == 10_u64.pow(digits))
 }
 
 /// The peer went away before it was accepted, or a signal came.
