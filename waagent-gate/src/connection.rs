@@ -11,7 +11,7 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 use waagent_common::gate::protocol::{
-    Answer, CONNECT_TIME, HEAD_TIME, IDLE_TIME, MAX_HEAD, MAX_REASON, Target, WHOLE_TIME,
+    Answer, CONNECT_TIME, COUNTS, HEAD_TIME, IDLE_TIME, MAX_HEAD, MAX_REASON, Target, WHOLE_TIME,
 };
 use waagent_common::log;
 use waagent_common::text::one_line;
@@ -25,6 +25,7 @@ use crate::request::{Request, judge};
 #[derive(Debug)]
 pub(crate) struct Connection {
     peer: OwnedFd,
+    is_root: bool,
     stage: Stage,
     /// When it was accepted.
     begun: Instant,
@@ -45,6 +46,17 @@ enum Stage {
     Over,
 }
 
+/// What is of interest to others.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Its request passes.
+    Passed,
+    /// Its request was refused.
+    Refused(Refusal),
+    /// It is root, and asks for the counts instead.
+    AsksForCounts,
+}
+
 /// A request that passes, with what has come of its body.
 #[derive(Debug)]
 struct Passed {
@@ -54,8 +66,8 @@ struct Passed {
 
 impl Connection {
     /// A peer that may ask.
-    pub(crate) fn new(peer: OwnedFd, now: Instant) -> Self {
-        Self { peer, stage: Stage::Asking(Vec::new()), begun: now, moved: now }
+    pub(crate) fn new(peer: OwnedFd, is_root: bool, now: Instant) -> Self {
+        Self { peer, is_root, stage: Stage::Asking(Vec::new()), begun: now, moved: now }
     }
 
     /// What to wait for: at the peer, and at the platform where something is awaited there.
@@ -87,14 +99,13 @@ impl Connection {
         matches!(self.stage, Stage::Over)
     }
 
-    /// Goes on after something that was awaited has happened; `events` are those of the peer. Gives the reason why its
-    /// request was refused, once.
+    /// Goes on after something that was awaited has happened; `events` are those of the peer.
     pub(crate) fn advance(
         &mut self,
         documents: &mut Documents,
         events: PollFlags,
         now: Instant,
-    ) -> Option<Refusal> {
+    ) -> Option<Event> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         // It has gone: there is nobody to answer.
         if events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
@@ -103,7 +114,7 @@ impl Connection {
         match stage {
             Stage::Asking(bytes) => self.asked(bytes, documents, now).unwrap_or_else(|refusal| {
                 self.deny(&refusal);
-                Some(refusal)
+                Some(Event::Refused(refusal))
             }),
             Stage::Connecting(socket, target, passed) => {
                 // A socket that can't say whether it is connected, isn't.
@@ -137,7 +148,7 @@ impl Connection {
         mut bytes: Vec<u8>,
         documents: &mut Documents,
         now: Instant,
-    ) -> Result<Option<Refusal>, Refusal> {
+    ) -> Result<Option<Event>, Refusal> {
         if !take(self.peer.as_fd(), &mut bytes) {
             return Ok(None);
         }
@@ -145,6 +156,9 @@ impl Connection {
             self.stage = Stage::Asking(bytes);
             return Ok(None);
         };
+        if self.is_root && *byte == COUNTS {
+            return Ok(Some(Event::AsksForCounts));
+        }
         let target = Target::from_byte(*byte).ok_or_else(|| Refusal::new("a first byte that names no target"))?;
         let Some(address) = documents.address_of(target) else {
             answer(self.peer.as_fd(), Answer::NotAllowed);
@@ -159,7 +173,7 @@ impl Connection {
             return Err(Refusal::new("more bytes than the Content-Length announced"));
         }
         self.connect(target, address, Passed { request, body }, now);
-        Ok(None)
+        Ok(Some(Event::Passed))
     }
 
     fn connect(&mut self, target: Target, address: SocketAddrV4, passed: Passed, now: Instant) {
@@ -184,7 +198,7 @@ impl Connection {
         self.stage = Stage::Exchanging(Exchange::new(socket, begin, left, request.answer));
     }
 
-    fn exchange(&mut self, mut exchange: Exchange, now: Instant) -> Option<Refusal> {
+    fn exchange(&mut self, mut exchange: Exchange, now: Instant) -> Option<Event> {
         match exchange.advance(self.peer.as_fd()) {
             Progress::Goes(has_moved) => {
                 if has_moved {
@@ -202,15 +216,19 @@ impl Connection {
                 log::verbose(&format!("broke a request off: {why}"));
                 None
             }
-            Progress::Refused(refusal) => Some(refusal),
+            Progress::Refused(refusal) => Some(Event::Refused(refusal)),
         }
     }
 
     fn deny(&self, refusal: &Refusal) {
-        let mut word = vec![Answer::Denied.byte()];
-        word.extend(one_line(&refusal.to_string(), MAX_REASON - 2).bytes());
-        word.push(b'\n');
-        say(self.peer.as_fd(), &word);
+        let word = char::from(Answer::Denied.byte());
+        self.tell(&format!("{word}{refusal}"));
+    }
+
+    /// Says one line.
+    pub(crate) fn tell(&self, line: &str) {
+        let line = one_line(line, MAX_REASON - 1) + "\n";
+        say(self.peer.as_fd(), line.as_bytes());
     }
 }
 

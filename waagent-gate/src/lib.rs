@@ -3,6 +3,7 @@
 
 pub mod args;
 mod connection;
+mod counts;
 pub mod documents;
 mod exchange;
 pub mod head;

@@ -12,9 +12,9 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
 use waagent_common::{log, program, wait};
 
-use crate::connection::{Connection, answer};
+use crate::connection::{Connection, Event, answer};
+use crate::counts::Counts;
 use crate::documents::Documents;
-use crate::refusal::Refusal;
 
 /// Peers that are served at a time; more wait in the socket's queue.
 pub const MAX_PEERS: usize = 8;
@@ -26,14 +26,13 @@ pub struct Server {
     fetcher: Option<u32>,
     documents: Documents,
     connections: Vec<Connection>,
-    strangers: u64,
-    refusals: u64,
+    counts: Counts,
 }
 
 impl Server {
     /// On a listening socket; `fetcher` is the user number of waagent-fetch, if there is such a user.
     pub fn new(listener: OwnedFd, fetcher: Option<u32>, documents: Documents) -> Self {
-        Self { listener, fetcher, documents, connections: Vec::new(), strangers: 0, refusals: 0 }
+        Self { listener, fetcher, documents, connections: Vec::new(), counts: Counts::default() }
     }
 
     /// Serves until the sandbox is outdated. Who knocks then stays in the socket's queue, for the next process.
@@ -46,16 +45,21 @@ impl Server {
                 return Ok(outdated);
             }
             let now = Instant::now();
-            let mut refused = Vec::new();
             for (connection, events) in self.connections.iter_mut().zip(happened) {
-                if let Some(events) = events {
-                    refused.extend(connection.advance(&mut self.documents, events, now));
+                let event = events.and_then(|events| connection.advance(&mut self.documents, events, now));
+                match event {
+                    Some(Event::Passed) => self.counts.pass(),
+                    Some(Event::Refused(refusal)) => {
+                        let told = format!("refused a request: {refusal}");
+                        if self.counts.refuse(refusal) {
+                            log::warning(&format!("{told}; {} so far", self.counts.refused()));
+                        }
+                    }
+                    Some(Event::AsksForCounts) => connection.tell(&self.counts.to_string()),
+                    None => {}
                 }
                 // Also one that something happens to all the time.
                 connection.expire(now);
-            }
-            for refusal in refused {
-                self.tell(&refusal);
             }
             self.connections.retain(|connection| !connection.is_over());
             if welcome {
@@ -91,13 +95,6 @@ impl Server {
         Some(first.saturating_duration_since(Instant::now()))
     }
 
-    fn tell(&mut self, refusal: &Refusal) {
-        self.refusals += 1;
-        if is_told(self.refusals) {
-            log::warning(&format!("refused a request: {refusal}; {} so far", self.refusals));
-        }
-    }
-
     fn accept(&mut self, now: Instant) -> Result<(), Fault> {
         let peer = match accept_peer(self.listener.as_fd()) {
             Ok(peer) => peer,
@@ -106,13 +103,12 @@ impl Server {
         };
         match getsockopt(&peer, sockopt::PeerCredentials) {
             Ok(credentials) if credentials.uid() == 0 || Some(credentials.uid()) == self.fetcher => {
-                self.connections.push(Connection::new(peer, now));
+                self.connections.push(Connection::new(peer, credentials.uid() == 0, now));
             }
             Ok(credentials) => {
                 answer(peer.as_fd(), Answer::Stranger);
-                self.strangers += 1;
-                let (uid, pid, count) = (credentials.uid(), credentials.pid(), self.strangers);
-                if is_told(count) {
+                if let Some(count) = self.counts.dismiss() {
+                    let (uid, pid) = (credentials.uid(), credentials.pid());
                     log::warning(&format!(
                         "uid {uid} (process {pid}) isn't the fetcher, {count} so far, ignoring"
                     ));
@@ -122,11 +118,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// The first, the tenth, the hundredth ...: nobody can fill the log.
-fn is_told(count: u64) -> bool {
-    count.checked_ilog10().is_some_and(|digits| count == 10_u64.pow(digits))
 }
 
 /// The peer went away before it was accepted, or a signal came.

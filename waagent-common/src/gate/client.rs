@@ -12,9 +12,9 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::root::Root;
-use crate::text::shown;
+use crate::text::one_line;
 
-use super::protocol::{Answer, CONNECT_TIME, MAX_REASON, SOCKET, Target};
+use super::protocol::{Answer, CONNECT_TIME, COUNTS, MAX_REASON, SOCKET, Target};
 
 /// How long to wait for a place in the gate's queue, in seconds.
 const PATIENCE: i64 = 8;
@@ -50,8 +50,11 @@ fn reason(gate: BorrowedFd<'_>) -> String {
     let mut line = [0; MAX_REASON];
     // A gate that said only no has said enough.
     let length = receive(gate, &mut line).unwrap_or(0);
-    let line = String::from_utf8_lossy(line.get(..length).unwrap_or_default()).into_owned();
-    shown(line.lines().next().unwrap_or_default())
+    first_line(line.get(..length).unwrap_or_default())
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    one_line(String::from_utf8_lossy(bytes).lines().next().unwrap_or_default(), MAX_REASON)
 }
 
 fn receive(gate: BorrowedFd<'_>, bytes: &mut [u8]) -> nix::Result<usize> {
@@ -60,6 +63,21 @@ fn receive(gate: BorrowedFd<'_>, bytes: &mut [u8]) -> nix::Result<usize> {
             Err(Errno::EINTR) => {}
             received => return received,
         }
+    }
+}
+
+/// For root: what the gate has let pass and refused since it started, in one line. Takes at most two seconds.
+pub fn counts(root: &Root) -> Result<String, GateError> {
+    let path = root.runtime_path(SOCKET);
+    let gate = reach(&path).map_err(|error| GateError::NoGate(path, error.into()))?;
+    let told = setsockopt(&gate, sockopt::ReceiveTimeout, &TimeVal::seconds(2))
+        .and_then(|()| send(gate.as_raw_fd(), &[COUNTS], MsgFlags::MSG_NOSIGNAL));
+    told.map_err(|error| GateError::Silent(error.into()))?;
+    let mut line = [0; MAX_REASON];
+    match recv(gate.as_raw_fd(), &mut line, MsgFlags::empty()) {
+        Ok(0) => Err(GateError::Silent(io::ErrorKind::UnexpectedEof.into())),
+        Ok(length) => Ok(first_line(line.get(..length).unwrap_or_default())),
+        Err(error) => Err(GateError::Silent(error.into())),
     }
 }
 

@@ -52,6 +52,9 @@ impl fmt::Display for Target {
     }
 }
 
+/// In the place of a target, by root alone: one line is wanted that tells what has passed and what was refused.
+pub const COUNTS: u8 = b's';
+
 /// What `Host` says of this address (RFC 9112, 3.2): the port, where it isn't HTTP's own.
 pub fn host_of(address: SocketAddrV4) -> String {
     if address.port() == 80 { address.ip().to_string() } else { address.to_string() }
@@ -148,6 +151,7 @@ mod tests {
     fn every_byte_says_one_thing_or_nothing() {
         for byte in 0..=u8::MAX {
             assert!(Target::from_byte(byte).is_none_or(|target| target.byte() == byte));
+            assert!(byte != COUNTS || Target::from_byte(byte).is_none());
             assert!(Answer::from_byte(byte).is_none_or(|answer| answer.byte() == byte));
         }
         assert_eq!(Target::ALL.len(), Target::ALL.iter().filter_map(|t| Target::from_byte(t.byte())).count());

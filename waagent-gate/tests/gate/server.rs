@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{ControlMessage, MsgFlags, SockType, UnixAddr, sendmsg};
+use waagent_common::gate::client::counts;
 use waagent_common::gate::protocol::Target;
 use waagent_fabric::fabric::{Fabric, Options};
 use waagent_fabric::scenario::Scenario;
@@ -49,6 +50,21 @@ fn refuses_users_other_than_the_fetcher() {
     let told = space.peer(STRANGER, "p");
     assert_eq!(told, "cannot connect to HostGAPlugin: the gate serves only the user waagent-fetch");
     assert_eq!(space.peer(FETCHER, "p"), "cannot connect to HostGAPlugin: connection refused");
+}
+
+/// For `waagent status`. A fetcher that was taken over can't keep what was refused to itself.
+#[test]
+fn root_is_told_what_passed_and_what_was_refused() {
+    let Some(space) = Space::new("") else { return };
+    let _listening = server();
+    let _gate = space.gate();
+    assert_eq!(counts(&space.root()).unwrap(), "0 requests passed, 0 refused");
+    assert!(is_answered(&space.ask(&versions())));
+    space.ask(&request('w', "GET /other", &[], ""));
+    let refused = "1 request passed, 1 refused (the last: no row of the table has GET of '/other' at WireServer)";
+    assert_eq!(counts(&space.root()).unwrap(), refused);
+    let told = space.peer(FETCHER, "counts");
+    assert!(told.contains("a first byte that names no target"), "{told}");
 }
 
 #[test]

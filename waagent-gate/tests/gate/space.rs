@@ -23,7 +23,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv};
 use tempfile::TempDir;
 use waagent_common::documents::{Endpoint, EndpointSource, Inputs, Transport, write};
-use waagent_common::gate::client::{hear, stream_to};
+use waagent_common::gate::client::{counts, hear, stream_to};
 use waagent_common::gate::protocol::{SOCKET, Target};
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
@@ -172,8 +172,11 @@ pub fn peer_child() {
     println!("PEER: {}", acted(&root, &act).unwrap_or_else(|error| error));
 }
 
-/// The status line of the answer to a request.
+/// The status line of the answer to a request, or the gate's line.
 fn acted(root: &Root, act: &str) -> Result<String, String> {
+    if act == "counts" {
+        return counts(root).map_err(|error| error.to_string());
+    }
     let target = if act == "p" { Target::HostGaPlugin } else { Target::WireServer };
     let path = if act == "p" { "/versions" } else { "/?comp=versions" };
     let [_, request @ ..] = &request(if act == "p" { 'p' } else { 'w' }, &format!("GET {path}"), &[], "")[..]
