@@ -68,7 +68,10 @@ fn names_the_target_first_and_leaves_the_rest_to_the_gate() {
 #[test]
 fn a_refusal_of_the_gates_is_never_the_platforms() {
     let (answer, _) = asked(&Request::get(), says(b"dno row of the table\n", Shutdown::Both));
-    assert!(matches!(&answer, Err(HttpError::Denied(why)) if why.contains("no row of the table")), "{answer:?}");
+    assert!(
+        matches!(&answer, Err(HttpError::Denied(why)) if why.contains("no row of the table")),
+        "{answer:?}"
+    );
     assert!(!answer.unwrap_err().is_retryable());
     let others: [&'static [u8]; 4] = [b"r", b"t", b"u", b"x"];
     for word in others {

@@ -159,7 +159,8 @@ impl Connection {
         if self.is_root && *byte == COUNTS {
             return Ok(Some(Event::AsksForCounts));
         }
-        let target = Target::from_byte(*byte).ok_or_else(|| Refusal::new("a first byte that names no target"))?;
+        let target =
+            Target::from_byte(*byte).ok_or_else(|| Refusal::new("a first byte that names no target"))?;
         let Some(address) = documents.address_of(target) else {
             answer(self.peer.as_fd(), Answer::NotAllowed);
             return Ok(None);

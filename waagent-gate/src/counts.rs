@@ -71,6 +71,9 @@ mod tests {
         assert_eq!(counts.to_string(), "0 requests passed, 1000 refused (the last: no 1000)");
         counts.pass();
         assert_eq!((counts.dismiss(), counts.dismiss()), (Some(1), None));
-        assert!(counts.to_string().starts_with("1 request passed") && counts.to_string().ends_with("; 2 strangers dismissed"));
+        assert!(
+            counts.to_string().starts_with("1 request passed")
+                && counts.to_string().ends_with("; 2 strangers dismissed")
+        );
     }
 }

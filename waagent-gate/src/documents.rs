@@ -109,12 +109,18 @@ mod tests {
     fn follows_the_document_from_version_to_version() {
         let scratch = tempfile::tempdir().unwrap();
         let mut documents = Documents::new(Root::new(scratch.path()), vec![OTHER]);
-        assert_eq!(documents.address_of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
+        assert_eq!(
+            documents.address_of(Target::WireServer),
+            Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80))
+        );
         put(scratch.path(), OTHER);
         assert_eq!(documents.address_of(Target::WireServer), Some(SocketAddrV4::new(OTHER, 80)));
         assert_eq!(documents.address_of(Target::HostGaPlugin), Some(SocketAddrV4::new(OTHER, 32526)));
         put(scratch.path(), Endpoint::WELL_KNOWN);
-        assert_eq!(documents.address_of(Target::HostGaPlugin), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 32526)));
+        assert_eq!(
+            documents.address_of(Target::HostGaPlugin),
+            Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 32526))
+        );
     }
 
     #[test]
@@ -135,9 +141,15 @@ mod tests {
         let path = Root::new(scratch.path()).path(Endpoint::PATH);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "{").unwrap();
-        assert_eq!(documents.address_of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
+        assert_eq!(
+            documents.address_of(Target::WireServer),
+            Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80))
+        );
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert_eq!(documents.address_of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
+        assert_eq!(
+            documents.address_of(Target::WireServer),
+            Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80))
+        );
     }
 }

@@ -101,7 +101,8 @@ fn request_line(line: &str) -> Result<(Method, &str), Refusal> {
     let [method, target, "HTTP/1.1"] = parts.as_slice() else {
         return Err(Refusal::new("a request line that isn't method, target and HTTP/1.1 with single spaces"));
     };
-    let method = Method::parse(method).ok_or_else(|| Refusal::new("a method other than GET, POST and PUT"))?;
+    let method =
+        Method::parse(method).ok_or_else(|| Refusal::new("a method other than GET, POST and PUT"))?;
     if !target.starts_with('/') || target.contains('#') {
         return Err(Refusal::new("a target that doesn't begin with '/', or has a '#'"));
     }
@@ -111,7 +112,9 @@ fn request_line(line: &str) -> Result<(Method, &str), Refusal> {
 fn header(line: &str) -> Result<(String, &str), Refusal> {
     let (name, value) = line.split_once(':').ok_or_else(|| Refusal::new("a header line without ':'"))?;
     if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_of_a_name) {
-        return Err(Refusal::new("a header name that isn't 1 to 64 letters, digits and '-', or a folded line"));
+        return Err(Refusal::new(
+            "a header name that isn't 1 to 64 letters, digits and '-', or a folded line",
+        ));
     }
     Ok((name.to_ascii_lowercase(), value.trim_matches(' ')))
 }

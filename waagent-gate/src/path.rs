@@ -16,7 +16,8 @@ impl Path {
 fn stays_below(target: &str) -> bool {
     let decoded = decoded(target);
     let path = decoded.text.split('?').next().unwrap_or_default();
-    !path.contains('%') && !path.split(['/', '\\']).any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
+    !path.contains('%')
+        && !path.split(['/', '\\']).any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 
 /// Could any reader take this for a request for something sealed (`comp=certificates`)?
@@ -26,7 +27,10 @@ fn stays_below(target: &str) -> bool {
 pub(crate) fn may_ask_for_certificates(target: &str) -> bool {
     let decoded = decoded(target);
     let query = decoded.text.split_once('?').map_or("", |(_, query)| query);
-    !decoded.is_plain || decoded.text.contains('%') || decoded.text.contains("certificates") || !query.is_ascii()
+    !decoded.is_plain
+        || decoded.text.contains('%')
+        || decoded.text.contains("certificates")
+        || !query.is_ascii()
 }
 
 /// A target as the most eager reader sees it.
@@ -60,7 +64,8 @@ fn once(text: &str) -> (String, bool) {
     let mut is_well_formed = true;
     while let Some((before, after)) = rest.split_once('%') {
         result.push_str(before);
-        let (digits, skipped) = if after.starts_with('u') { (after.get(1..5), 5) } else { (after.get(..2), 2) };
+        let (digits, skipped) =
+            if after.starts_with('u') { (after.get(1..5), 5) } else { (after.get(..2), 2) };
         let is_hex = |digits: &&str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = digits.filter(is_hex).and_then(|digits| u32::from_str_radix(digits, 16).ok());
         if let Some(number) = number {

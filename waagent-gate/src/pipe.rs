@@ -71,7 +71,8 @@ impl Pipe {
 
     /// Writes what is there, as far as it goes.
     pub(crate) fn write(&mut self, to: BorrowedFd<'_>) -> nix::Result<Moved> {
-        let Some(waiting) = self.buffer.get(self.begin..self.end).filter(|waiting| !waiting.is_empty()) else {
+        let Some(waiting) = self.buffer.get(self.begin..self.end).filter(|waiting| !waiting.is_empty())
+        else {
             return Ok(Moved::Nothing);
         };
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;

@@ -82,10 +82,7 @@ fn body_of(head: &Head<'_>, row: &Row) -> Result<Option<u64>, Refusal> {
 }
 
 /// What the platform seals, it seals for the certificate in the request.
-fn check_certificate(
-    head: &Head<'_>,
-    own: impl FnOnce() -> Result<String, Fault>,
-) -> Result<(), Refusal> {
+fn check_certificate(head: &Head<'_>, own: impl FnOnce() -> Result<String, Fault>) -> Result<(), Refusal> {
     let Some(sent) = head.header(CERTIFICATE) else {
         return if may_ask_for_certificates(head.target) {
             Err(Refusal::new(format!("a request for certificates without {CERTIFICATE}")))
@@ -93,7 +90,8 @@ fn check_certificate(
             Ok(())
         };
     };
-    let own = own().map_err(|fault| Refusal::new(format!("no certificate to compare with: {}", fault.text)))?;
+    let own =
+        own().map_err(|fault| Refusal::new(format!("no certificate to compare with: {}", fault.text)))?;
     if own.is_empty() || sent != own {
         return Err(Refusal::new(format!("a {CERTIFICATE} that isn't that of certs/transport.json")));
     }

@@ -82,7 +82,8 @@ impl Server {
         let mut events = polled.iter().map(|polled| polled.revents().unwrap_or(PollFlags::empty()));
         let welcome = is_welcome && events.next().is_some_and(|events| !events.is_empty());
         let of_each = self.connections.iter().map(|connection| {
-            let mut next = |awaited: bool| if awaited { events.next() } else { None }.unwrap_or(PollFlags::empty());
+            let mut next =
+                |awaited: bool| if awaited { events.next() } else { None }.unwrap_or(PollFlags::empty());
             let [peer, platform] = connection.awaited().map(|awaited| next(awaited.is_some()));
             (!peer.is_empty() || !platform.is_empty()).then_some(peer)
         });

@@ -14,9 +14,33 @@ const OWN: &str = "MIIBoWn==";
 const ROUNDS: usize = 60_000;
 /// What request smuggling is made of.
 const NASTY: &[&[u8]] = &[
-    b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\0", b" ", b"\t", b":", b"%", b"%2e", b"/", b"..", b"?", b"#", b"\x80", b"\xff", b"+",
-    b"0", b"\r\n ", b"Host: x\r\n", b"Content-Length: 1\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: x\r\n",
-    b"comp=certificates", b"comp=%63ertificates", b"x-ms-guest-agent-public-x509-cert: MIIBtHeirs==\r\n", b" HTTP/1.1",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"\0",
+    b" ",
+    b"\t",
+    b":",
+    b"%",
+    b"%2e",
+    b"/",
+    b"..",
+    b"?",
+    b"#",
+    b"\x80",
+    b"\xff",
+    b"+",
+    b"0",
+    b"\r\n ",
+    b"Host: x\r\n",
+    b"Content-Length: 1\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Connection: x\r\n",
+    b"comp=certificates",
+    b"comp=%63ertificates",
+    b"x-ms-guest-agent-public-x509-cert: MIIBtHeirs==\r\n",
+    b" HTTP/1.1",
 ];
 
 /// A whole head for each row.
@@ -28,15 +52,14 @@ fn seeds() -> Vec<(Target, Vec<u8>)> {
                 Path::Below(folder) => format!("{folder}a%2Db/c?comp=config&incarnation=1"),
             };
             let host = host_of(SocketAddrV4::new(Endpoint::WELL_KNOWN, row.target.port()));
-            let mut head = format!("{} {path} HTTP/1.1\r\nHost: {host}\r\n", row.method.as_wire());
-            for name in row.headers {
-                let value = if *name == CERTIFICATE { OWN } else { "a b" };
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
-            if row.method != Method::Get {
-                head.push_str("content-length: 12\r\n");
-            }
-            head.push_str("\r\n");
+            let headers: String = row
+                .headers
+                .iter()
+                .map(|&name| [name, ": ", if name == CERTIFICATE { OWN } else { "a b" }, "\r\n"].concat())
+                .collect();
+            let length = if row.method == Method::Get { "" } else { "content-length: 12\r\n" };
+            let method = row.method.as_wire();
+            let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}{length}\r\n");
             (row.target, head.into_bytes())
         })
         .collect()
@@ -81,9 +104,10 @@ fn read(bytes: &[u8]) -> Reading {
     let mut request = httparse::Request::new(&mut headers);
     let length = request.parse(bytes).unwrap().unwrap();
     assert_eq!(request.version, Some(1));
-    let headers = request.headers.iter().map(|header| {
-        (header.name.to_ascii_lowercase(), String::from_utf8(header.value.to_vec()).unwrap())
-    });
+    let headers = request
+        .headers
+        .iter()
+        .map(|header| (header.name.to_ascii_lowercase(), String::from_utf8(header.value.to_vec()).unwrap()));
     (request.method.unwrap().to_owned(), request.path.unwrap().to_owned(), length, headers.collect())
 }
 

@@ -112,7 +112,9 @@ impl fmt::Display for GateError {
             }
             Self::Silent(cause) => write!(f, "no answer from the gate: {cause}; see its log"),
             Self::Nonsense => f.write_str("the gate's answer makes no sense; restart waagent-gate"),
-            Self::Denied(target, reason) => write!(f, "the gate lets no such request pass to {target}: {reason}"),
+            Self::Denied(target, reason) => {
+                write!(f, "the gate lets no such request pass to {target}: {reason}")
+            }
             Self::Answered(target, answer) => write!(f, "cannot connect to {target}: {}", cause(*answer)),
         }
     }

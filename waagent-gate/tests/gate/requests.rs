@@ -1,6 +1,4 @@
 //! What passes the gate, and what doesn't.
-#![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::UnixStream;
@@ -20,7 +18,8 @@ fn the_platform_gets_a_head_of_the_gates_own_and_the_body() {
     let Some(space) = Space::new("") else { return };
     let _gate = space.gate();
     let platform = answers(Target::WireServer, "<Health/>", OK);
-    let headers = ["X-MS-Version:   2012-11-30  ", "Content-Length: 9", "Content-Type: text/xml;charset=utf-8"];
+    let headers =
+        ["X-MS-Version:   2012-11-30  ", "Content-Length: 9", "Content-Type: text/xml;charset=utf-8"];
     let mut peer = space.knock();
     peer.write_all(&request('w', HEALTH, &headers, "<Health/>")).unwrap();
     assert_eq!(heard(&mut peer), format!("c{OK}"));

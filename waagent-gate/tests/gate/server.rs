@@ -61,7 +61,8 @@ fn root_is_told_what_passed_and_what_was_refused() {
     assert_eq!(counts(&space.root()).unwrap(), "0 requests passed, 0 refused");
     assert!(is_answered(&space.ask(&versions())));
     space.ask(&request('w', "GET /other", &[], ""));
-    let refused = "1 request passed, 1 refused (the last: no row of the table has GET of '/other' at WireServer)";
+    let refused =
+        "1 request passed, 1 refused (the last: no row of the table has GET of '/other' at WireServer)";
     assert_eq!(counts(&space.root()).unwrap(), refused);
     let told = space.peer(FETCHER, "counts");
     assert!(told.contains("a first byte that names no target"), "{told}");

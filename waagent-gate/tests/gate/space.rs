@@ -192,8 +192,7 @@ fn acted(root: &Root, act: &str) -> Result<String, String> {
         stream.write_all(closing.as_bytes()).unwrap();
         stream.read_to_string(&mut answer).unwrap();
     } else {
-        let mut stream: UnixStream =
-            stream_to(root, target).map_err(|error| error.to_string())?.into();
+        let mut stream: UnixStream = stream_to(root, target).map_err(|error| error.to_string())?.into();
         let _dismissed = stream.write_all(request);
         let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::NONE).unwrap();
