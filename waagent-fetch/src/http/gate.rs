@@ -106,7 +106,10 @@ impl GateTransport {
         let mut fds = [PollFd::new(self.gate.as_fd(), PollFlags::empty())];
         match wait::ready(&mut fds, Some(std::time::Duration::ZERO)) {
             Ok(false) => Ok(false),
-            Ok(true) => Err(io_error(Errno::ECONNRESET)),
+            // Not as a reset: the library takes that for the end of an answer without a length.
+            Ok(true) => {
+                Err(Error::Io(io::Error::new(io::ErrorKind::BrokenPipe, "the answer was broken off")))
+            }
             Err(error) => Err(io_error(error)),
         }
     }
