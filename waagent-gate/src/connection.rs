@@ -278,3 +278,70 @@ fn failure(target: Target, errno: Errno) -> Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// A peer and a platform that are connected; what the gate holds of them, and their own ends.
+    fn exchanging(begun: Instant) -> (Connection, UnixStream, UnixStream) {
+        let ((peer, own), (platform, its)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        let mut connection = Connection::new(peer.into(), false, begun);
+        connection.stage =
+            Stage::Exchanging(Exchange::new(platform.into(), b"GET / HTTP/1.1\r\n\r\n".to_vec(), 0, 1 << 20));
+        (connection, own, its)
+    }
+
+    fn moves(connection: &mut Connection, now: Instant) {
+        let mut documents = Documents::new(waagent_common::root::Root::new("/nowhere".as_ref()), Vec::new());
+        assert!(connection.advance(&mut documents, PollFlags::empty(), now).is_none());
+    }
+
+    #[test]
+    fn a_request_in_which_nothing_moves_ends_after_a_minute() {
+        let begun = Instant::now();
+        let (mut connection, _own, mut its) = exchanging(begun);
+        moves(&mut connection, begun);
+        connection.expire(begun + Duration::from_secs(59));
+        assert!(!connection.is_over());
+        its.write_all(b"HTTP").unwrap();
+        moves(&mut connection, begun + Duration::from_secs(59));
+        connection.expire(begun + Duration::from_secs(118));
+        assert!(!connection.is_over(), "a byte has moved");
+        moves(&mut connection, begun + Duration::from_secs(118));
+        connection.expire(begun + Duration::from_secs(119));
+        assert!(connection.is_over(), "a look that moves nothing is no reason to wait longer");
+    }
+
+    #[test]
+    fn a_request_that_drips_ends_after_a_quarter_of_an_hour() {
+        let begun = Instant::now();
+        let (mut connection, mut own, mut its) = exchanging(begun);
+        for second in (0..900).step_by(50) {
+            its.write_all(b"x").unwrap();
+            moves(&mut connection, begun + Duration::from_secs(second));
+            own.read_exact(&mut [0]).unwrap();
+            connection.expire(begun + Duration::from_secs(second));
+            assert!(!connection.is_over(), "{second}");
+        }
+        connection.expire(begun + Duration::from_secs(900));
+        assert!(connection.is_over());
+    }
+
+    #[test]
+    fn who_never_takes_the_end_of_an_answer_is_left_after_a_minute() {
+        let begun = Instant::now();
+        let (mut connection, _own, its) = exchanging(begun);
+        drop(its);
+        // The request can't be written any more; what was answered, nothing, is delivered.
+        moves(&mut connection, begun);
+        assert!(matches!(connection.stage, Stage::Delivered), "{:?}", connection.stage);
+        connection.expire(begun + Duration::from_secs(59));
+        assert!(!connection.is_over());
+        connection.expire(begun + Duration::from_secs(60));
+        assert!(connection.is_over());
+    }
+}
