@@ -17,10 +17,11 @@
 //! 78 configuration, with `--once`.
 //!
 //! **Security**: who owns this process has no capability and no key. It can write `fetch/` alone, send what it likes to
-//! any host, read the public documents and the sealed settings, and tell the other programs lies in strict JSON, which
-//! they check. It can't read a key that lies on this machine, execute a program, or open a connection to the platform
-//! itself. But it can ask the platform for the VM's certificates with a certificate of its own, and so hold their keys; and
-//! where no signature is demanded of packages, which is the default, it is root by a forged one.
+//! any host but the platform, and ask the platform what the table of waagent-gate names; read the public documents and the
+//! sealed settings; and tell the other programs lies in strict JSON, which they check. It can't read a key that lies on this
+//! machine, have one sealed for itself (waagent-gate lets no certificate pass but the machine's own), execute a program, or
+//! open a connection to the platform. But where no signature is demanded of packages, which is the default, it is root by a
+//! forged one.
 //!
 //! **Where**: `session` polls the platform: `fetcher/` the goal state (parsed in `goal_state/`), Fast Track and
 //! certificates, `health` what the platform is told of provisioning, `status/` the status blob. `packages/` downloads, by

@@ -18,7 +18,7 @@ use waagent_common::users::gid_of;
 pub fn gate() -> Result<OwnedFd> {
     let path = Path::new(RUNTIME_PATH).join("gate/gate.sock");
     remove_old(&path)?;
-    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+    let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(&path)?).with_context(|| format!("'{}'", path.display()))?;
     let group =
         gid_of(&Root::new(Path::new("/")), "waagent-fetch").context("there is no group 'waagent-fetch'")?;

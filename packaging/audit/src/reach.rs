@@ -18,7 +18,7 @@ pub fn documents() -> Vec<Entry> {
 /// What is no document but goes from a program to another all the same: who leaves it, where, and who takes it.
 pub const OTHERS: &[Other] = &[
     Other {
-        name: "passed sockets",
+        name: "answers of the platform",
         path: "/run/waagent/gate/gate.sock",
         from: "waagent-gate",
         to: &["waagent-fetch"],

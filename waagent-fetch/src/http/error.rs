@@ -13,8 +13,10 @@ use waagent_common::gate::client::GateError;
 pub enum HttpError {
     /// The request itself is wrong: bad URI, scheme or header. Never repeated.
     Refused(String),
-    /// The gate gave no socket.
+    /// The gate couldn't ask.
     Gate(String),
+    /// The gate doesn't let such a request pass. Never repeated.
+    Denied(String),
     /// Name not found, no route, connection refused.
     Connect(String),
     /// Certificate, name or handshake. Never repeated.
@@ -34,6 +36,7 @@ impl fmt::Display for HttpError {
         match self {
             Self::Refused(why)
             | Self::Gate(why)
+            | Self::Denied(why)
             | Self::Connect(why)
             | Self::Tls(why)
             | Self::Broken(why) => f.write_str(why),
@@ -65,6 +68,7 @@ impl HttpError {
             ureq::Error::BadUri(why) => Self::Refused(shown(&why)),
             ureq::Error::Http(why) => Self::Refused(shown(&why.to_string())),
             ureq::Error::Other(why) => match why.downcast::<GateError>() {
+                Ok(gate) if gate.is_denial() => Self::Denied(gate.to_string()),
                 Ok(gate) => Self::Gate(gate.to_string()),
                 Err(why) => Self::Broken(shown(&why.to_string())),
             },

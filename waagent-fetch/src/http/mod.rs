@@ -1,13 +1,11 @@
 //! The HTTP client: all that leaves or reaches this machine by HTTP passes here.
 //!
-//! Platform requests go over sockets of the gate and are kept alive between polls; storage requests open their own
-//! connection, by TLS, perhaps through a proxy, and leave nothing behind. Each call has a limit for time and bytes.
+//! Platform requests go through the gate, each by a stream of its own; storage requests open their own connection, by TLS,
+//! perhaps through a proxy, and leave nothing behind. Each call has a limit for time and bytes.
 //! Redirects are answers like any other. A status that isn't 2xx is an answer too: callers look at it.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use ureq::config::Config;
@@ -17,12 +15,14 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NativeTlsConnector};
 use ureq::{Agent, Body, Proxy};
 use waagent_common::AGENT_VERSION;
+use waagent_common::gate::protocol::host_of;
 use waagent_common::resident;
 use waagent_common::root::Root;
 
 mod body;
 mod connect;
 mod error;
+mod gate;
 mod message;
 mod transport;
 mod uri;
@@ -34,26 +34,21 @@ pub(crate) use body::stored;
 pub use error::HttpError;
 pub use message::{Request, Response, Verb};
 pub use uri::{PlatformUri, StorageUri, without_query};
-pub use waagent_common::gate::protocol::{IMDS, Target};
+pub use waagent_common::gate::protocol::Target;
 
-/// The client of both halves of the program. Copies share the connections that are kept.
+/// The client of the platform.
 #[derive(Debug, Clone)]
 pub struct Client {
     platform: Agent,
-    opened: Arc<AtomicU64>,
     endpoint: Ipv4Addr,
 }
 
 impl Client {
     /// A client for the WireServer at `endpoint`, which is also what `Host` says.
     pub fn new(root: &Root, endpoint: Ipv4Addr) -> Self {
-        let opened = Arc::new(AtomicU64::new(0));
-        let connector = connect::GateConnector::new(root.clone(), Arc::clone(&opened));
-        Self {
-            platform: Agent::with_parts(configuration(PLATFORM_TIME, None), connector, connect::NoResolver),
-            opened,
-            endpoint,
-        }
+        let connector = gate::GateConnector::new(root.clone());
+        let platform = Agent::with_parts(configuration(PLATFORM_TIME, None), connector, gate::NoResolver);
+        Self { platform, endpoint }
     }
 
     /// The WireServer's address.
@@ -62,21 +57,8 @@ impl Client {
     }
 
     /// Asks the platform. `path` is path and query.
-    ///
-    /// A connection that was kept and turns out to be closed is replaced once: that says nothing about the platform.
     pub fn platform(&self, target: Target, path: &str, request: &Request<'_>) -> Result<Response, HttpError> {
-        let uri = match target {
-            Target::WireServer => format!("http://{}{path}", self.endpoint),
-            Target::HostGaPlugin => format!("http://{}:{}{path}", self.endpoint, target.port()),
-            Target::Imds => format!("http://{IMDS}{path}"),
-        };
-        let before = self.opened.load(Ordering::Relaxed);
-        match once(&self.platform, &uri, request) {
-            Err(HttpError::Broken(_)) if self.opened.load(Ordering::Relaxed) == before => {
-                once(&self.platform, &uri, request)
-            }
-            answered => answered,
-        }
+        once(&self.platform, &self.uri(target, path), request)
     }
 
     /// Downloads what the HostGAPlugin gives into a file from its beginning. Gives the status, and how many bytes were
@@ -88,8 +70,11 @@ impl Client {
         request: &Request<'_>,
         file: &mut File,
     ) -> Result<Stored, HttpError> {
-        let uri = format!("http://{}:{}{path}", self.endpoint, target.port());
-        stored(&self.platform, &uri, request, file)
+        stored(&self.platform, &self.uri(target, path), request, file)
+    }
+
+    fn uri(&self, target: Target, path: &str) -> String {
+        format!("http://{}{path}", host_of(SocketAddrV4::new(self.endpoint, target.port())))
     }
 }
 

@@ -184,7 +184,7 @@ fn no_secret_gets_into_a_swap_area_or_a_core_file() {
 
 #[test]
 fn the_gate_reaches_the_platform_and_this_machine_alone_and_is_the_fetchers() {
-    let addresses = "IPAddressAllow=127.0.0.1 168.63.129.16 169.254.169.254";
+    let addresses = "IPAddressAllow=127.0.0.1 168.63.129.16";
     these_alone(addresses, "service", &["waagent-gate.service"]);
     these_alone("SocketGroup=waagent-fetch", "socket", &["waagent-gate.socket"]);
     these_alone("SocketMode=0660", "socket", &["waagent-gate.socket"]);
