@@ -15,15 +15,13 @@ use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, Either, NextTimeout, Transport};
 use waagent_common::gate::client::socket_to;
 use waagent_common::gate::protocol::{IMDS, Target};
 use waagent_common::root::Root;
 use waagent_common::wait;
 
-use super::transport::SocketTransport;
+use waagent_http::{SocketTransport, buffers};
 
 /// Connections to the platform: only ever those that the gate hands over.
 #[derive(Debug)]
@@ -126,10 +124,6 @@ fn await_connected(socket: &OwnedFd, limit: Duration) -> io::Result<()> {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
     }
-}
-
-fn buffers(config: &Config) -> LazyBuffers {
-    LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size())
 }
 
 /// Longest wait for storage to take a connection.

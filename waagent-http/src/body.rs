@@ -8,7 +8,7 @@ use ureq::{Agent, Body};
 use waagent_common::fault::Fault;
 
 use super::message::{Request, Response};
-use super::{HttpError, send};
+use super::{HttpError, exchange};
 
 /// What a download came to.
 #[derive(Debug)]
@@ -53,14 +53,8 @@ impl Bounded {
 }
 
 /// Sends a request, and writes the body of a success into a file.
-pub(crate) fn stored(
-    agent: &Agent,
-    uri: &str,
-    request: &Request<'_>,
-    file: &mut File,
-) -> Result<Stored, HttpError> {
-    let answer = send(agent, uri, request)?;
-    let (head, body) = answer.into_parts();
+pub fn stored(agent: &Agent, uri: &str, request: &Request<'_>, file: &mut File) -> Result<Stored, HttpError> {
+    let (head, body) = exchange(agent, uri, request, request.body)?.into_parts();
     let mut response = Response { status: head.status.as_u16(), headers: head.headers, body: Vec::new() };
     if !head.status.is_success() {
         response.body = Bounded { limit: ERROR_BODY, cut: true }.read(body, request.timeout)?;
@@ -69,13 +63,12 @@ pub(crate) fn stored(
     if body.content_length().is_some_and(|length| length > request.limit) {
         return Err(HttpError::TooBig(request.limit));
     }
-    let mut reader = body.into_with_config().limit(u64::MAX).reader();
-    let size = copy(&mut reader, file, request)?;
+    let size = copy(&mut body.into_with_config().limit(u64::MAX).reader(), file, request)?;
     Ok(Stored { response, size })
 }
 
 /// Copies in pieces, and gives up on a peer that sends less than 8 KiB a second over 30 s.
-fn copy(reader: &mut impl Read, file: &mut File, request: &Request<'_>) -> Result<u64, HttpError> {
+pub fn copy(reader: &mut impl Read, file: &mut File, request: &Request<'_>) -> Result<u64, HttpError> {
     let mut piece = vec![0; PIECE];
     let (mut size, mut window, mut since) = (0_u64, 0_u64, Instant::now());
     loop {
@@ -103,7 +96,7 @@ fn copy(reader: &mut impl Read, file: &mut File, request: &Request<'_>) -> Resul
 }
 
 /// How much is kept of the body of an answer that isn't a success.
-pub(super) const ERROR_BODY: u64 = 4 << 10;
+pub const ERROR_BODY: u64 = 4 << 10;
 /// A download is written in pieces of this size.
 const PIECE: usize = 64 << 10;
 /// The slowest download: 8 KiB a second over 30 s.

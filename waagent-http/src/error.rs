@@ -53,23 +53,31 @@ impl HttpError {
     }
 
     /// What the library met, within `seconds`.
-    pub(super) fn of(error: ureq::Error, seconds: u64) -> Self {
+    pub fn of(error: ureq::Error, seconds: u64) -> Self {
         match error {
             ureq::Error::Timeout(_) => Self::Timeout(seconds),
             ureq::Error::Io(error) => of_io(error, seconds),
             ureq::Error::HostNotFound => Self::Connect("host name not found".to_owned()),
             ureq::Error::ConnectionFailed => Self::Connect("connection failed".to_owned()),
             ureq::Error::ConnectProxyFailed(why) => Self::Connect(format!("proxy: {}", shown(&why))),
-            ureq::Error::Tls(why) => Self::Tls(why.to_owned()),
-            ureq::Error::NativeTls(why) => Self::Tls(shown(&reasons(&chain(&why)))),
+            ureq::Error::NativeTls(why) => Self::Tls(shown(&tls_reason(&chain(&why)))),
             ureq::Error::BadUri(why) => Self::Refused(shown(&why)),
             ureq::Error::Http(why) => Self::Refused(shown(&why.to_string())),
-            ureq::Error::Other(why) => match why.downcast::<GateError>() {
-                Ok(gate) => Self::Gate(gate.to_string()),
-                Err(why) => Self::Broken(shown(&why.to_string())),
-            },
+            ureq::Error::Other(why) => of_transport(why),
             error => Self::Broken(shown(&error.to_string())),
         }
+    }
+}
+
+/// What a transport of ours met.
+fn of_transport(why: Box<dyn std::error::Error + Send + Sync>) -> HttpError {
+    let why = match why.downcast::<HttpError>() {
+        Ok(error) => return *error,
+        Err(why) => why,
+    };
+    match why.downcast::<GateError>() {
+        Ok(gate) => HttpError::Gate(gate.to_string()),
+        Err(why) => HttpError::Broken(shown(&why.to_string())),
     }
 }
 
@@ -104,7 +112,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 ///
 /// The queue of errors is told oldest first, and a look for an authority leaves its own there (a loader that isn't
 /// registered, a file that isn't there), which are not why: the reason is the last that the library of TLS gave.
-fn reasons(text: &str) -> String {
+pub fn tls_reason(text: &str) -> String {
     let errors = || text.split("error:").skip(1).map(|error| error.split(':'));
     let of_tls = errors().filter(|error| error.clone().nth(1) == Some("SSL routines")).last();
     let reason = of_tls.or_else(|| errors().last()).and_then(|mut error| error.nth(3));
@@ -130,10 +138,10 @@ mod tests {
             scheme:../crypto/store/store_register.c:237:scheme=file, error:80000002:system library:file_open:\
             reason(2):../providers/implementations/storemgmt/file_store.c:266:calling stat(/etc/x.0), ";
         let told = "TLS: certificate verify failed: unable to get local issuer certificate";
-        assert_eq!(reasons(REFUSED), told);
-        assert_eq!(reasons(&format!("{LOOKED}{REFUSED}")), told);
+        assert_eq!(tls_reason(REFUSED), told);
+        assert_eq!(tls_reason(&format!("{LOOKED}{REFUSED}")), told);
         let closed = "error:80000068:system library:read:connection reset:x.c:1:";
-        assert_eq!(reasons(closed), "TLS: connection reset");
-        assert_eq!(reasons("the handshake was broken off"), "TLS: the handshake was broken off");
+        assert_eq!(tls_reason(closed), "TLS: connection reset");
+        assert_eq!(tls_reason("the handshake was broken off"), "TLS: the handshake was broken off");
     }
 }
