@@ -171,10 +171,11 @@ impl Resident {
         }
         let fast_track = self.session.fetcher.offers_fast_track().unwrap_or(false);
         let Some(upload) = self.session.uploader.prepare(fast_track, monotonic()) else { return };
-        let client = self.session.fetcher.client.clone();
-        let settings = self.session.fetcher.settings.clone();
+        let fetcher = &self.session.fetcher;
+        let (root, client, settings) =
+            (fetcher.root.clone(), fetcher.client.clone(), fetcher.settings.clone());
         self.uploading = self.start("status", move || {
-            let sent = send(&client, &settings, &upload);
+            let sent = send(&root, &client, &settings, &upload);
             Report::Status(Box::new(upload), sent)
         });
     }

@@ -3,8 +3,6 @@
 use waagent_common::config::{Config, IntegerKey, SwitchKey};
 use waagent_common::log;
 
-use crate::proxy::Proxies;
-
 /// What the configuration says about transfers.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -12,8 +10,6 @@ pub struct Settings {
     pub allow_http: bool,
     /// `Extensions.MaxPackageMB`, in bytes.
     pub max_package: u64,
-    /// `HttpProxy.*` and the environment.
-    pub proxies: Proxies,
 }
 
 impl Settings {
@@ -25,10 +21,6 @@ impl Settings {
                 "OS.AllowHTTP=y: whoever is on the way to storage can read and change packages and statuses",
             );
         }
-        Self {
-            allow_http,
-            max_package: config.integer(IntegerKey::ExtensionsMaxPackageMb) << 20,
-            proxies: Proxies::of(config),
-        }
+        Self { allow_http, max_package: config.integer(IntegerKey::ExtensionsMaxPackageMb) << 20 }
     }
 }

@@ -29,6 +29,9 @@ pub enum HttpError {
     Store(Fault),
 }
 
+/// How the text of the `Connect` begins that means a name without an address.
+pub const NO_HOST: &str = "host name not found";
+
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -57,10 +60,9 @@ impl HttpError {
         match error {
             ureq::Error::Timeout(_) => Self::Timeout(seconds),
             ureq::Error::Io(error) => of_io(error, seconds),
-            ureq::Error::HostNotFound => Self::Connect("host name not found".to_owned()),
+            ureq::Error::HostNotFound => Self::Connect(NO_HOST.to_owned()),
             ureq::Error::ConnectionFailed => Self::Connect("connection failed".to_owned()),
             ureq::Error::ConnectProxyFailed(why) => Self::Connect(format!("proxy: {}", shown(&why))),
-            ureq::Error::NativeTls(why) => Self::Tls(shown(&tls_reason(&chain(&why)))),
             ureq::Error::BadUri(why) => Self::Refused(shown(&why)),
             ureq::Error::Http(why) => Self::Refused(shown(&why.to_string())),
             ureq::Error::Other(why) => of_transport(why),
@@ -85,26 +87,22 @@ fn of_io(error: io::Error, seconds: u64) -> HttpError {
     // The library wraps its own errors in those of a body's reader.
     match error.downcast::<ureq::Error>() {
         Ok(inner) => HttpError::of(inner, seconds),
-        Err(error) => match error.kind() {
-            io::ErrorKind::TimedOut => HttpError::Connect("connection timed out".to_owned()),
-            io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::AddrNotAvailable => HttpError::Connect(shown(&error.to_string())),
-            _ => HttpError::Broken(shown(&error.to_string())),
+        Err(error) => match error.downcast::<HttpError>() {
+            Ok(ours) => ours,
+            Err(error) => of_system(&error),
         },
     }
 }
 
-/// An error and what it comes from, in one line: OpenSSL tells the reason only in the second.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+fn of_system(error: &io::Error) -> HttpError {
+    match error.kind() {
+        io::ErrorKind::TimedOut => HttpError::Connect("connection timed out".to_owned()),
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable => HttpError::Connect(shown(&error.to_string())),
+        _ => HttpError::Broken(shown(&error.to_string())),
     }
-    text
 }
 
 /// What OpenSSL's texts mean, without its source files and numbers: `error:<code>:<library>:<function>:<reason>:...`,

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::{HeaderName, HeaderValue, Method, Request as HttpRequest, Uri};
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::unversioned::transport::LazyBuffers;
 use ureq::{Agent, AsSendBody, Body, Proxy};
 use waagent_common::AGENT_VERSION;
@@ -20,20 +19,18 @@ mod message;
 mod transport;
 mod uri;
 
-use body::Bounded;
-
-pub use body::{ERROR_BODY, Stored, copy, stored};
-pub use error::{HttpError, tls_reason};
+pub use body::{Bounded, ERROR_BODY, Stored, copy, stored};
+pub use error::{HttpError, NO_HOST, tls_reason};
 pub use message::{Request, Response, Verb};
-pub use transport::SocketTransport;
+pub use transport::{Caller, SocketTransport};
 pub use uri::{PlatformUri, StorageUri, without_query};
 
 /// Sends a request, and reads the answer into memory.
 pub fn once(agent: &Agent, uri: &str, request: &Request<'_>) -> Result<Response, HttpError> {
     let (head, body) = exchange(agent, uri, request, request.body)?.into_parts();
-    let (limit, cut) = if head.status.is_success() { (request.limit, false) } else { (ERROR_BODY, true) };
-    let body = Bounded { limit, cut }.read(body, request.timeout)?;
-    Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
+    let status = head.status.as_u16();
+    let body = Bounded::of(status, request).read(body, request.timeout)?;
+    Ok(Response { status, headers: head.headers, body })
 }
 
 /// Sends a request with this body, and gives the answer as soon as its head is there. A GET has no body.
@@ -91,13 +88,11 @@ fn build<B>(uri: &Uri, request: &Request<'_>, body: B) -> Result<HttpRequest<B>,
 
 /// How an agent asks: no redirects, no encodings, bounds for heads, one kept connection for each host.
 pub fn configuration(timeout: Duration, proxy: Option<&Proxy>) -> Config {
-    let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier);
     Config::builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .proxy(proxy.cloned())
-        .tls_config(tls.build())
         .user_agent(format!("WALinuxAgent/{AGENT_VERSION}"))
         .accept("")
         .accept_encoding("identity")

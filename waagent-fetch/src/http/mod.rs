@@ -1,20 +1,14 @@
-//! The HTTP client: all that leaves or reaches this machine by HTTP passes here.
-//!
-//! Platform requests go over sockets of the gate and are kept alive between polls; storage requests open their own
-//! connection, by TLS, perhaps through a proxy, and leave nothing behind. Each call has a limit for time and bytes.
-//! Redirects are answers like any other. A status that isn't 2xx is an answer too: callers look at it.
+//! The HTTP client: what the platform is asked passes here, over sockets of the gate, which are kept alive between polls.
+//! Each call has a limit for time and bytes.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NativeTlsConnector};
-use ureq::{Agent, Proxy};
+use ureq::Agent;
 use waagent_common::root::Root;
-use waagent_http::configuration;
+use waagent_http::{configuration, once, stored};
 
 mod connect;
 
@@ -23,9 +17,8 @@ pub use waagent_http::{
     HttpError, PLATFORM_TIME, PlatformUri, Request, Response, STORAGE_TIME, StorageUri, Stored, Verb,
     without_query,
 };
-pub(crate) use waagent_http::{once, stored};
 
-/// The client of both halves of the program. Copies share the connections that are kept.
+/// The platform. Copies share the connections that are kept.
 #[derive(Debug, Clone)]
 pub struct Client {
     platform: Agent,
@@ -80,11 +73,4 @@ impl Client {
         let uri = format!("http://{}:{}{path}", self.endpoint, target.port());
         stored(&self.platform, &uri, request, file)
     }
-}
-
-pub(crate) fn storage_agent(timeout: Duration, proxy: Option<&Proxy>) -> Agent {
-    let connector = ConnectProxyConnector::default()
-        .chain(connect::StorageConnector)
-        .chain(NativeTlsConnector::default());
-    Agent::with_parts(configuration(timeout, proxy), connector, DefaultResolver::default())
 }
