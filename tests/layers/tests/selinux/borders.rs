@@ -83,15 +83,15 @@ fn the_boolean_sends_commands_of_extensions_into_the_confined_domain() {
     assert_eq!(doors, expected.into_iter().map(|kind| (RUNNER, kind, off)).collect());
 }
 
-/// The fetcher's boolean adds ports that no service owns: not the platform's.
+/// The boolean for transfers adds ports that no service owns: not the platform's.
 #[test]
 #[ignore = "needs the guest's base: tests/run runs it once that is there"]
 fn ports_of_the_platform_are_the_gates_and_none_is_bound() {
     let Some(linked) = linked() else { return };
-    let said = linked.view.said(&["seinfo", "/tmp/policy", "-b", "waagent_fetch_connect_any_port", "-x"]);
-    assert!(said.contains("bool waagent_fetch_connect_any_port false"), "not off by itself");
-    let of_fetcher = linked.foreign_and_own().filter(|rule| rule.source == "waagent_fetch_t");
-    let ports: Vec<&Rule> = of_fetcher
+    let said = linked.view.said(&["seinfo", "/tmp/policy", "-b", "waagent_transfer_connect_any_port", "-x"]);
+    assert!(said.contains("bool waagent_transfer_connect_any_port false"), "not off by itself");
+    let of_transfer = linked.foreign_and_own().filter(|rule| rule.source == "waagent_transfer_t");
+    let ports: Vec<&Rule> = of_transfer
         .filter(|rule| ["waagent_hostga_port_t", "port_type"].contains(&rule.target.as_str()))
         .collect();
     assert!(ports.is_empty(), "{ports:#?}");
