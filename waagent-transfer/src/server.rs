@@ -27,8 +27,9 @@ const MAX_ORDERS: usize = 4;
 const IDLE: Duration = Duration::from_secs(10);
 /// ... after something was stored: a status that goes this way comes each minute, or two where one fails.
 const IDLE_AFTER_STORING: Duration = Duration::from_secs(150);
-/// ... and so soon when a name or an authority wasn't found: the fetcher asks again after 0.8 s at the earliest.
-const IDLE_AFTER_NOT_FOUND: Duration = Duration::from_millis(400);
+/// When a name or an authority wasn't found it takes orders for so long and no longer: the fetcher asks the same again
+/// after 0.8 s at the earliest, and many that fail at once aren't a process each.
+const AFTER_NOT_FOUND: Duration = Duration::from_millis(400);
 /// Of a worker, in bytes: TLS and a resolver fit with room to spare.
 const STACK: usize = 512 << 10;
 
@@ -44,8 +45,10 @@ pub struct Server {
     free: Vec<usize>,
     reports: (Sender<(usize, Carried)>, Receiver<(usize, Carried)>),
     waker: Arc<EventFd>,
+    /// When it ends, without another order.
     ends: Instant,
-    not_found: bool,
+    /// When it takes no more of them.
+    closes: Option<Instant>,
     strangers: u64,
 }
 
@@ -64,7 +67,7 @@ impl Server {
             reports: channel(),
             waker: Arc::new(waker),
             ends: Instant::now() + IDLE,
-            not_found: false,
+            closes: None,
             strangers: 0,
         })
     }
@@ -82,7 +85,7 @@ impl Server {
             }
             if welcome {
                 self.accept()?;
-            } else if self.is_idle() && Instant::now() >= self.ends {
+            } else if self.is_idle() && self.left().is_zero() {
                 return Ok(self.ended());
             }
         }
@@ -92,13 +95,25 @@ impl Server {
         self.free.len() == self.workers.len()
     }
 
+    /// Until it ends, as things are.
+    fn left(&self) -> Duration {
+        let ends = self.closes.map_or(self.ends, |closes| closes.min(self.ends));
+        ends.saturating_duration_since(Instant::now())
+    }
+
+    fn takes_orders(&self) -> bool {
+        // Whoever is at work mustn't keep the others waiting.
+        let is_open = !self.is_idle() || self.closes.is_none_or(|closes| Instant::now() < closes);
+        is_open && (!self.free.is_empty() || self.workers.len() < MAX_ORDERS)
+    }
+
     /// Is there a new caller, and somebody free for him?
     fn wait(&self) -> Result<bool, Fault> {
         let mut polled = vec![PollFd::new(self.waker.as_fd(), PollFlags::POLLIN)];
-        if !self.free.is_empty() || self.workers.len() < MAX_ORDERS {
+        if self.takes_orders() {
             polled.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
         }
-        let limit = self.is_idle().then(|| self.ends.saturating_duration_since(Instant::now()));
+        let limit = self.is_idle().then(|| self.left());
         wait::ready(&mut polled, limit).map_err(|error| broken("poll", &error.into()))?;
         Ok(polled.get(1).and_then(PollFd::any).unwrap_or(false))
     }
@@ -111,15 +126,14 @@ impl Server {
             self.free.push(worker);
             let idle = if carried.stored { IDLE_AFTER_STORING } else { IDLE };
             self.ends = self.ends.max(Instant::now() + idle);
-            self.not_found |= carried.not_found;
-        }
-        if self.not_found {
-            self.ends = self.ends.min(Instant::now() + IDLE_AFTER_NOT_FOUND);
+            if carried.not_found {
+                self.closes.get_or_insert_with(|| Instant::now() + AFTER_NOT_FOUND);
+            }
         }
     }
 
     fn ended(&self) -> Outcome {
-        if !self.not_found {
+        if self.closes.is_none() {
             return Outcome::Done("ended: no order for a while".to_owned());
         }
         log::info("ended, to be started anew: a host or an authority wasn't found");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use waagent_common::transfer::answer::FailureKind;
@@ -10,12 +11,13 @@ use waagent_fabric::route::Route;
 use waagent_fabric::scenario::Scenario;
 use waagent_support::transfer::Transfer;
 
-use super::stand::{PROGRAM, Stand, put};
+use super::stand::{PROGRAM, Stand, Told, put};
 
 /// A stand with storage by TLS, whose authority the program knows or doesn't.
 fn stand(is_known: bool) -> (Stand, TempDir) {
     let state = TempDir::new().unwrap();
     let options = Options {
+        storage_https: "0.0.0.0:0".parse().unwrap(),
         state: Some(state.path().to_owned()),
         storage_host: Some("127.0.0.1".to_owned()),
         ..Options::loopback()
@@ -58,16 +60,14 @@ fn refuses_an_unknown_authority_and_asks_nothing() {
     let expected = "TLS: certificate verify failed: unable to get local issuer certificate";
     assert_eq!(told.failure(), (FailureKind::Tls, expected));
     assert_eq!(stand.fabric.record().count(Route::StorageGet), 0);
-    // Its next process reads the authorities anew.
+    // What is put in place of the authorities is read by its next process, which the failure has asked for.
     fs::write(stand.root.path().join("etc/ssl/authority.pem"), stand.fabric.ca_pem().unwrap()).unwrap();
-    let mut told = stand.get(&stand.status_blob());
-    for _ in 0..50 {
-        if matches!(told, super::stand::Told::Answered(..)) {
-            break;
-        }
-        told = stand.get(&stand.status_blob());
+    let until = Instant::now() + Duration::from_secs(10);
+    let is_answered = || matches!(stand.get(&stand.status_blob()), Told::Answered(..));
+    while !is_answered() && Instant::now() < until {
+        stand.call();
     }
-    assert_eq!(told.status(), 404, "no blob, but an answer");
+    assert_eq!(stand.get(&stand.status_blob()).status(), 404, "no blob, but an answer");
 }
 
 #[test]
