@@ -36,6 +36,7 @@ pub fn limit(unit: &str) -> Option<&'static str> {
         "waagent-gate.service" => Some("2.5"),
         "waagent-transfer.service" => Some("2.3"),
         "waagent-net.service" | "waagent-firewall.service" => Some("2.2"),
+        "waagent-fetch.service" => Some("1.4"),
         "waagent-certs.service" | "waagent-failed@.service" | "waagent-media.service" => Some("1.7"),
         _ => Some("2.8"),
     }
