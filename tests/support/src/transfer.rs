@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use caps::CapsHashSet;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::socket::SockType;
 use nix::unistd::{Pid, geteuid};
 use waagent_common::sys::spawn::{Identity, set_identity};
@@ -59,6 +59,16 @@ impl Transfer {
     /// Where it listens.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Kills the program that is at work now, if one is; its shell starts another.
+    pub fn kill(&self) {
+        let shell = self.shell.id();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+        for child in children.split_whitespace() {
+            // It may have ended a moment ago.
+            let _ended = kill(Pid::from_raw(child.parse().unwrap()), Signal::SIGKILL);
+        }
     }
 
     fn session(&self) -> Pid {

@@ -52,7 +52,8 @@ pub struct Stand {
     pub settings: Settings,
     /// For documents.
     pub sandbox: Sandbox,
-    _transfer: Transfer,
+    /// The way to storage.
+    pub transfer: Transfer,
     _folder: TempDir,
 }
 
@@ -123,7 +124,7 @@ impl Stand {
         let client = Client::new(&root, Ipv4Addr::LOCALHOST);
         let sandbox = Sandbox::unconfined();
         let transfer = transfer(root.root());
-        let stand = Self { fabric, root, client, settings, sandbox, _transfer: transfer, _folder: scratch };
+        let stand = Self { fabric, root, client, settings, sandbox, transfer, _folder: scratch };
         stand.publish();
         stand
     }
