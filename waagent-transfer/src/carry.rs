@@ -11,7 +11,7 @@ use waagent_common::text::cut;
 use waagent_common::transfer::answer::{
     Answer, END, FAILED, Failure, FailureKind, Head, MAX_PIECE, MAX_TEXT, Shown,
 };
-use waagent_common::transfer::order::{MAX_ORDER, Method, Order};
+use waagent_common::transfer::order::{MAX_ORDER, MAX_SECONDS, Method, Order};
 use waagent_common::transfer::stream::Timed;
 use waagent_http::{ERROR_BODY, HttpError, NO_HOST, Request};
 
@@ -39,7 +39,7 @@ pub(crate) fn serve(storage: &mut Storage, stream: UnixStream) -> Carried {
             return Carried::default();
         }
     };
-    let time = Duration::from_secs(order.seconds.min(u64::from(u16::MAX)));
+    let time = Duration::from_secs(order.seconds.min(MAX_SECONDS));
     caller.set_until(Instant::now() + time + SLACK);
     storage.work_for(Some(&caller));
     let carried = carry(storage, &mut caller, &order);
@@ -98,36 +98,40 @@ fn pass_on(caller: &mut Timed, order: &Order, answered: ureq::http::Response<Bod
     let headers: BTreeMap<Shown, String> = Shown::ALL.into_iter().filter_map(shown).collect();
     answer(caller, &Answer::Head(Head { status: head.status.as_u16(), headers }))?;
     let reader = body.into_with_config().limit(u64::MAX).reader();
-    let error = if head.status.is_success() {
-        pieces(caller, reader, order.limit)?
+    let copied = if head.status.is_success() {
+        pieces(caller, reader, order.limit, order.seconds)?
     } else {
-        pieces(caller, reader.take(ERROR_BODY), ERROR_BODY)?
+        pieces(caller, reader.take(ERROR_BODY), ERROR_BODY, order.seconds)?
     };
-    let Some(error) = error else { return caller.write_all(&END.to_be_bytes()) };
-    caller.write_all(&FAILED.to_be_bytes())?;
-    let error = error.unwrap_or_else(|error| HttpError::of(ureq::Error::from(error), order.seconds));
-    caller.write_frame(&failure(&fresh(error)))
+    match copied {
+        Ok(()) => caller.write_all(&END.to_be_bytes()),
+        Err(error) => {
+            caller.write_all(&FAILED.to_be_bytes())?;
+            caller.write_frame(&failure(&fresh(error)))
+        }
+    }
 }
 
-/// Copies a body in pieces; gives why it isn't whole. The outer `Err`: the caller is gone.
+/// Copies a body in pieces. The inner `Err`: it isn't whole; the outer one: the caller is gone.
 fn pieces(
     caller: &mut Timed,
     mut body: impl Read,
     limit: u64,
-) -> io::Result<Option<Result<HttpError, io::Error>>> {
+    seconds: u64,
+) -> io::Result<Result<(), HttpError>> {
     let mut piece = vec![0; PREFIX + MAX_PIECE];
     let mut size = 0_u64;
     loop {
-        let Some((prefix, space)) = piece.split_first_chunk_mut::<PREFIX>() else { return Ok(None) };
+        let Some((prefix, space)) = piece.split_first_chunk_mut::<PREFIX>() else { return Ok(Ok(())) };
         let length = match body.read(space) {
-            Ok(0) => return Ok(None),
+            Ok(0) => return Ok(Ok(())),
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Ok(Some(Err(error))),
+            Err(error) => return Ok(Err(HttpError::of(ureq::Error::from(error), seconds))),
         };
         size = size.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
         if size > limit {
-            return Ok(Some(Ok(HttpError::TooBig(limit))));
+            return Ok(Err(HttpError::TooBig(limit)));
         }
         *prefix = u32::try_from(length).unwrap_or(END).to_be_bytes();
         caller.write_all(piece.get(..PREFIX + length).unwrap_or_default())?;

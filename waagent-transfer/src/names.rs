@@ -31,15 +31,15 @@ impl Platform {
     /// Refuses a host that is written as such an address, or as a number that somebody may take for one: a proxy looks
     /// names up itself.
     pub(crate) fn refuse(&self, host: &str) -> Result<(), HttpError> {
-        let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-        match host.trim_end_matches('.').parse() {
+        let host = host.trim_end_matches('.');
+        let last = host.rsplit('.').next().unwrap_or_default();
+        match host.parse() {
             Ok(address) if self.has(address) => Err(refused()),
-            Ok(_) => Ok(()),
             // No domain ends in a label that begins with a digit, but 0xa83f8110 and 168.4161808 are addresses to many.
-            Err(_) if last.starts_with(|c: char| c.is_ascii_digit()) && !host.contains(':') => {
+            Err(_) if last.starts_with(|c: char| c.is_ascii_digit()) => {
                 Err(HttpError::Refused("a number that is no address isn't the name of a host".to_owned()))
             }
-            Err(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 }
@@ -106,9 +106,15 @@ mod tests {
         ] {
             assert!(platform.refuse(host).is_err(), "{host}");
         }
-        for host in
-            ["a.blob.core.windows.net", "127.0.0.1", "::1", "168.63.129.17", "3com.example", "localhost"]
-        {
+        for host in [
+            "a.blob.core.windows.net",
+            "127.0.0.1",
+            "::1",
+            "168.63.129.17",
+            "3com.example",
+            "fe80::1",
+            "localhost",
+        ] {
             assert!(platform.refuse(host).is_ok(), "{host}");
         }
     }

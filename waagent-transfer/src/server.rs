@@ -33,6 +33,9 @@ const AFTER_NOT_FOUND: Duration = Duration::from_millis(400);
 /// Of a worker, in bytes: TLS and a resolver fit with room to spare.
 const STACK: usize = 512 << 10;
 
+/// Which worker is free again, and what its order left behind.
+type Report = (usize, Carried);
+
 /// Carries out the orders of this user, and of root.
 #[derive(Debug)]
 pub struct Server {
@@ -43,7 +46,7 @@ pub struct Server {
     workers: Vec<Sender<UnixStream>>,
     /// Workers without an order, the one that had the last one at the end: its connections are the freshest.
     free: Vec<usize>,
-    reports: (Sender<(usize, Carried)>, Receiver<(usize, Carried)>),
+    reports: (Sender<Report>, Receiver<Report>),
     waker: Arc<EventFd>,
     /// When it ends, without another order.
     ends: Instant,

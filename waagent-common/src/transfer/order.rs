@@ -116,7 +116,7 @@ pub const MAX_BODY: u64 = 8 << 20;
 /// Largest answer that may be ordered, in bytes: the most that `Extensions.MaxPackageMB` can say.
 const MAX_ANSWER: u64 = 64 << 30;
 /// Longest time for an order; a package gets 300 s.
-const MAX_SECONDS: u64 = 600;
+pub const MAX_SECONDS: u64 = 600;
 /// Longest value of a header, in bytes.
 const MAX_VALUE: usize = 256;
 

@@ -1,10 +1,5 @@
 //! The program on its socket, as the fetcher and others meet it: what it moves, what it refuses, when it ends.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "test tooling: it may say what it means"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test tooling: it may say what it means")]
 
 mod life;
 mod orders;
