@@ -1,8 +1,8 @@
 //! waagent-fetch: the side of the agent that speaks with the platform.
 //!
 //! **Does**: speaks HTTP with the Azure platform by waagent-gate, and has waagent-transfer ask storage: goal state,
-//! certificates and packages in; health, status and the host key's fingerprint out. Resident: it asks every few seconds and writes a document only when
-//! something changed.
+//! certificates and packages in; health, status and the host key's fingerprint out. Resident: it asks every few seconds and
+//! writes a document only when something changed.
 //!
 //! **Reads**: `net/endpoint.json`, `certs/transport.json`, `certs/certificates.json`, `provision/status.json`,
 //! `ext/wanted.json`, `ext/status.json`, its own folder.
@@ -17,15 +17,16 @@
 //! 78 configuration, with `--once`.
 //!
 //! **Security**: who owns this process has no capability, no key and no network: it opens local sockets alone. It can write
-//! `fetch/`, order requests of storage at any host but the platform, read the public documents and the sealed settings, and tell the other programs lies in strict JSON, which
-//! they check. It can't read a key that lies on this machine, execute a program, or open a connection to the platform
-//! itself. But it can ask the platform for the VM's certificates with a certificate of its own, and so hold their keys; and
-//! where no signature is demanded of packages, which is the default, it is root by a forged one.
+//! `fetch/`, order requests of storage at any host but the platform, read the public documents and the sealed settings, and
+//! tell the other programs lies in strict JSON, which they check. It can't read a key that lies on this machine, execute a
+//! program, or open a connection of the network itself. But it can ask the platform for the VM's certificates with a
+//! certificate of its own, and so hold their keys; and where no signature is demanded of packages, which is the default, it
+//! is root by a forged one.
 //!
 //! **Where**: `session` polls the platform: `fetcher/` the goal state (parsed in `goal_state/`), Fast Track and
 //! certificates, `health` what the platform is told of provisioning, `status/` the status blob. `packages/` downloads, by
-//! `storage`, whose requests are `order`s, or the host's `plugin`. `wire_server`, `http/`, `retry` are the ways there; `resident` and `once`
-//! say what is due, `wakeup` what it waits for.
+//! `storage`, whose requests are `order`s, or the host's `plugin`. `wire_server`, `http/`, `retry` are the ways there;
+//! `resident` and `once` say what is due, `wakeup` what it waits for.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -333,5 +333,5 @@ const SLOW: Duration = Duration::from_secs(300);
 const UNSENT: Duration = Duration::from_secs(5);
 /// Packages that couldn't be had are looked at again.
 const PACKAGES_AGAIN: Duration = Duration::from_secs(60);
-/// Of a worker, in bytes: TLS and a resolver fit with room to spare.
+/// Of a worker, in bytes: an exchange and a manifest fit with room to spare.
 const STACK: usize = 512 << 10;
