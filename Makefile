@@ -6,7 +6,7 @@ BINARIES ?= target/release
 # Writes the man pages: one that runs here, where BINARIES are for another processor.
 MAN ?= $(BINARIES)/waagent-man
 PROGRAMS = waagent-certs waagent-gate waagent-disk waagent-ext waagent-ext-run waagent-fetch waagent-media \
-           waagent-net waagent-provision waagent-supervise
+           waagent-net waagent-provision waagent-supervise waagent-transfer
 UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_KINDS = service socket path timer target mount swap slice
 export PATH := $(HOME)/.cargo/bin:$(PATH)

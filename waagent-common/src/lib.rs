@@ -31,6 +31,7 @@ pub mod sys;
 pub mod text;
 pub mod time;
 pub mod tool;
+pub mod transfer;
 pub mod types;
 pub mod users;
 pub mod wait;

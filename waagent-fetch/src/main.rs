@@ -1,8 +1,8 @@
-//! waagent-fetch: the network side of the agent.
+//! waagent-fetch: the side of the agent that speaks with the platform.
 //!
-//! **Does**: speaks HTTP with the Azure platform and with storage: goal state, certificates and packages in; health,
-//! status and the host key's fingerprint out. Resident: it asks every few seconds and writes a document only when
-//! something changed.
+//! **Does**: speaks HTTP with the Azure platform by waagent-gate, and has waagent-transfer ask storage: goal state,
+//! certificates and packages in; health, status and the host key's fingerprint out. Resident: it asks every few seconds and
+//! writes a document only when something changed.
 //!
 //! **Reads**: `net/endpoint.json`, `certs/transport.json`, `certs/certificates.json`, `provision/status.json`,
 //! `ext/wanted.json`, `ext/status.json`, its own folder.
@@ -16,17 +16,17 @@
 //! holds the lock, or the configuration couldn't be used for a minute; 76 the platform's answer makes no sense; 77 sandbox;
 //! 78 configuration, with `--once`.
 //!
-//! **Security**: who owns this process has no capability and no key. It can write `fetch/` alone, send what it likes to
-//! any host but the platform, and ask the platform what the table of waagent-gate names; read the public documents and the
-//! sealed settings; and tell the other programs lies in strict JSON, which they check. It can't read a key that lies on this
-//! machine, have one sealed for itself (waagent-gate lets no certificate pass but the machine's own), execute a program, or
-//! open a connection to the platform. But where no signature is demanded of packages, which is the default, it is root by a
-//! forged one.
+//! **Security**: who owns this process has no capability, no key and no network: it opens local sockets alone. It can write
+//! `fetch/`, order requests of storage at any host but the platform, and ask the platform what the table of waagent-gate
+//! names; read the public documents and the sealed settings; and tell the other programs lies in strict JSON, which they
+//! check. It can't read a key that lies on this machine, have one sealed for itself (waagent-gate lets no certificate pass
+//! but the machine's own), execute a program, or open a connection of the network. But where no signature is demanded of
+//! packages, which is the default, it is root by a forged one.
 //!
 //! **Where**: `session` polls the platform: `fetcher/` the goal state (parsed in `goal_state/`), Fast Track and
 //! certificates, `health` what the platform is told of provisioning, `status/` the status blob. `packages/` downloads, by
-//! `storage` or the host's `plugin`. `wire_server`, `http/`, `proxy`, `retry` are the ways there; `resident` and `once`
-//! say what is due, `wakeup` what it waits for.
+//! `storage`, whose requests are `order`s, or the host's `plugin`. `wire_server`, `http/`, `retry` are the ways there;
+//! `resident` and `once` say what is due, `wakeup` what it waits for.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

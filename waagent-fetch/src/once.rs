@@ -20,7 +20,7 @@ pub fn run(mut session: Session) -> Result<Outcome> {
     let upload = session.uploader.prepare(fast_track, monotonic());
     let mut uploaded = "";
     if let Some(upload) = upload {
-        let sent = send(&session.fetcher.client, &session.fetcher.settings, &upload);
+        let sent = send(root, client, settings, &upload);
         session.uploader.note(&upload, &sent, monotonic(), random(41));
         if !matches!(sent, Sent::Taken(_)) {
             return Err(Fault::new(Exit::TryAgain, "the status wasn't taken; the line above says why").into());

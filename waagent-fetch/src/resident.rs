@@ -171,10 +171,11 @@ impl Resident {
         }
         let fast_track = self.session.fetcher.offers_fast_track().unwrap_or(false);
         let Some(upload) = self.session.uploader.prepare(fast_track, monotonic()) else { return };
-        let client = self.session.fetcher.client.clone();
-        let settings = self.session.fetcher.settings.clone();
+        let fetcher = &self.session.fetcher;
+        let (root, client, settings) =
+            (fetcher.root.clone(), fetcher.client.clone(), fetcher.settings.clone());
         self.uploading = self.start("status", move || {
-            let sent = send(&client, &settings, &upload);
+            let sent = send(&root, &client, &settings, &upload);
             Report::Status(Box::new(upload), sent)
         });
     }
@@ -332,5 +333,5 @@ const SLOW: Duration = Duration::from_secs(300);
 const UNSENT: Duration = Duration::from_secs(5);
 /// Packages that couldn't be had are looked at again.
 const PACKAGES_AGAIN: Duration = Duration::from_secs(60);
-/// Of a worker, in bytes: TLS and a resolver fit with room to spare.
+/// Of a worker, in bytes: an exchange and a manifest fit with room to spare.
 const STACK: usize = 512 << 10;

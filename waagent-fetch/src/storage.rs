@@ -1,75 +1,59 @@
-//! Blob storage: connections that are kept while a piece of work lasts, and how a blob is written.
-//!
-//! TLS is set up with the first https URI and given up with the last connection: an idle process holds nothing of it.
+//! Blob storage: asked by waagent-transfer, and how a blob is written.
 
 use std::fs::File;
 use std::io::Seek;
+use std::path::PathBuf;
 
-use ureq::Agent;
 use waagent_common::documents::BlobKind;
 use waagent_common::fault::Fault;
+use waagent_common::root::Root;
+use waagent_common::transfer::SOCKET;
 use waagent_common::{text, time};
+use waagent_http::{Bounded, copy};
 
-use crate::http::{
-    HttpError, Request, Response, STORAGE_TIME, StorageUri, Stored, once, storage_agent, stored,
-};
-use crate::proxy::Proxies;
+use crate::http::{HttpError, Request, Response, StorageUri, Stored};
+use crate::order::{Answered, order};
 
-/// Storage, for as long as a piece of work lasts.
-#[derive(Debug)]
-pub(crate) struct Storage<'a> {
-    proxies: &'a Proxies,
-    /// One for each way that a proxy rule can lead: directly, by the proxy for http, by the one for https.
-    agents: [Option<Agent>; 3],
+/// Storage.
+#[derive(Debug, Clone)]
+pub(crate) struct Storage {
+    socket: PathBuf,
 }
 
-impl<'a> Storage<'a> {
-    /// Nothing is opened yet.
-    pub(crate) fn new(proxies: &'a Proxies) -> Self {
-        Self { proxies, agents: [None, None, None] }
+impl Storage {
+    /// By the program that this root's socket starts.
+    pub(crate) fn new(root: &Root) -> Self {
+        Self { socket: root.runtime_path(SOCKET) }
     }
 
-    /// Sends a request. A kept connection that turns out to be closed is replaced once.
-    pub(crate) fn ask(&mut self, uri: &StorageUri, request: &Request<'_>) -> Result<Response, HttpError> {
-        self.send(uri, &mut |agent| once(agent, uri.expose(), request))
+    /// Sends a request.
+    pub(crate) fn ask(&self, uri: &StorageUri, request: &Request<'_>) -> Result<Response, HttpError> {
+        self.send(uri, request)?.into_memory(request)
     }
 
     /// Sends a request, and writes the body of a success into a file from its beginning.
     pub(crate) fn download(
-        &mut self,
+        &self,
         uri: &StorageUri,
         request: &Request<'_>,
         file: &mut File,
     ) -> Result<Stored, HttpError> {
-        self.send(uri, &mut |agent| {
-            empty(file)?;
-            stored(agent, uri.expose(), request, file)
-        })
+        let mut answered = self.send(uri, request)?;
+        if Bounded::of(answered.head.status, request).cut {
+            return Ok(Stored { response: answered.into_memory(request)?, size: 0 });
+        }
+        empty(file)?;
+        let size = copy(&mut answered.body, file, request)?;
+        Ok(Stored { response: answered.without_body(), size })
     }
 
-    fn send<T>(
-        &mut self,
-        uri: &StorageUri,
-        request: &mut dyn FnMut(&Agent) -> Result<T, HttpError>,
-    ) -> Result<T, HttpError> {
-        let proxy = self.proxies.to(uri)?;
-        let way = match (proxy, uri.is_https()) {
-            (None, _) => 0,
-            (Some(_), false) => 1,
-            (Some(_), true) => 2,
-        };
-        let Some(slot) = self.agents.get_mut(way) else {
-            return Err(HttpError::Refused("no way to storage".to_owned()));
-        };
-        let was_open = slot.is_some();
-        let agent = slot.get_or_insert_with(|| storage_agent(STORAGE_TIME, proxy));
-        match request(agent) {
-            Err(HttpError::Broken(_)) if was_open => {
-                let agent = slot.insert(storage_agent(STORAGE_TIME, proxy));
-                request(agent)
-            }
+    /// A kept connection that turns out to be closed is replaced once.
+    fn send(&self, uri: &StorageUri, request: &Request<'_>) -> Result<Answered, HttpError> {
+        match order(&self.socket, uri, request) {
+            Err(unanswered) if unanswered.kept => order(&self.socket, uri, request),
             answered => answered,
         }
+        .map_err(|unanswered| unanswered.error)
     }
 }
 

@@ -3,8 +3,6 @@
 use waagent_common::config::{Config, IntegerKey, SwitchKey};
 use waagent_common::log;
 
-use crate::proxy::Proxies;
-
 /// What the configuration says about transfers.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -12,23 +10,25 @@ pub struct Settings {
     pub allow_http: bool,
     /// `Extensions.MaxPackageMB`, in bytes.
     pub max_package: u64,
-    /// `HttpProxy.*` and the environment.
-    pub proxies: Proxies,
 }
 
 impl Settings {
     /// Reads the keys.
     pub fn of(config: &Config) -> Self {
         let allow_http = config.switch(SwitchKey::OsAllowHttp);
+        for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
+            if std::env::var_os(name).is_some() {
+                log::warning(&format!("'{name}' {NO_PROXY_HERE}"));
+            }
+        }
         if allow_http {
             log::warning(
                 "OS.AllowHTTP=y: whoever is on the way to storage can read and change packages and statuses",
             );
         }
-        Self {
-            allow_http,
-            max_package: config.integer(IntegerKey::ExtensionsMaxPackageMb) << 20,
-            proxies: Proxies::of(config),
-        }
+        Self { allow_http, max_package: config.integer(IntegerKey::ExtensionsMaxPackageMb) << 20 }
     }
 }
+
+const NO_PROXY_HERE: &str = "does nothing here: storage is asked by waagent-transfer; move it to a drop-in of that, by \
+    'systemctl edit waagent-transfer'";

@@ -265,6 +265,51 @@ fn plain_http_is_refused_unless_it_is_allowed() {
 }
 
 #[test]
+fn a_transfer_that_is_killed_in_the_middle_is_made_again() {
+    let stand = Stand::new("http", "BlockBlob");
+    let fault = |route, path: Option<&str>, count, act| Fault {
+        route: Some(route),
+        path: path.map(str::to_owned),
+        after: 0,
+        count,
+        act,
+    };
+    let closed = Act::Status { code: 404, retry_after: None, text: None };
+    stand.fabric.set_faults(vec![
+        fault(Route::StorageGet, Some("/packages/"), 1, Act::SlowDrip { bytes: 1, ms: 100 }),
+        fault(Route::HostPluginVersions, None, 0, closed),
+    ]);
+    stand.want(&[("Test.One", "1.0.0", 1)]);
+    let is_in_the_middle = || stand.count(Route::StorageGet) == 2 && stand.listing().len() == 1;
+    let report = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_in_the_middle() {
+                std::thread::yield_now();
+            }
+            stand.transfer.kill();
+        });
+        fetch(&stand)
+    });
+    assert_eq!((report.ready, report.channel), (1, Channel::Direct));
+    assert_eq!(stand.package(ONE).error, None);
+    assert_eq!(stand.listing(), ["Test.One-1.0.0.json", "Test.One-1.0.0.zip"]);
+}
+
+#[test]
+fn without_the_program_for_transfers_the_plugin_serves_and_the_log_says_what_to_do() {
+    let stand = Stand::new("http", "BlockBlob");
+    std::fs::remove_file(stand.transfer.socket()).unwrap();
+    stand.want(&[("Test.One", "1.0.0", 1)]);
+    assert_eq!(fetch(&stand).channel, Channel::HostGaPlugin);
+    let closed = Act::Status { code: 404, retry_after: None, text: None };
+    stand.break_routes(&[Route::HostPluginVersions], &closed);
+    stand.want(&[("Test.One", "1.0.0", 2)]);
+    assert_eq!(fetch(&stand).ready, 0);
+    let error = stand.package(ONE).error.unwrap();
+    assert!(error.contains("run 'systemctl start waagent-transfer.socket'"), "{error}");
+}
+
+#[test]
 fn fifty_packages_come_within_a_second() {
     let scenario = waagent_fabric::scenario::Scenario::parse(
         r#"

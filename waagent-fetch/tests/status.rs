@@ -26,7 +26,7 @@ fn at(seconds: u64) -> Duration {
 /// Prepares, sends and notes, as the loop does. Nothing: nothing was due.
 fn poll(stand: &Stand, uploader: &mut Uploader, now: u64) -> Option<(Sent, Next)> {
     let upload = uploader.prepare(true, at(now))?;
-    let sent = send(&stand.client, &stand.settings, &upload);
+    let sent = send(&stand.root, &stand.client, &stand.settings, &upload);
     let next = uploader.note(&upload, &sent, at(now), 20);
     Some((sent, next))
 }

@@ -43,6 +43,10 @@ const BOOT: &[Program] = &[
     Program::ProvisionLate,
     Program::Ext,
 ];
+/// Between two starts of transfers: one that crashes at each isn't a busy loop.
+const TRANSFER_PAUSE: Duration = Duration::from_secs(1);
+/// Longer than the end of all takes.
+const NEVER: Duration = Duration::from_secs(3600);
 const NAME: &str = "waagent-supervise";
 
 /// Everything that PID 1 would hold.
@@ -58,6 +62,9 @@ struct Chain<'a> {
     flags: Flags,
     commands: Commands,
     gate: OwnedFd,
+    transfer: OwnedFd,
+    /// Before this moment nobody looks whether there is an order.
+    no_transfer_before: Instant,
     notifications: UnixDatagram,
     files: Watch<()>,
     signals: SignalFd,
@@ -116,6 +123,8 @@ impl<'a> Chain<'a> {
             flags: Flags::as_they_are(),
             commands: Commands::default(),
             gate: sockets::gate()?,
+            transfer: sockets::transfer()?,
+            no_transfer_before: Instant::now(),
             notifications,
             files,
             signals: resident::signals(&handled)?,
@@ -163,7 +172,25 @@ impl<'a> Chain<'a> {
                 self.start(program)?;
             }
         }
+        self.start_transfer()?;
         self.start_command()
+    }
+
+    /// As its socket would: while somebody waits there and nobody is at work.
+    fn start_transfer(&mut self) -> Result<()> {
+        if !self.looks_for_orders() {
+            return Ok(());
+        }
+        let mut waiting = [PollFd::new(self.transfer.as_fd(), PollFlags::POLLIN)];
+        if !wait::ready(&mut waiting, Some(Duration::ZERO))? {
+            return Ok(());
+        }
+        self.no_transfer_before = Instant::now() + TRANSFER_PAUSE;
+        self.start(Program::Transfer)
+    }
+
+    fn looks_for_orders(&self) -> bool {
+        !self.children.is_running(Program::Transfer) && Instant::now() >= self.no_transfer_before
     }
 
     /// What comes after a link waits for its restart, no longer than for one that hangs (`RestartMode=direct` and
@@ -187,8 +214,10 @@ impl<'a> Chain<'a> {
         if let Some(device) = device {
             start.arguments = vec!["--device".to_owned(), device.display().to_string()];
         }
-        if program == Program::Gate {
-            start.socket = Some(self.gate.as_fd());
+        match program {
+            Program::Gate => start.socket = Some(self.gate.as_fd()),
+            Program::Transfer => start.socket = Some(self.transfer.as_fd()),
+            _ => {}
         }
         self.children.start(start)
     }
@@ -227,7 +256,12 @@ impl<'a> Chain<'a> {
             PollFd::new(self.notifications.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(self.children.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
-        let due = [self.restarts.next(), self.looks.next(), self.children.next_end(STOP), until];
+        let mut due = vec![self.restarts.next(), self.looks.next(), self.children.next_end(STOP), until];
+        if self.looks_for_orders() {
+            fds.push(PollFd::new(self.transfer.as_fd(), PollFlags::POLLIN));
+        } else if !self.children.is_running(Program::Transfer) {
+            due.push(Some(self.no_transfer_before));
+        }
         let next = due.into_iter().flatten().min();
         let left = next.map(|at| at.saturating_duration_since(Instant::now()));
         wait::ready(&mut fds, left)?;
@@ -264,7 +298,8 @@ impl<'a> Chain<'a> {
             return Ok(());
         }
         let has_no_note = matches!(program, Program::Runner | Program::Fetch | Program::FetchFailed);
-        if finished.ended.code == Some(0) || has_no_note {
+        let is_success = finished.ended.code.is_some_and(|code| program.succeeds_with(code));
+        if is_success || has_no_note {
             return Ok(());
         }
         self.report_failure(finished)
@@ -290,7 +325,10 @@ impl<'a> Chain<'a> {
     /// Residents end in reverse order; the commands of handlers are left alone.
     fn stop(&mut self) -> Result<()> {
         say(NAME, "stopping");
-        for program in BOOT.iter().rev().filter(|program| program.is_resident()) {
+        // Who still waits there waits in vain.
+        self.no_transfer_before = Instant::now() + NEVER;
+        let residents = BOOT.iter().rev().filter(|program| program.is_resident());
+        for program in residents.chain(&[Program::Transfer]) {
             self.end(*program, Signal::SIGTERM, STOP)?;
             self.end(*program, Signal::SIGKILL, STOP)?;
         }

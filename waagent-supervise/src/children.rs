@@ -139,9 +139,9 @@ impl Children {
         self.running.values().any(|child| child.program == program)
     }
 
-    /// Is anything but residents and commands at work?
+    /// Is a link of the chain at work?
     pub fn has_oneshot(&self) -> bool {
-        self.running.values().any(|child| !child.program.is_resident() && child.program != Program::Runner)
+        self.running.values().any(|child| child.program.is_oneshot())
     }
 
     /// Descriptors to wait on for lines.

@@ -32,8 +32,10 @@ pub enum Program {
     Net,
     /// Gate, resident.
     Gate,
-    /// Network, resident.
+    /// Platform, resident.
     Fetch,
+    /// Storage, while somebody has an order.
+    Transfer,
     /// Notes the failure of another program, for the platform.
     FetchFailed,
     /// Extensions, resident.
@@ -65,6 +67,7 @@ impl Program {
             Self::Net => service!("waagent-net.service"),
             Self::Gate => service!("waagent-gate.service"),
             Self::Fetch => service!("waagent-fetch.service"),
+            Self::Transfer => service!("waagent-transfer.service"),
             Self::FetchFailed => service!("waagent-failed@.service"),
             Self::Ext => service!("waagent-ext.service"),
             Self::Runner => service!("waagent-ext-run@.service"),
@@ -74,6 +77,16 @@ impl Program {
     /// Does it stay?
     pub fn is_resident(self) -> bool {
         self.unit().last("Restart") == Some("always")
+    }
+
+    /// Is it a link of the chain, which the next one waits for?
+    pub fn is_oneshot(self) -> bool {
+        self.unit().last("Type") == Some("oneshot")
+    }
+
+    /// Is this exit status a success to its unit (`SuccessExitStatus=`)?
+    pub fn succeeds_with(self, status: i32) -> bool {
+        status == 0 || self.unit().words("SuccessExitStatus").any(|word| word.parse() == Ok(status))
     }
 
     /// What a run may take (`TimeoutStartSec=`); residents and commands have no end.
@@ -118,7 +131,7 @@ impl Program {
 mod tests {
     use super::*;
 
-    const ALL: [Program; 13] = [
+    const ALL: [Program; 14] = [
         Program::Firewall,
         Program::Media,
         Program::Provision,
@@ -129,6 +142,7 @@ mod tests {
         Program::Net,
         Program::Gate,
         Program::Fetch,
+        Program::Transfer,
         Program::FetchFailed,
         Program::Ext,
         Program::Runner,
@@ -142,8 +156,11 @@ mod tests {
             let is_confined =
                 unit.has("CapabilityBoundingSet") && unit.last("NoNewPrivileges") == Some("yes");
             assert_eq!(is_confined, program != Program::Runner, "{}", unit.name);
-            let has_no_end = program.is_resident() || program == Program::Runner;
-            assert_eq!(program.limit().is_none(), has_no_end, "{}", unit.name);
+            assert_eq!(program.limit().is_some(), program.is_oneshot(), "{}", unit.name);
+            assert_ne!(
+                program.is_resident() || program == Program::Runner || program == Program::Transfer,
+                program.is_oneshot()
+            );
         }
     }
 

@@ -76,7 +76,7 @@ pub(crate) fn rule(program: Program) -> Option<Rule> {
 
 /// Is this an end after which the program is started again? `code`: its exit status, `None` where a signal ended it.
 fn is_again(program: Program, code: Option<i32>) -> bool {
-    let is_done = code == Some(0) && !program.is_resident();
+    let is_done = code.is_some_and(|code| program.succeeds_with(code)) && !program.is_resident();
     let is_final = |status: &str| code.is_some_and(|code| status.parse() == Ok(code));
     !is_done && !program.unit().words("RestartPreventExitStatus").any(is_final)
 }
@@ -113,6 +113,18 @@ mod tests {
                     pause.map_or(vec![], |_| vec![program])
                 );
             }
+        }
+    }
+
+    /// What its orders start ends when there is none, and with 75 to be started by the next.
+    #[test]
+    fn transfers_come_again_after_a_crash_alone() {
+        let now = Instant::now();
+        for (code, again) in
+            [(None, true), (Some(71), true), (Some(0), false), (Some(75), false), (Some(77), false)]
+        {
+            let pause = Restarts::default().ended(Program::Transfer, &ended(code), now);
+            assert_eq!(pause.is_some(), again, "{code:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The sockets that PID 1 would open: the gate's, and the one that residents report to.
+//! The sockets that PID 1 would open: those that the fetcher connects to, and the one that residents report to.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -14,9 +14,19 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bin
 use waagent_common::root::{RUNTIME_PATH, Root};
 use waagent_common::users::gid_of;
 
-/// Opens the gate's listening socket, for group `waagent-fetch` alone.
+/// Opens the gate's listening socket.
 pub fn gate() -> Result<OwnedFd> {
-    let path = Path::new(RUNTIME_PATH).join("gate/gate.sock");
+    listener(waagent_common::gate::protocol::SOCKET)
+}
+
+/// Opens the one for transfers.
+pub fn transfer() -> Result<OwnedFd> {
+    listener(waagent_common::transfer::SOCKET)
+}
+
+/// A listening socket below the run folder, for group `waagent-fetch` alone.
+fn listener(name: &str) -> Result<OwnedFd> {
+    let path = Path::new(RUNTIME_PATH).join(name);
     remove_old(&path)?;
     let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(&path)?).with_context(|| format!("'{}'", path.display()))?;

@@ -34,8 +34,9 @@ pub fn limit(unit: &str) -> Option<&'static str> {
         "waagent.service" => Some("3.0"),
         "waagent-exec-mount.service" => Some("3.8"),
         "waagent-gate.service" => Some("2.5"),
-        "waagent-fetch.service" => Some("2.3"),
+        "waagent-transfer.service" => Some("2.3"),
         "waagent-net.service" | "waagent-firewall.service" => Some("2.2"),
+        "waagent-fetch.service" => Some("1.4"),
         "waagent-certs.service" | "waagent-failed@.service" | "waagent-media.service" => Some("1.7"),
         _ => Some("2.8"),
     }

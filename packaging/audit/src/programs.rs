@@ -31,6 +31,11 @@ pub const PROGRAMS: &[Program] = &[
         source: "waagent-fetch/src/main.rs",
     },
     Program {
+        name: "waagent-transfer",
+        policy: Some(&waagent_transfer::policy::POLICY),
+        source: "waagent-transfer/src/main.rs",
+    },
+    Program {
         name: "waagent-certs",
         policy: Some(&waagent_certs::policy::POLICY),
         source: "waagent-certs/src/main.rs",

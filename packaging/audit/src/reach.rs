@@ -24,6 +24,18 @@ pub const OTHERS: &[Other] = &[
         to: &["waagent-fetch"],
     },
     Other {
+        name: "orders",
+        path: "/run/waagent/transfer/transfer.sock",
+        from: "waagent-fetch",
+        to: &["waagent-transfer"],
+    },
+    Other {
+        name: "blobs",
+        path: "/run/waagent/transfer/transfer.sock",
+        from: "waagent-transfer",
+        to: &["waagent-fetch"],
+    },
+    Other {
         name: "ovf-env.xml",
         path: "/run/waagent/media/ovf-env.xml",
         from: "waagent-media",

@@ -40,6 +40,11 @@ const PAGES: &[Page] = &[
         waagent_supervise::args::Args::command,
         include_str!("../../../waagent-supervise/src/main.rs"),
     ),
+    (
+        "waagent-transfer",
+        waagent_transfer::args::Args::command,
+        include_str!("../../../waagent-transfer/src/main.rs"),
+    ),
 ];
 
 fn main() -> Result<()> {

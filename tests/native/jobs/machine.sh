@@ -25,7 +25,8 @@ wait_for_rest() {
 end_state() {
     echo "-- units"
     systemctl list-units --all --no-legend --plain 'waagent*' 'azure*' 'mnt-*' ssh.service \
-        systemd-networkd.service | awk '{ print $1, $2, $3, $4 }' | sort
+        systemd-networkd.service |
+        awk '$1 ~ /^waagent-transfer\./ { $3 = $4 = "by its orders" } { print $1, $2, $3, $4 }' | sort
     systemctl list-units --failed --no-legend --plain | awk '{ print "failed:", $1 }'
     echo "-- files"
     (cd / && find var/lib/waagent run/waagent etc/hostname etc/ssh etc/sudoers.d home root mnt var/log/azure \

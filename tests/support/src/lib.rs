@@ -14,6 +14,7 @@ mod machine;
 pub mod network;
 mod program;
 mod random;
+pub mod transfer;
 mod work;
 
 pub use machine::{Loop, Machine, Run, provisioned, run};

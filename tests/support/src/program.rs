@@ -14,7 +14,7 @@ pub fn program(name: &str) -> PathBuf {
     };
     let built = folder.join(name);
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let sources = [name, "waagent-common", "waagent-declaration"]
+    let sources = [name, "waagent-common", "waagent-declaration", "waagent-http"]
         .map(|crate_name| newest(&workspace.join(crate_name).join("src")));
     let when = fs::metadata(&built).and_then(|meta| meta.modified()).ok();
     assert!(

@@ -26,12 +26,12 @@ wait_until() {
 }
 
 # The programs of the agent, each with its domain.
-programs="certs:certs gate:gate disk:disk ext:ext ext-run:ext_run fetch:fetch media:media net:net provision:provision"
+programs="certs:certs gate:gate disk:disk ext:ext ext-run:ext_run fetch:fetch media:media net:net provision:provision transfer:transfer"
 
 # Every scenario ends with these: common_checks [PROGRAM...]. The named programs must have run in this boot, by default
 # all; whatever ran did so in its own domain. $may_fail: the units that the scenario makes fail.
 common_checks() {
-    local ran=${*:-certs gate disk ext ext-run fetch media net provision} pair
+    local ran=${*:-certs gate disk ext ext-run fetch media net provision transfer} pair
     check "SELinux is enforcing, and never was anything else" always_enforcing
     for pair in $programs; do
         case " $ran " in

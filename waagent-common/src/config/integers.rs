@@ -60,7 +60,7 @@ keys! {
 keys! {
     /// Keys whose value is a number or nothing.
     OptionalIntegerKey;
-    HttpProxyPort, "HttpProxy.Port", Kind::OptionalInteger { default: None, least: 1, most: 65_535 }, "fetch", Used,
+    HttpProxyPort, "HttpProxy.Port", Kind::OptionalInteger { default: None, least: 1, most: 65_535 }, "transfer", Used,
         "port of the proxy; where it is not set: that of HttpProxy.Host, or 80";
     OsRootDeviceScsiTimeout, "OS.RootDeviceScsiTimeout", Kind::OptionalInteger { default: Some(300), least: 1, most: DAY }, "disk", Used,
         "seconds, timeout of SCSI disks";

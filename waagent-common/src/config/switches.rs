@@ -52,7 +52,7 @@ keys! {
     LogsVerbose, "Logs.Verbose", switch(false), "all", Used, "log what a developer wants to know";
     MonitorNetworkConfigurationChanges, "Monitor.NetworkConfigurationChanges", switch(false), "net", HiddenIgnored(NOT_BUILT),
         "log changes of the network configuration";
-    OsAllowHttp, "OS.AllowHTTP", guarded(false, false), "fetch", Used, "storage may be asked by plain HTTP (private clouds, test stands)";
+    OsAllowHttp, "OS.AllowHTTP", guarded(false, false), "fetch transfer", Used, "storage may be asked by plain HTTP (private clouds, test stands)";
     OsCheckRdmaDriver, "OS.CheckRdmaDriver", switch(true), "", Ignored(NO_DRIVERS), "check the version of the RDMA driver";
     OsEnableFips, "OS.EnableFIPS", switch(false), "all", Used,
         "OPENSSL_FIPS=1 for extensions; our programs follow the system";

@@ -47,9 +47,9 @@ keys! {
     OptionalTextKey;
     ExtensionsSigningSubjects, "Extensions.SigningSubjects", Kind::OptionalText { form: Form::Any }, "ext", Ours,
         "organisations (O= of the certificate) that may sign packages, separated by semicolons; not set: all that have a trusted root";
-    HttpProxyHost, "HttpProxy.Host", Kind::OptionalText { form: Form::Proxy }, "fetch", Used,
+    HttpProxyHost, "HttpProxy.Host", Kind::OptionalText { form: Form::Proxy }, "transfer", Used,
         "proxy for storage, never for the platform's server";
-    ProtocolAllowedEndpoints, "Protocol.AllowedEndpoints", Kind::OptionalText { form: Form::Addresses }, "net gate", Ours,
+    ProtocolAllowedEndpoints, "Protocol.AllowedEndpoints", Kind::OptionalText { form: Form::Addresses }, "net gate transfer", Ours,
         "IPv4 addresses that may be the platform's server besides 168.63.129.16 (Azure Stack)";
     ResourceDiskMountOptions, "ResourceDisk.MountOptions", Kind::OptionalText { form: Form::Any }, "disk", Used,
         "options of the resource disk's mount";

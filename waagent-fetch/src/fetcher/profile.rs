@@ -28,7 +28,7 @@ pub(crate) fn is_on_hold(fetcher: &Fetcher, wire: &WireGoalState, state: &mut Ex
 fn fetch(fetcher: &Fetcher, wire: &WireGoalState, uri: &str) -> Result<Vec<u8>, Failure> {
     let uri = StorageUri::parse(uri, fetcher.settings.allow_http)?;
     let mut clock = Clock;
-    let mut storage = Storage::new(&fetcher.settings.proxies);
+    let storage = Storage::new(&fetcher.root);
     let direct = TWICE.run(&mut clock, || storage.ask(&uri, &Request::get()));
     if let Ok(response) = direct
         && response.is_success()

@@ -20,7 +20,7 @@ use crate::storage::Storage;
 
 /// Gets a manifest: the bytes of a success.
 pub(crate) fn manifest(
-    storage: &mut Storage<'_>,
+    storage: &Storage,
     plugin: &mut Plugin<'_>,
     uri: &StorageUri,
     channel: Channel,
@@ -64,7 +64,7 @@ impl Download<'_> {
     /// One attempt. A failed one leaves no file.
     pub(crate) fn run(
         &self,
-        storage: &mut Storage<'_>,
+        storage: &Storage,
         plugin: &mut Plugin<'_>,
         uri: &StorageUri,
         channel: Channel,
@@ -81,7 +81,7 @@ impl Download<'_> {
     fn into(
         &self,
         part: &Path,
-        storage: &mut Storage<'_>,
+        storage: &Storage,
         plugin: &mut Plugin<'_>,
         uri: &StorageUri,
         channel: Channel,

@@ -96,7 +96,7 @@ pub fn run(
         goal_state_id: &wanted.body.goal_state_id,
         goal_state: &goal_state,
         uris: &uris.body,
-        storage: Storage::new(&work.settings.proxies),
+        storage: Storage::new(work.root),
         plugin: Plugin::new(work.client, &ids, fast_track),
         ids_are_newest: refreshed == Some(&ids),
         is_stale: false,
@@ -118,7 +118,7 @@ struct DownloadRun<'a> {
     goal_state_id: &'a str,
     goal_state: &'a GoalState,
     uris: &'a Uris,
-    storage: Storage<'a>,
+    storage: Storage,
     plugin: Plugin<'a>,
     ids_are_newest: bool,
     is_stale: bool,
@@ -197,7 +197,7 @@ impl DownloadRun<'_> {
             return Ok(Outcome::NoUri);
         }
         let start = self.start(manifests.len(), channels);
-        let (storage, plugin) = (&mut self.storage, &mut self.plugin);
+        let (storage, plugin) = (&self.storage, &mut self.plugin);
         let (choice, manifest, channel) = search(&manifests, start, self.clock, |uri, channel| {
             let bytes = download::manifest(storage, plugin, uri, channel)?;
             manifest::choose(&bytes, &package.version, allow_http)
@@ -211,7 +211,7 @@ impl DownloadRun<'_> {
             Choice::NoUri => return Ok(Outcome::NoUri),
         };
         let start = self.start(places.len(), channels);
-        let (storage, plugin) = (&mut self.storage, &mut self.plugin);
+        let (storage, plugin) = (&self.storage, &mut self.plugin);
         let into = Download { store: &self.store, max: self.work.settings.max_package, manifest: &manifest };
         let (got, uri, channel) =
             search(&places, start, self.clock, |uri, channel| into.run(storage, plugin, uri, channel))

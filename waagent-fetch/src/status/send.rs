@@ -1,6 +1,7 @@
 //! One upload: by the host's plugin, and where that fails from here.
 
 use waagent_common::documents::StatusBlob;
+use waagent_common::root::Root;
 
 use crate::http::{Client, HttpError, Request, Response, STORAGE_TIME, StorageUri};
 use crate::packages::channels::Channel;
@@ -41,7 +42,7 @@ pub enum Sent {
 }
 
 /// Sends it: one attempt by each channel, a minute and a half at most. The next attempt is the rhythm's affair.
-pub fn send(client: &Client, settings: &Settings, upload: &Upload) -> Sent {
+pub fn send(root: &Root, client: &Client, settings: &Settings, upload: &Upload) -> Sent {
     let uri = match StorageUri::parse(&upload.blob.uri, settings.allow_http) {
         Ok(uri) => uri,
         Err(error) => return Sent::Failed { text: format!("status blob {error}"), is_forbidden: false },
@@ -58,7 +59,7 @@ pub fn send(client: &Client, settings: &Settings, upload: &Upload) -> Sent {
         Err(Refusal::Answered(answer)) if is_stale(&answer) => return Sent::Stale,
         Err(refusal) => refusal,
     };
-    let mut storage = Storage::new(&settings.proxies);
+    let storage = Storage::new(root);
     let directly = all(
         &requests,
         |put| {

@@ -23,11 +23,13 @@ use waagent_fabric::route::Route;
 use waagent_fabric::scenario::{CertificateSpec, Scenario};
 use waagent_support::network::{self, FETCHER, Running, as_user};
 use waagent_support::program;
+use waagent_support::transfer::Transfer;
 
 pub struct Machine {
     pub fabric: Fabric,
     pub root: TempDir,
     _gate: Running,
+    _transfer: Transfer,
 }
 
 /// One extension, one certificate, a status blob with a signature.
@@ -71,7 +73,8 @@ impl Machine {
         let socket = network::gate_socket(root.path());
         let mut gate = network::gate(&program("waagent-gate"), root.path(), &socket);
         let gate = Running(gate.stderr(Stdio::null()).spawn().unwrap());
-        Some(Self { fabric, root, _gate: gate })
+        let transfer = Transfer::start(&program("waagent-transfer"), root.path(), &[]);
+        Some(Self { fabric, root, _gate: gate, _transfer: transfer })
     }
 
     pub fn root(&self) -> Root {

@@ -133,6 +133,15 @@ fn a_transport_certificate_that_the_gate_does_not_know_brings_none() {
 }
 
 #[test]
+fn a_proxy_in_its_own_environment_is_said_to_do_nothing() {
+    let Some(machine) = Machine::new(SCENARIO) else { return };
+    let mut command = machine.fetcher(&["--once"]);
+    let (_, text) = said(command.env("https_proxy", "http://u:CANARY@proxy:1"));
+    assert!(text.contains("'https_proxy' does nothing here") && !text.contains("CANARY"), "{text}");
+    assert!(!machine.once().1.contains("_proxy"));
+}
+
+#[test]
 fn a_second_poll_changes_nothing_and_asks_for_no_certificates() {
     let Some(machine) = Machine::new(SCENARIO) else { return };
     machine.transport();

@@ -30,9 +30,10 @@ use waagent_fabric::route::Route;
 use waagent_fabric::scenario::Scenario;
 use waagent_fetch::http::Client;
 use waagent_fetch::packages::Work;
-use waagent_fetch::proxy::Proxies;
 use waagent_fetch::retry::Pause;
 use waagent_fetch::transfer_settings::Settings;
+use waagent_support::program;
+use waagent_support::transfer::Transfer;
 
 /// A running stand.
 pub struct Stand {
@@ -46,6 +47,8 @@ pub struct Stand {
     pub settings: Settings,
     /// For documents.
     pub sandbox: Sandbox,
+    /// The way to storage.
+    pub transfer: Transfer,
     _folder: TempDir,
 }
 
@@ -112,9 +115,11 @@ impl Stand {
         std::fs::create_dir_all(scratch.path().join("run/waagent/gate")).unwrap();
         let root = Root::new(scratch.path());
         gate(&root.runtime_path(SOCKET), fabric.addresses().wire_server, fabric.addresses().host_plugin);
-        let settings = Settings { allow_http: true, max_package: 1 << 30, proxies: Proxies::none() };
+        let settings = Settings { allow_http: true, max_package: 1 << 30 };
         let client = Client::new(&root, Ipv4Addr::LOCALHOST);
-        let stand = Self { fabric, root, client, settings, sandbox: Sandbox::unconfined(), _folder: scratch };
+        let sandbox = Sandbox::unconfined();
+        let transfer = transfer(root.root());
+        let stand = Self { fabric, root, client, settings, sandbox, transfer, _folder: scratch };
         stand.publish();
         stand
     }
@@ -251,6 +256,13 @@ impl Stand {
         }
         text
     }
+}
+
+/// The real one, which storage may be asked by in clear.
+fn transfer(root: &Path) -> Transfer {
+    std::fs::create_dir_all(root.join("etc")).unwrap();
+    std::fs::write(root.join("etc/waagent.conf"), "OS.AllowHTTP=y\n").unwrap();
+    Transfer::start(&program("waagent-transfer"), root, &[])
 }
 
 /// Serves the gate's socket for as long as the process lives.

@@ -46,6 +46,7 @@ const DECLARING: &[&str] = &[
     "waagent-net",
     "waagent-gate",
     "waagent-fetch",
+    "waagent-transfer",
     "waagent-certs",
     "waagent-media",
     "waagent-provision",

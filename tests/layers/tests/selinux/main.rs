@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 use linked::Linked;
 
 /// Programs with a domain of their own, but for the runner.
-const DOMAINS: [&str; 8] = [
+const DOMAINS: [&str; 9] = [
     "waagent_certs_t",
     "waagent_gate_t",
     "waagent_disk_t",
@@ -31,6 +31,7 @@ const DOMAINS: [&str; 8] = [
     "waagent_media_t",
     "waagent_net_t",
     "waagent_provision_t",
+    "waagent_transfer_t",
 ];
 const RUNNER: &str = "waagent_ext_run_t";
 /// Where the runner's commands go while the boolean says so.

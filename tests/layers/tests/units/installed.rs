@@ -61,7 +61,7 @@ fn the_umbrella_alone_has_an_install_section() {
     assert_eq!(names, ["waagent.service"]);
 }
 
-/// The others are started by flags, failures and waagent-ext; the umbrella starts the target.
+/// The others are started by flags, failures, an order's socket and waagent-ext; the umbrella starts the target.
 #[test]
 fn the_target_wants_all_but_what_others_start() {
     let target = service("waagent.target");
@@ -84,6 +84,7 @@ fn the_target_wants_all_but_what_others_start() {
             "waagent-release.timer",
             "waagent-resource.timer",
             "waagent-swap.timer",
+            "waagent-transfer.service",
             "waagent.service",
         ]
     );

@@ -40,6 +40,8 @@ fn all_but(line: &str, of: &str, except: &[&str]) {
 
 const EVERYTHING: &str = "service socket path timer mount swap target";
 const RESIDENTS: [&str; 3] = ["waagent-gate.service", "waagent-ext.service", "waagent-fetch.service"];
+/// Neither resident nor a link of the chain: its socket starts it.
+const ON_DEMAND: &str = "waagent-transfer.service";
 /// Commands of handlers and of the deployment: unconfined by promise.
 const COMMANDS: [&str; 2] = ["waagent-customdata.service", "waagent-ext-run@.service"];
 const HOLD_SECRETS: [&str; 4] = [
@@ -48,6 +50,8 @@ const HOLD_SECRETS: [&str; 4] = [
     "waagent-provision.service",
     "waagent-provision-late.service",
 ];
+/// Both are the fetcher's to connect to.
+const SOCKETS: [&str; 2] = ["waagent-gate.socket", "waagent-transfer.socket"];
 const WITH_TOOLS: [&str; 2] = ["waagent-provision.service", "waagent-provision-late.service"];
 
 /// What works and ends; the late pass says before that who is ordered after it may go on.
@@ -135,7 +139,7 @@ fn residents_come_again_but_not_after_what_a_restart_cannot_change() {
 fn a_killed_oneshot_comes_again() {
     let oneshots = oneshots();
     assert!(oneshots.len() > 8);
-    these_alone("Restart=on-failure", "service", &names(&oneshots));
+    these_alone("Restart=on-failure", "service", &[&names(&oneshots)[..], &[ON_DEMAND]].concat());
     let last = "RestartPreventExitStatus=64 65 66 69 70 71 73 74 76 77 78";
     let (of_mount, ours): (Vec<&str>, Vec<&str>) =
         names(&oneshots).into_iter().partition(|name| *name == "waagent-exec-mount.service");
@@ -179,15 +183,27 @@ fn fetcher_and_planner_have_a_watchdog() {
 #[test]
 fn no_secret_gets_into_a_swap_area_or_a_core_file() {
     these_alone("MemorySwapMax=0", "service", &HOLD_SECRETS);
-    these_alone("LimitCORE=0", "service", &[&HOLD_SECRETS[..], &["waagent-fetch.service"]].concat());
+    these_alone(
+        "LimitCORE=0",
+        "service",
+        &[&HOLD_SECRETS[..], &["waagent-fetch.service", ON_DEMAND]].concat(),
+    );
 }
 
 #[test]
 fn the_gate_reaches_the_platform_and_this_machine_alone_and_is_the_fetchers() {
     let addresses = "IPAddressAllow=127.0.0.1 168.63.129.16";
     these_alone(addresses, "service", &["waagent-gate.service"]);
-    these_alone("SocketGroup=waagent-fetch", "socket", &["waagent-gate.socket"]);
-    these_alone("SocketMode=0660", "socket", &["waagent-gate.socket"]);
+    these_alone("SocketGroup=waagent-fetch", "socket", &SOCKETS);
+    these_alone("SocketMode=0660", "socket", &SOCKETS);
+}
+
+/// A start limit would take its socket down with it, and for good: the fetcher's unit starts the socket again.
+#[test]
+fn transfers_are_started_by_their_socket_for_ever() {
+    these_alone("Upholds=waagent-transfer.socket", "service", &["waagent-fetch.service"]);
+    these_alone("SuccessExitStatus=75", "service", &[ON_DEMAND]);
+    these_alone("RestartPreventExitStatus=64 66 77 78", "service", &[ON_DEMAND]);
 }
 
 #[test]

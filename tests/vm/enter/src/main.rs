@@ -79,6 +79,7 @@ fn policy(program: &str) -> Result<Policy> {
         "waagent-disk" => waagent_disk::policy::POLICY,
         "waagent-ext" => waagent_ext::policy::POLICY,
         "waagent-fetch" => waagent_fetch::policy::POLICY,
+        "waagent-transfer" => waagent_transfer::policy::POLICY,
         "waagent-media" => waagent_media::policy::POLICY,
         "waagent-net" => waagent_net::policy::POLICY,
         "waagent-provision" => waagent_provision::policy::POLICY,

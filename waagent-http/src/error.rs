@@ -31,6 +31,9 @@ pub enum HttpError {
     Store(Fault),
 }
 
+/// How the text of the `Connect` begins that means a name without an address.
+pub const NO_HOST: &str = "host name not found";
+
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -56,24 +59,31 @@ impl HttpError {
     }
 
     /// What the library met, within `seconds`.
-    pub(super) fn of(error: ureq::Error, seconds: u64) -> Self {
+    pub fn of(error: ureq::Error, seconds: u64) -> Self {
         match error {
             ureq::Error::Timeout(_) => Self::Timeout(seconds),
             ureq::Error::Io(error) => of_io(error, seconds),
-            ureq::Error::HostNotFound => Self::Connect("host name not found".to_owned()),
+            ureq::Error::HostNotFound => Self::Connect(NO_HOST.to_owned()),
             ureq::Error::ConnectionFailed => Self::Connect("connection failed".to_owned()),
             ureq::Error::ConnectProxyFailed(why) => Self::Connect(format!("proxy: {}", shown(&why))),
-            ureq::Error::Tls(why) => Self::Tls(why.to_owned()),
-            ureq::Error::NativeTls(why) => Self::Tls(shown(&reasons(&chain(&why)))),
             ureq::Error::BadUri(why) => Self::Refused(shown(&why)),
             ureq::Error::Http(why) => Self::Refused(shown(&why.to_string())),
-            ureq::Error::Other(why) => match why.downcast::<GateError>() {
-                Ok(gate) if gate.is_denial() => Self::Denied(gate.to_string()),
-                Ok(gate) => Self::Gate(gate.to_string()),
-                Err(why) => Self::Broken(shown(&why.to_string())),
-            },
+            ureq::Error::Other(why) => of_transport(why),
             error => Self::Broken(shown(&error.to_string())),
         }
+    }
+}
+
+/// What a transport of ours met.
+fn of_transport(why: Box<dyn std::error::Error + Send + Sync>) -> HttpError {
+    let why = match why.downcast::<HttpError>() {
+        Ok(error) => return *error,
+        Err(why) => why,
+    };
+    match why.downcast::<GateError>() {
+        Ok(gate) if gate.is_denial() => HttpError::Denied(gate.to_string()),
+        Ok(gate) => HttpError::Gate(gate.to_string()),
+        Err(why) => HttpError::Broken(shown(&why.to_string())),
     }
 }
 
@@ -81,26 +91,22 @@ fn of_io(error: io::Error, seconds: u64) -> HttpError {
     // The library wraps its own errors in those of a body's reader.
     match error.downcast::<ureq::Error>() {
         Ok(inner) => HttpError::of(inner, seconds),
-        Err(error) => match error.kind() {
-            io::ErrorKind::TimedOut => HttpError::Connect("connection timed out".to_owned()),
-            io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::AddrNotAvailable => HttpError::Connect(shown(&error.to_string())),
-            _ => HttpError::Broken(shown(&error.to_string())),
+        Err(error) => match error.downcast::<HttpError>() {
+            Ok(ours) => ours,
+            Err(error) => of_system(&error),
         },
     }
 }
 
-/// An error and what it comes from, in one line: OpenSSL tells the reason only in the second.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+fn of_system(error: &io::Error) -> HttpError {
+    match error.kind() {
+        io::ErrorKind::TimedOut => HttpError::Connect("connection timed out".to_owned()),
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable => HttpError::Connect(shown(&error.to_string())),
+        _ => HttpError::Broken(shown(&error.to_string())),
     }
-    text
 }
 
 /// What OpenSSL's texts mean, without its source files and numbers: `error:<code>:<library>:<function>:<reason>:...`,
@@ -108,7 +114,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 ///
 /// The queue of errors is told oldest first, and a look for an authority leaves its own there (a loader that isn't
 /// registered, a file that isn't there), which are not why: the reason is the last that the library of TLS gave.
-fn reasons(text: &str) -> String {
+pub fn tls_reason(text: &str) -> String {
     let errors = || text.split("error:").skip(1).map(|error| error.split(':'));
     let of_tls = errors().filter(|error| error.clone().nth(1) == Some("SSL routines")).last();
     let reason = of_tls.or_else(|| errors().last()).and_then(|mut error| error.nth(3));
@@ -134,10 +140,10 @@ mod tests {
             scheme:../crypto/store/store_register.c:237:scheme=file, error:80000002:system library:file_open:\
             reason(2):../providers/implementations/storemgmt/file_store.c:266:calling stat(/etc/x.0), ";
         let told = "TLS: certificate verify failed: unable to get local issuer certificate";
-        assert_eq!(reasons(REFUSED), told);
-        assert_eq!(reasons(&format!("{LOOKED}{REFUSED}")), told);
+        assert_eq!(tls_reason(REFUSED), told);
+        assert_eq!(tls_reason(&format!("{LOOKED}{REFUSED}")), told);
         let closed = "error:80000068:system library:read:connection reset:x.c:1:";
-        assert_eq!(reasons(closed), "TLS: connection reset");
-        assert_eq!(reasons("the handshake was broken off"), "TLS: the handshake was broken off");
+        assert_eq!(tls_reason(closed), "TLS: connection reset");
+        assert_eq!(tls_reason("the handshake was broken off"), "TLS: the handshake was broken off");
     }
 }

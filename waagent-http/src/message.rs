@@ -75,7 +75,8 @@ impl<'a> Request<'a> {
 pub struct Response {
     /// Status code.
     pub status: u16,
-    pub(super) headers: HeaderMap,
+    /// Its header lines.
+    pub headers: HeaderMap,
     /// The body; of a status that isn't 2xx at most 4 KiB.
     pub body: Vec<u8>,
 }

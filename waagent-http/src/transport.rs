@@ -2,8 +2,9 @@
 
 use std::io;
 use std::net::TcpStream;
-use std::os::fd::AsFd;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -17,6 +18,36 @@ use waagent_common::wait;
 pub struct SocketTransport {
     socket: TcpStream,
     buffers: LazyBuffers,
+    caller: Caller,
+}
+
+/// For whom a transport is at work. Copies are of the same caller: connections that are kept know whose they are now.
+#[derive(Debug, Clone, Default)]
+pub struct Caller(Arc<Mutex<Option<OwnedFd>>>);
+
+impl Caller {
+    /// Somebody on this local stream, or nobody any more.
+    pub fn set(&self, stream: Option<OwnedFd>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stream;
+    }
+
+    /// Waits for this socket; a caller who hangs up meanwhile ends that.
+    pub fn wait(
+        &self,
+        socket: BorrowedFd<'_>,
+        events: PollFlags,
+        limit: Option<Duration>,
+    ) -> nix::Result<bool> {
+        let caller = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fds = vec![PollFd::new(socket, events)];
+        // Without a flag: an end is told in any case.
+        fds.extend(caller.as_ref().map(|caller| PollFd::new(caller.as_fd(), PollFlags::empty())));
+        let is_ready = wait::ready(&mut fds, limit)?;
+        match fds.get(1).and_then(PollFd::any) {
+            Some(true) => Err(Errno::ECONNABORTED),
+            _ => Ok(is_ready),
+        }
+    }
 }
 
 impl SocketTransport {
@@ -24,12 +55,18 @@ impl SocketTransport {
     /// `TCP_NODELAY` the second waits for the first one's delayed acknowledgement.
     pub fn new(socket: TcpStream, buffers: LazyBuffers) -> Result<Self, Error> {
         socket.set_nodelay(true)?;
-        Ok(Self { socket, buffers })
+        Ok(Self { socket, buffers, caller: Caller::default() })
+    }
+
+    /// For this caller.
+    #[must_use]
+    pub fn for_caller(mut self, caller: &Caller) -> Self {
+        self.caller = caller.clone();
+        self
     }
 
     fn wait(&self, events: PollFlags, timeout: NextTimeout) -> Result<(), Error> {
-        let mut fds = [PollFd::new(self.socket.as_fd(), events)];
-        match wait::ready(&mut fds, timeout.not_zero().map(|left| *left)) {
+        match self.caller.wait(self.socket.as_fd(), events, timeout.not_zero().map(|left| *left)) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::Timeout(timeout.reason)),
             Err(error) => Err(io_error(error)),

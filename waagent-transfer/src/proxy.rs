@@ -7,7 +7,7 @@ use ureq::{Proxy, ProxyProtocol};
 use waagent_common::config::{Config, OptionalIntegerKey, OptionalTextKey};
 use waagent_common::text::shown;
 
-use crate::http::{HttpError, StorageUri};
+use waagent_http::{HttpError, StorageUri};
 
 /// The rule for each scheme, and whom it doesn't hold for.
 #[derive(Debug, Clone)]

@@ -1,0 +1,98 @@
+//! What waagent-transfer may do.
+
+use waagent_declaration::{
+    BASE, Connects, FIONBIO, Policy, RESOLVER, Refusal, RunsAs, TCGETS, TCGETS2, THREADS, grant, ioctl,
+    syscall,
+};
+
+/// No capability, no document, no key, no folder to write, no local socket to open: the network outside alone.
+pub const POLICY: Policy = Policy {
+    program: "waagent-transfer",
+    log_thread: "ExtHandler ExtHandler",
+    runs_as: RunsAs::User("waagent-transfer"),
+    groups: &[],
+    selinux: "waagent_transfer_t",
+    capabilities: &[],
+    families: &[
+        grant("AF_INET", "connect: storage and proxies over TCP; names: name servers"),
+        grant("AF_INET6", "connect, names: the same"),
+    ],
+    connects: Connects::Anywhere(
+        "storage and proxies may be on any port; the firewall keeps the platform's for uid 0",
+    ),
+    reads: &[
+        grant("/etc/crypto-policies", "tls: the system's rules, Fedora and Azure Linux"),
+        grant("/etc/gai.conf", "names: order of a host's addresses"),
+        grant("/etc/host.conf", "names: how they are looked up"),
+        grant("/etc/hosts", "names: those that this machine knows"),
+        grant("/etc/ld.so.cache", "names: where the resolver's modules are"),
+        grant("/etc/nsswitch.conf", "names: how they are looked up"),
+        grant("/etc/pki", "tls: certificate authorities, Fedora and Azure Linux"),
+        grant("/etc/resolv.conf", "names: name servers"),
+        grant("/etc/ssl", "tls: certificate authorities and libcrypto's configuration, Debian"),
+        grant("/lib64", "names: the resolver's modules; tls: libcrypto's providers"),
+        grant("/proc/sys/crypto/fips_enabled", "tls: which ciphers may be used"),
+        grant("/run/systemd/resolve", "names: name servers, where systemd-resolved runs"),
+        grant("/usr/lib", "names: the resolver's modules; tls: libcrypto's providers"),
+        grant("/usr/lib64", "names, tls: the same"),
+        grant("/usr/share/ca-certificates", "tls: certificate authorities, Debian"),
+        grant("/usr/share/crypto-policies", "tls: where /etc/crypto-policies points to"),
+        grant("/usr/share/pki", "tls: certificate authorities, Fedora and Azure Linux"),
+    ],
+    writes: &[],
+    devices: &[],
+    executes: &[],
+    ioctls: &[
+        FIONBIO,
+        ioctl("FIONREAD", 0x541b, "names: the resolver asks how long a name server's answer is"),
+        TCGETS,
+        TCGETS2,
+    ],
+    other_ioctls: Refusal::Ends,
+    // The resolver asks netlink how to sort addresses and services of this machine for names, and copes with "not supported".
+    other_families: Refusal::NO_SUCH_FAMILY,
+    maps_code: Some("names: the resolver's modules; tls: libraries of a provider, which libcrypto loads"),
+    arguments: &[],
+    syscalls: &[
+        BASE,
+        RESOLVER,
+        THREADS,
+        syscall(
+            &[
+                "access",
+                "faccessat",
+                "faccessat2",
+                "fstat",
+                "getdents64",
+                "lstat",
+                "newfstatat",
+                "open",
+                "openat",
+                "pread64",
+                "readlink",
+                "readlinkat",
+                "stat",
+                "statx",
+            ],
+            "names, tls: files are read",
+        ),
+        syscall(
+            &[
+                "connect",
+                "getpeername",
+                "getsockname",
+                "getsockopt",
+                "recvfrom",
+                "recvmsg",
+                "sendmsg",
+                "sendto",
+                "setsockopt",
+                "shutdown",
+                "socket",
+            ],
+            "connect, names: sockets of the declared families; the caller's order and answer",
+        ),
+        syscall(&["accept4", "dup", "eventfd2"], "server: the next caller, and when an order is done"),
+        syscall(&["sysinfo"], "tls: libcrypto and the allocator ask how much memory there is"),
+    ],
+};
