@@ -13,13 +13,15 @@
 //! system missing; 71 the kernel refused; 73 a document can't be written; 74 the disk can't be read or written; 75
 //! another run is at work, or `--mounted` before the mount; 77 sandbox; 78 configuration.
 //!
-//! **Security**: who owns this process can write raw disks, and so everything: it parses superblocks, partition tables
-//! and NTFS of the one disk, in a child that can open no other and no partition of another, no network, no medium, and no document of another program.
+//! **Security**: who owns this process can write raw disks, and so everything: it parses superblocks,
+//! partition tables and NTFS in a child process that can open only the one disk: no other disk, no network, no DVD, no
+//! document of another program.
 //!
-//! **Where** (`resource/`): `find` and `owner` say which disk and whose it is, `facts` gathers, `decide` is the table of what
+//! **Where** (`resource/`): `wanted` is what the configuration asks for (size of swap, mount
+//! point); `find` and `owner` say which disk and whose it is, `facts` gathers, `decide` is the table of what
 //! may be done, `act` carries it out: `prepare` writes a blank disk, `check` repairs, `finish` follows the mount (`swap`,
 //! `warning_file`, `label`). `table`, `gpt`, `superblock`, `ntfs` read what is on a disk, in the child of `attempts`;
-//! `report` is the document, `flags` is what PID 1 is asked for.
+//! `report` is the document, `journal` what was begun, `flags` what PID 1 is asked for, `scsi` the timeouts.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -14,8 +14,9 @@
 //! **Security**: unconfined, uid 0 with all capabilities, since extensions must be. Whoever owns this process owns the
 //! machine. It parses one strict document that only root can write, and nothing of the network or of a handler.
 //!
-//! **Where**: `command_document` is what is asked, `handler` and `custom_data` prepare it, `launch` runs it in its time,
-//! `process` cleans what the command inherits, `result` what is left; `interrupted` speaks for a runner that was killed.
+//! **Where**: `command_document` is what is asked, `handler` and `custom_data` prepare it, `launch` runs it within its time limit,
+//! `process` cleans what the command inherits, `result` what is left; `interrupted` writes the result for a runner that was
+//! killed.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ const MAX_TEXT: usize = 8 << 10;
 pub mod code {
     /// Everything that has no number of its own.
     pub(crate) const UNKNOWN: i32 = -1;
-    /// The uninstall command failed.
+    /// A command without a number of its own failed: uninstall.
     pub(crate) const PROCESSING: i32 = 1000;
     /// The list of packages couldn't be had.
     pub(crate) const MANIFEST_DOWNLOAD: i32 = 1001;

@@ -17,7 +17,7 @@ pub mod package;
 mod plan;
 pub mod policy;
 mod python_json;
-mod rate_limit;
+mod report_pace;
 pub mod resident;
 mod starter;
 mod status;

@@ -26,7 +26,9 @@
 //! **Where**: `resident` and `once` run the `engine/`: it begins a goal state, takes one step after the other as `plan/`
 //! orders them, and concludes what commands came to. `admission` (with `extension_policy`) says who may run, `package/`
 //! verifies and unpacks, `handler/` is the folder of a handler and the files in it, `status/` gathers and writes what is
-//! told. `starter` has a command started; `crash_guard` and `rate_limit` keep one extension from stopping the others.
+//! told. `starter` has a command started; `crash_guard` keeps one extension from stopping the
+//! others; `report_pace` is how often the report is written, `extension_events` bounds the telemetry that handlers leave,
+//! `exec_mount` asks for the mount where /var is noexec.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! What `waagent-ext` may do.
 
 use waagent_declaration::{
-    BASE, Connects, EVENTS, FILES, FIONBIO, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
+    BASE, Connects, EVENTS, FILES, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
 };
 
 /// The declaration that the program enters.
@@ -56,7 +56,7 @@ pub const POLICY: Policy = Policy {
     ],
     devices: &[],
     executes: &[],
-    ioctls: &[FIONBIO, TCGETS, TCGETS2],
+    ioctls: &[TCGETS, TCGETS2],
     other_ioctls: Refusal::Ends,
     other_families: Refusal::Ends,
     maps_code: Some("signature: libraries of a provider, which libcrypto loads"),

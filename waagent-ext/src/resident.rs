@@ -13,7 +13,7 @@ use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 
 use crate::engine::{Engine, WaitReason};
-use crate::rate_limit::RateLimit;
+use crate::report_pace::ReportPace;
 use crate::wakeup::{Changes, Watch};
 
 /// Changes of status files are gathered for so long: handlers write several at a time.
@@ -30,7 +30,7 @@ pub fn serve(engine: Engine<'_>, root: &Root, sandbox: &Sandbox) -> Result<Outco
     let mut service = Service {
         engine,
         watch: Watch::new(root)?,
-        rate_limit: RateLimit::new(Instant::now()),
+        report_pace: ReportPace::new(Instant::now()),
         report: Some(Instant::now()),
         house: Instant::now(),
         said: String::new(),
@@ -57,7 +57,7 @@ pub fn serve(engine: Engine<'_>, root: &Root, sandbox: &Sandbox) -> Result<Outco
 struct Service<'a> {
     engine: Engine<'a>,
     watch: Watch,
-    rate_limit: RateLimit,
+    report_pace: ReportPace,
     /// When the report is to be looked at.
     report: Option<Instant>,
     /// When the house is to be kept.
@@ -102,7 +102,7 @@ impl Service<'_> {
     fn publish(&mut self, rest: &WaitReason) -> Option<Duration> {
         let now = Instant::now();
         let due = self.report?.saturating_duration_since(now);
-        let wait = due.max(self.rate_limit.wait(
+        let wait = due.max(self.report_pace.wait(
             now,
             matches!(rest, WaitReason::Command(_) | WaitReason::Start(..)) && !self.engine.is_new(),
         ));
@@ -115,7 +115,7 @@ impl Service<'_> {
         match self.engine.publish() {
             Ok((written, again)) => {
                 if written == Written::Changed {
-                    self.rate_limit.wrote(now);
+                    self.report_pace.wrote(now);
                 }
                 self.report = again.and_then(|again| now.checked_add(again));
                 again

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     NoRoleInstance,
     /// An answer that makes no sense.
     Nonsense,
+    /// The gate doesn't let the request pass.
+    Denied,
     /// A fault on this machine.
     Own(Exit),
 }
@@ -46,6 +48,7 @@ impl Kind {
             }
             // A reset is a busy host more often than a mad one, and repeating it is right in both cases.
             HttpError::Broken(_) => Self::Busy,
+            HttpError::Denied(_) => Self::Denied,
             HttpError::Refused(_) | HttpError::TooBig(_) => Self::Nonsense,
             HttpError::Store(fault) => Self::Own(fault.exit),
         }
@@ -87,6 +90,7 @@ impl Failure {
         match self.kind {
             Kind::Silent | Kind::Stale | Kind::Busy | Kind::Throttled(_) => Exit::TryAgain,
             Kind::Unsupported | Kind::NoRoleInstance | Kind::Nonsense => Exit::Protocol,
+            Kind::Denied => Exit::Software,
             Kind::Own(exit) => exit,
         }
     }

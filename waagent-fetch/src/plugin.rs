@@ -82,6 +82,9 @@ impl<'a> Plugin<'a> {
         if self.available {
             return Ok(None);
         }
+        if !fits_a_header(&self.ids.config_name) {
+            return Err(HttpError::Refused(UNFIT.to_owned()));
+        }
         let request = Request::get().header("x-ms-containerid", self.ids.container_id.clone());
         let response = self.client.platform(Target::HostGaPlugin, "/versions", &request)?;
         if !response.is_success() {
@@ -119,9 +122,41 @@ impl<'a> Plugin<'a> {
     }
 }
 
+/// Can the host be told this name at all? A header's value is printable ASCII.
+pub(crate) fn fits_a_header(name: &str) -> bool {
+    name.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
+}
+
 fn pair(name: &str, value: &str) -> Value {
     json!({ "headerName": name, "headerValue": value })
 }
 
+/// Why the plugin isn't asked.
+pub(crate) const UNFIT: &str = "the host's plugin can't be told which machine asks: ConfigName isn't ASCII";
 const API: &str = "2015-09-01";
 const ARTIFACT: &str = "/extensionArtifact";
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use waagent_common::root::Root;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_header_can_have_keeps_the_plugin_from_being_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let client = Client::new(&Root::new(folder.path()), Ipv4Addr::LOCALHOST);
+        let uri = StorageUri::parse("https://a/b?sig=s", false).unwrap();
+        let ask = |config_name: &str| {
+            let ids = HostIds { container_id: "c".to_owned(), config_name: config_name.to_owned() };
+            Plugin::new(&client, &ids, false).artifact(&uri, Request::get()).unwrap_err()
+        };
+        let refused = ask("b\u{e4}r.0.b\u{e4}r.0.1.xml");
+        assert!(matches!(&refused, HttpError::Refused(why) if why == UNFIT), "{refused:?}");
+        assert!(!refused.is_retryable());
+        // There is no gate here: it was asked for.
+        assert!(matches!(ask("bar.0.bar.0.1.xml"), HttpError::Gate(_)));
+    }
+}

@@ -49,7 +49,5 @@ pub const POLICY: Policy = Policy {
             &["connect", "recvfrom", "sendto", "setsockopt", "socket"],
             "http, order: requests and answers over local sockets; resident: the word to the service manager",
         ),
-        // Of a gate that passes connected sockets, and of no other.
-        syscall(&["recvmsg"], "http: the socket that the gate passes"),
     ],
 };

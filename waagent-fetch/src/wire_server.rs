@@ -125,8 +125,14 @@ impl<'a> WireServer<'a> {
             .map_err(|error| Failure::of_error(what, &error))
     }
 
+    /// A part is the WireServer's: the gate lets nothing else pass to the host's plugin than what that is known for.
     fn own(self, what: &str, uri: &str) -> Result<PlatformUri, Failure> {
-        PlatformUri::parse(uri, self.client.endpoint()).map_err(|error| Failure::of_error(what, &error))
+        let uri = PlatformUri::parse(uri, self.client.endpoint())
+            .map_err(|error| Failure::of_error(what, &error))?;
+        if uri.target == Target::WireServer {
+            return Ok(uri);
+        }
+        Err(Failure::nonsense(format!("{what}: its URI leads to {}", uri.target)))
     }
 
     fn send(

@@ -4,7 +4,7 @@ use clap::Parser;
 
 use waagent_common::args::Common;
 
-/// Connects to the platform's WireServer, HostGAPlugin and IMDS for waagent-fetch, and passes it the sockets
+/// Reads each request that waagent-fetch makes of the platform, and lets pass what its table names
 ///
 /// Started by waagent-gate.service with its listening socket as descriptor 3 (LISTEN_FDS=1).
 #[derive(Debug, Clone, Parser)]

@@ -1,135 +1,265 @@
-//! One peer and what it asked for: a byte comes, a connection is opened, an answer goes. Never blocks.
+//! One peer: its head comes and is judged, the platform is connected, bytes go both ways. Never blocks.
 
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::PollFlags;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, connect, getsockopt, recv, send,
-    socket, sockopt,
+    setsockopt, socket, sockopt,
 };
-use waagent_common::gate::protocol::{Answer, CONNECT_TIME, REQUEST_TIME, Target};
+use waagent_common::gate::protocol::{
+    Answer, CONNECT_TIME, COUNTS, HEAD_TIME, IDLE_TIME, MAX_HEAD, MAX_REASON, Target, WHOLE_TIME,
+};
 use waagent_common::log;
-use waagent_common::sys::fd::send_fd;
+use waagent_common::text::one_line;
 
-use crate::address::Addresses;
+use crate::documents::Documents;
+use crate::exchange::{Exchange, Progress};
+use crate::refusal::Refusal;
+use crate::request::{Request, judge};
 
-/// A peer that was accepted, until it has its answer.
+/// A peer that was accepted, until its request has ended.
 #[derive(Debug)]
 pub(crate) struct Connection {
     peer: OwnedFd,
+    is_root: bool,
     stage: Stage,
-    deadline: Instant,
+    /// When it was accepted.
+    begun: Instant,
+    /// When its stage last went on.
+    moved: Instant,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// Its byte isn't here yet.
-    Asking,
-    /// The target hasn't accepted yet.
-    Connecting(OwnedFd, Target),
-    /// It has its answer.
+    /// The byte that names a target, and a head: what has come of them.
+    Asking(Vec<u8>),
+    /// The platform hasn't accepted yet.
+    Connecting(OwnedFd, Target, Passed),
+    /// Both ways.
+    Exchanging(Exchange),
+    /// It has the whole answer, and may still be reading it.
+    Delivered,
     Over,
+}
+
+/// What is of interest to others.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Its request passes.
+    Passed,
+    /// Its request was refused.
+    Refused(Refusal),
+    /// It is root, and asks for the counts instead.
+    AsksForCounts,
+}
+
+/// A request that passes, with what has come of its body.
+#[derive(Debug)]
+struct Passed {
+    request: Request,
+    body: Vec<u8>,
 }
 
 impl Connection {
     /// A peer that may ask.
-    pub(crate) fn new(peer: OwnedFd, now: Instant) -> Self {
-        Self { peer, stage: Stage::Asking, deadline: now + REQUEST_TIME }
+    pub(crate) fn new(peer: OwnedFd, is_root: bool, now: Instant) -> Self {
+        Self { peer, is_root, stage: Stage::Asking(Vec::new()), begun: now, moved: now }
     }
 
-    /// What to wait for.
-    pub(crate) fn awaited(&self) -> (BorrowedFd<'_>, PollFlags) {
+    /// What to wait for: at the peer, and at the platform where something is awaited there.
+    pub(crate) fn awaited(&self) -> [Option<(BorrowedFd<'_>, PollFlags)>; 2] {
+        let peer = |events| Some((self.peer.as_fd(), events));
         match &self.stage {
-            Stage::Asking | Stage::Over => (self.peer.as_fd(), PollFlags::POLLIN),
-            Stage::Connecting(socket, _) => (socket.as_fd(), PollFlags::POLLOUT),
+            Stage::Asking(_) | Stage::Delivered | Stage::Over => [peer(PollFlags::POLLIN), None],
+            // Its going away is always told.
+            Stage::Connecting(socket, ..) => {
+                [peer(PollFlags::empty()), Some((socket.as_fd(), PollFlags::POLLOUT))]
+            }
+            Stage::Exchanging(exchange) => [peer(exchange.of_peer()), exchange.of_platform()],
         }
     }
 
     /// When waiting ends.
     pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
+        let stage = match self.stage {
+            Stage::Asking(_) => HEAD_TIME,
+            Stage::Connecting(..) => CONNECT_TIME,
+            Stage::Exchanging(_) | Stage::Delivered => IDLE_TIME,
+            Stage::Over => Duration::ZERO,
+        };
+        (self.moved + stage).min(self.begun + WHOLE_TIME)
     }
 
-    /// Has it got its answer, or gone away?
+    /// Has its request ended, well or not?
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
     }
 
-    /// Goes on after what was awaited has happened.
-    pub(crate) fn advance(&mut self, addresses: &mut Addresses, now: Instant) {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Asking => self.asked(addresses, now),
-            Stage::Connecting(socket, target) => {
+    /// Goes on after something that was awaited has happened; `events` are those of the peer.
+    pub(crate) fn advance(
+        &mut self,
+        documents: &mut Documents,
+        events: PollFlags,
+        now: Instant,
+    ) -> Option<Event> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        // It has gone: there is nobody to answer.
+        if events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
+            return None;
+        }
+        match stage {
+            Stage::Asking(bytes) => self.asked(bytes, documents, now).unwrap_or_else(|refusal| {
+                self.deny(&refusal);
+                Some(Event::Refused(refusal))
+            }),
+            Stage::Connecting(socket, target, passed) => {
                 // A socket that can't say whether it is connected, isn't.
                 let errno = getsockopt(&socket, sockopt::SocketError).map_or(Errno::EIO, Errno::from_raw);
-                self.settle(&socket, target, errno);
+                self.settle(socket, target, passed, errno, now);
+                None
             }
-            Stage::Over => {}
+            Stage::Exchanging(exchange) => self.exchange(exchange, now),
+            Stage::Delivered | Stage::Over => None,
         }
     }
 
     /// Gives up when the time has come.
     pub(crate) fn expire(&mut self, now: Instant) {
-        if now < self.deadline {
+        if now < self.deadline() {
             return;
         }
-        // A peer that never asked is owed no answer.
-        if let Stage::Connecting(..) = std::mem::replace(&mut self.stage, Stage::Over) {
-            answer(self.peer.as_fd(), Answer::TimedOut);
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Asking(_) => {
+                let seconds = HEAD_TIME.as_secs();
+                self.deny(&Refusal::new(format!("no whole head within {seconds} s")));
+            }
+            Stage::Connecting(..) => answer(self.peer.as_fd(), Answer::TimedOut),
+            Stage::Exchanging(_) => log::verbose("gave a request up: nothing moved, or for too long"),
+            Stage::Delivered | Stage::Over => {}
         }
     }
 
-    fn asked(&mut self, addresses: &mut Addresses, now: Instant) {
-        let mut request = [0; 2];
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
-        let target = match recv(self.peer.as_raw_fd(), &mut request, flags) {
-            Ok(1) => Target::from_byte(request[0]),
-            // It hung up.
-            Ok(0) | Err(_) => return,
-            Ok(_) => None,
+    fn asked(
+        &mut self,
+        mut bytes: Vec<u8>,
+        documents: &mut Documents,
+        now: Instant,
+    ) -> Result<Option<Event>, Refusal> {
+        if !take(self.peer.as_fd(), &mut bytes) {
+            return Ok(None);
+        }
+        let Some((byte, head)) = bytes.split_first() else {
+            self.stage = Stage::Asking(bytes);
+            return Ok(None);
         };
-        let Some(target) = target else { return answer(self.peer.as_fd(), Answer::Unknown) };
-        let Some(address) = addresses.of(target) else {
-            return answer(self.peer.as_fd(), Answer::NotAllowed);
+        if self.is_root && *byte == COUNTS {
+            return Ok(Some(Event::AsksForCounts));
+        }
+        let target =
+            Target::from_byte(*byte).ok_or_else(|| Refusal::new("a first byte that names no target"))?;
+        let Some(address) = documents.address_of(target) else {
+            answer(self.peer.as_fd(), Answer::NotAllowed);
+            return Ok(None);
         };
+        let Some(request) = judge(head, target, address, || documents.own_certificate())? else {
+            self.stage = Stage::Asking(bytes);
+            return Ok(None);
+        };
+        let body = head.get(request.length..).unwrap_or_default().to_vec();
+        if u64::try_from(body.len()).unwrap_or(u64::MAX) > request.body {
+            return Err(Refusal::new("more bytes than the Content-Length announced"));
+        }
+        self.connect(target, address, Passed { request, body }, now);
+        Ok(Some(Event::Passed))
+    }
+
+    fn connect(&mut self, target: Target, address: SocketAddrV4, passed: Passed, now: Instant) {
+        self.moved = now;
         match begin(address) {
-            Ok((socket, Errno::EINPROGRESS)) => {
-                self.stage = Stage::Connecting(socket, target);
-                self.deadline = now + CONNECT_TIME;
-            }
-            Ok((socket, errno)) => self.settle(&socket, target, errno),
+            Ok((socket, Errno::EINPROGRESS)) => self.stage = Stage::Connecting(socket, target, passed),
+            Ok((socket, errno)) => self.settle(socket, target, passed, errno, now),
             Err(errno) => answer(self.peer.as_fd(), failure(target, errno)),
         }
     }
 
-    fn settle(&self, socket: &OwnedFd, target: Target, errno: Errno) {
+    fn settle(&mut self, socket: OwnedFd, target: Target, passed: Passed, errno: Errno, now: Instant) {
         if errno != Errno::UnknownErrno {
             return answer(self.peer.as_fd(), failure(target, errno));
         }
-        let passed = fcntl(socket, FcntlArg::F_SETFL(OFlag::empty()))
-            .map_err(Into::into)
-            .and_then(|_| send_fd(self.peer.as_fd(), &[Answer::Connected.byte()], socket.as_fd()));
-        match passed {
-            Ok(()) => log::verbose(&format!("connected to {target}")),
-            Err(error) => log::verbose(&format!("connected to {target}, but the peer is gone: {error}")),
+        answer(self.peer.as_fd(), Answer::Connected);
+        let Passed { request, body } = passed;
+        let come = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let begin = [request.head, body].concat();
+        let left = request.body.saturating_sub(come);
+        self.moved = now;
+        self.stage = Stage::Exchanging(Exchange::new(socket, begin, left, request.answer));
+    }
+
+    fn exchange(&mut self, mut exchange: Exchange, now: Instant) -> Option<Event> {
+        match exchange.advance(self.peer.as_fd()) {
+            Progress::Goes(has_moved) => {
+                if has_moved {
+                    self.moved = now;
+                }
+                self.stage = Stage::Exchanging(exchange);
+                None
+            }
+            Progress::Delivered => {
+                self.moved = now;
+                self.stage = Stage::Delivered;
+                None
+            }
+            Progress::Broken(why) => {
+                log::verbose(&format!("broke a request off: {why}"));
+                None
+            }
+            Progress::Refused(refusal) => Some(Event::Refused(refusal)),
         }
     }
+
+    fn deny(&self, refusal: &Refusal) {
+        let word = char::from(Answer::Denied.byte());
+        self.tell(&format!("{word}{refusal}"));
+    }
+
+    /// Says one line.
+    pub(crate) fn tell(&self, line: &str) {
+        let line = one_line(line, MAX_REASON - 1) + "\n";
+        say(self.peer.as_fd(), line.as_bytes());
+    }
+}
+
+/// Takes what has come, up to a byte and the longest head. No, where the peer has gone.
+fn take(peer: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> bool {
+    let come = bytes.len();
+    bytes.resize(1 + MAX_HEAD, 0);
+    let room = bytes.get_mut(come..).unwrap_or_default();
+    let result = recv(peer.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT);
+    bytes.truncate(come + result.unwrap_or(0));
+    !matches!(result, Ok(0)) && matches!(result, Ok(_) | Err(Errno::EAGAIN | Errno::EINTR))
 }
 
 /// One byte to a peer, which may have gone away: then nobody misses it.
 pub(crate) fn answer(peer: BorrowedFd<'_>, answer: Answer) {
+    say(peer, &[answer.byte()]);
+}
+
+/// Nothing was sent to it before: there is room.
+fn say(peer: BorrowedFd<'_>, word: &[u8]) {
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-    let _unheard = send(peer.as_raw_fd(), &[answer.byte()], flags);
+    let _unheard = send(peer.as_raw_fd(), word, flags);
 }
 
 /// Starts a connection; [`Errno::UnknownErrno`], which is 0, means that it stands already.
 fn begin(address: SocketAddrV4) -> nix::Result<(OwnedFd, Errno)> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Inet, SockType::Stream, flags, SockProtocol::Tcp)?;
+    // Head and body are written one after the other: the second mustn't wait for the first one's acknowledgement.
+    setsockopt(&socket, sockopt::TcpNoDelay, &true)?;
     let errno = match connect(socket.as_raw_fd(), &SockaddrIn::from(address)) {
         Ok(()) => Errno::UnknownErrno,
         Err(errno) => errno,
@@ -146,5 +276,72 @@ fn failure(target: Target, errno: Errno) -> Answer {
             log::warning(&format!("cannot connect to {target}: {errno}, answering so"));
             Answer::Failed
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// A peer and a platform that are connected; what the gate holds of them, and their own ends.
+    fn exchanging(begun: Instant) -> (Connection, UnixStream, UnixStream) {
+        let ((peer, own), (platform, its)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        let mut connection = Connection::new(peer.into(), false, begun);
+        connection.stage =
+            Stage::Exchanging(Exchange::new(platform.into(), b"GET / HTTP/1.1\r\n\r\n".to_vec(), 0, 1 << 20));
+        (connection, own, its)
+    }
+
+    fn moves(connection: &mut Connection, now: Instant) {
+        let mut documents = Documents::new(waagent_common::root::Root::new("/nowhere".as_ref()), Vec::new());
+        assert!(connection.advance(&mut documents, PollFlags::empty(), now).is_none());
+    }
+
+    #[test]
+    fn a_request_in_which_nothing_moves_ends_after_a_minute() {
+        let begun = Instant::now();
+        let (mut connection, _own, mut its) = exchanging(begun);
+        moves(&mut connection, begun);
+        connection.expire(begun + Duration::from_secs(59));
+        assert!(!connection.is_over());
+        its.write_all(b"HTTP").unwrap();
+        moves(&mut connection, begun + Duration::from_secs(59));
+        connection.expire(begun + Duration::from_secs(118));
+        assert!(!connection.is_over(), "a byte has moved");
+        moves(&mut connection, begun + Duration::from_secs(118));
+        connection.expire(begun + Duration::from_secs(119));
+        assert!(connection.is_over(), "a look that moves nothing is no reason to wait longer");
+    }
+
+    #[test]
+    fn a_request_that_drips_ends_after_a_quarter_of_an_hour() {
+        let begun = Instant::now();
+        let (mut connection, mut own, mut its) = exchanging(begun);
+        for second in (0..900).step_by(50) {
+            its.write_all(b"x").unwrap();
+            moves(&mut connection, begun + Duration::from_secs(second));
+            own.read_exact(&mut [0]).unwrap();
+            connection.expire(begun + Duration::from_secs(second));
+            assert!(!connection.is_over(), "{second}");
+        }
+        connection.expire(begun + Duration::from_secs(900));
+        assert!(connection.is_over());
+    }
+
+    #[test]
+    fn who_never_takes_the_end_of_an_answer_is_left_after_a_minute() {
+        let begun = Instant::now();
+        let (mut connection, _own, its) = exchanging(begun);
+        drop(its);
+        // The request can't be written any more; what was answered, nothing, is delivered.
+        moves(&mut connection, begun);
+        assert!(matches!(connection.stage, Stage::Delivered), "{:?}", connection.stage);
+        connection.expire(begun + Duration::from_secs(59));
+        assert!(!connection.is_over());
+        connection.expire(begun + Duration::from_secs(60));
+        assert!(connection.is_over());
     }
 }

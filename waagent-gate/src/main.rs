@@ -1,10 +1,12 @@
 //! # waagent-gate
 //!
-//! **Does**: opens connections to the WireServer, the HostGAPlugin and IMDS, and passes them to waagent-fetch: the host
-//! firewall (WireServer, HostGAPlugin) and Azure's guest proxy (IMDS too) let only uid 0 open them, and the program that
-//! parses what comes back must not be uid 0.
+//! **Does**: takes one HTTP request at a time from waagent-fetch, reads its head, looks it up in a table of what may be
+//! asked of the platform, sends what passes to the WireServer or the HostGAPlugin, and copies the answer back without a
+//! look. The host firewall and Azure's guest proxy let only uid 0 open connections to the platform, and the program that
+//! parses what comes back must not be uid 0; nor may it ask what it likes, for the platform seals the machine's keys for
+//! whatever certificate a request carries.
 //!
-//! **Reads**: its socket (descriptor 3, `/run/waagent/gate/gate.sock`: one byte per peer), `net/endpoint.json`,
+//! **Reads**: its socket (descriptor 3, `/run/waagent/gate/gate.sock`), `net/endpoint.json`, `certs/transport.json`,
 //! `/etc/waagent.conf`.
 //!
 //! **Writes**: nothing.
@@ -12,13 +14,16 @@
 //! **Exit codes**: 0 the configuration was replaced, and it is started anew; 64 usage, 66 no socket was passed, 71 the kernel
 //! refused something, 75 the configuration couldn't be used for a minute, 77 sandbox.
 //!
-//! **Security**: who owns this process is uid 0 without a capability and can connect to ports 80 and 32526, read
-//! `net/`, and write nothing; he speaks to the platform as this machine does. The program itself reads no byte of the
-//! network: it passes sockets on. It doesn't see what is asked by them: waagent-fetch's page says what that allows. PID 1's private
-//! socket takes orders from uid 0: where SELinux isn't enforcing, he is root by that.
+//! **Security**: who owns this process is uid 0 without a capability and can connect to ports 80 and 32526, read `net/` and
+//! the public part of `certs/`, and write nothing; he speaks to the platform as this machine does, with any certificate,
+//! and so gets the machine's keys. What he has to work with is the fetcher's request, of which the head is parsed (16 KiB,
+//! a strict grammar) and the rest copied; no byte of the network is looked at. He can make no local socket: PID 1's
+//! private one, which takes orders from uid 0, is out of reach also where SELinux isn't enforcing. He can't read a key
+//! (mode 0400 of waagent-certs, and a type of its own).
 //!
-//! **Where**: `socket` is what PID 1 passed, `server` the loop and who may connect, `connection` one peer and its request,
-//! `address` where a target is.
+//! **Where**: `socket` is what PID 1 passed, `server` the loop and who may ask, `connection` one peer, `exchange` and `pipe`
+//! its bytes; `head` the grammar, `table` what may be asked, `path` odd spellings, `request` the judgement; `documents` where
+//! the targets are, and which certificate is ours.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -26,12 +31,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use waagent_common::fault::Outcome;
-use waagent_common::notify::notify;
+use waagent_common::notify::Manager;
 use waagent_common::sys::fd::passed_socket;
 use waagent_common::users::uid_of;
 use waagent_common::{log, program};
-use waagent_gate::address::Addresses;
 use waagent_gate::args::Args;
+use waagent_gate::documents::Documents;
 use waagent_gate::policy::POLICY;
 use waagent_gate::server::Server;
 use waagent_gate::socket;
@@ -42,6 +47,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Outcome> {
     let passed = passed_socket();
+    // Inside the sandbox no local socket is made any more.
+    let manager = Manager::reach();
     let (sandbox, config) = program::enter_to_stay(&POLICY, &args.common)?;
     let root = args.common.root();
     let listener = socket::check(passed)?;
@@ -49,8 +56,10 @@ fn run(args: &Args) -> Result<Outcome> {
     if fetcher.is_none() {
         log::warning("there is no user 'waagent-fetch'; sysusers.d/waagent.conf makes it, using root alone");
     }
-    log::info("ready: connects to WireServer, HostGAPlugin and IMDS for waagent-fetch");
-    notify("READY=1");
-    let addresses = Addresses::new(root, config.allowed_endpoints());
-    Ok(Server::new(listener, fetcher, addresses).serve(&sandbox)?)
+    log::info("ready: takes requests of waagent-fetch for WireServer and HostGAPlugin");
+    if let Some(manager) = manager {
+        manager.tell("READY=1");
+    }
+    let documents = Documents::new(root, config.allowed_endpoints());
+    Ok(Server::new(listener, fetcher, documents).serve(&sandbox)?)
 }

@@ -1,39 +1,39 @@
 //! What waagent-gate may do.
 
-use waagent_declaration::{
-    BASE, Connects, FIONBIO, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
-};
+use waagent_declaration::{BASE, Connects, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall};
 
-/// Opens connections to three named targets, and nothing else.
+/// Opens connections to two named targets, and nothing else.
 pub const POLICY: Policy = Policy {
     program: "waagent-gate",
     log_thread: "ExtHandler ExtHandler",
     runs_as: RunsAs::Root,
-    groups: &[grant("waagent", "address: net/endpoint.json belongs to waagent-net, group waagent")],
+    groups: &[grant("waagent", "documents: their folders' group")],
     selinux: "waagent_gate_t",
     capabilities: &[],
-    families: &[
-        grant("AF_INET", "connection: WireServer, HostGAPlugin and IMDS have IPv4 addresses alone"),
-        grant("AF_UNIX", "server: the word to the service manager"),
+    // No AF_UNIX: the listener is inherited, and the word to the service manager is said by a socket that was made before.
+    families: &[grant("AF_INET", "connection: WireServer and HostGAPlugin have IPv4 addresses alone")],
+    connects: Connects::Ports(&[(80, "connection: WireServer"), (32526, "connection: HostGAPlugin")]),
+    reads: &[
+        grant(
+            "/var/lib/waagent/certs",
+            "documents: transport.json, replaced by rename; the keys there are 0400 of another user",
+        ),
+        grant("/var/lib/waagent/net", "documents: endpoint.json, replaced by rename"),
     ],
-    connects: Connects::Ports(&[
-        (80, "connection: WireServer and IMDS"),
-        (32526, "connection: HostGAPlugin"),
-    ]),
-    reads: &[grant("/var/lib/waagent/net", "address: endpoint.json, replaced by rename")],
     writes: &[],
     devices: &[],
     executes: &[],
-    ioctls: &[FIONBIO, TCGETS, TCGETS2],
+    ioctls: &[TCGETS, TCGETS2],
     other_ioctls: Refusal::Ends,
     other_families: Refusal::Ends,
     maps_code: None,
     arguments: &[],
     syscalls: &[
         BASE,
-        syscall(&["fstat", "getdents64", "newfstatat", "openat", "statx"], "configuration, address: reads"),
-        syscall(&["accept4", "recvfrom", "sendmsg"], "server: the peer, its byte, the answer"),
-        syscall(&["connect", "getsockopt", "socket"], "connection: opens it; who the peer is"),
-        syscall(&["sendto"], "server: the word to the service manager"),
+        syscall(&["fstat", "getdents64", "newfstatat", "openat", "statx"], "configuration, documents: reads"),
+        syscall(&["accept4"], "server: the peer"),
+        syscall(&["recvfrom", "sendto"], "connection: request and answer; the word to the service manager"),
+        syscall(&["connect", "getsockopt", "setsockopt", "socket"], "connection: opens it; who the peer is"),
+        syscall(&["shutdown"], "exchange: the end of an answer"),
     ],
 };

@@ -1,4 +1,4 @@
-//! The loop: peers are accepted, checked, and served side by side, so that a slow target holds up nobody else.
+//! The loop: peers are accepted, checked, and served side by side, so that a slow target or peer holds up nobody else.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,44 +12,54 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
 use waagent_common::{log, program, wait};
 
-use crate::address::Addresses;
-use crate::connection::{Connection, answer};
+use crate::connection::{Connection, Event, answer};
+use crate::counts::Counts;
+use crate::documents::Documents;
 
-/// Peers that are served at a time; more wait in the socket's queue. The fetcher opens at most two per target.
-const MAX_PEERS: usize = 16;
+/// Peers that are served at a time; more wait in the socket's queue.
+pub const MAX_PEERS: usize = 8;
 
 /// Serves peers of this user, and root, until something breaks.
 #[derive(Debug)]
 pub struct Server {
     listener: OwnedFd,
     fetcher: Option<u32>,
-    addresses: Addresses,
+    documents: Documents,
     connections: Vec<Connection>,
-    strangers: u64,
+    counts: Counts,
 }
 
 impl Server {
     /// On a listening socket; `fetcher` is the user number of waagent-fetch, if there is such a user.
-    pub fn new(listener: OwnedFd, fetcher: Option<u32>, addresses: Addresses) -> Self {
-        Self { listener, fetcher, addresses, connections: Vec::new(), strangers: 0 }
+    pub fn new(listener: OwnedFd, fetcher: Option<u32>, documents: Documents) -> Self {
+        Self { listener, fetcher, documents, connections: Vec::new(), counts: Counts::default() }
     }
 
     /// Serves until the sandbox is outdated. Who knocks then stays in the socket's queue, for the next process.
     pub fn serve(mut self, sandbox: &Sandbox) -> Result<Outcome, Fault> {
         loop {
-            let (welcome, ready) = self.wait()?;
+            let (welcome, happened) = self.wait()?;
             if self.connections.is_empty()
                 && let Some(outdated) = program::outdated(sandbox)
             {
                 return Ok(outdated);
             }
             let now = Instant::now();
-            for (connection, ready) in self.connections.iter_mut().zip(ready) {
-                if ready {
-                    connection.advance(&mut self.addresses, now);
-                } else {
-                    connection.expire(now);
+            for (connection, events) in self.connections.iter_mut().zip(happened) {
+                let event = events.and_then(|events| connection.advance(&mut self.documents, events, now));
+                match event {
+                    Some(Event::Passed) => self.counts.pass(),
+                    Some(Event::Refused(refusal)) => {
+                        let told = format!("refused a request: {refusal}");
+                        if self.counts.refuse(refusal) {
+                            log::warning(&format!("{told}; {} so far", self.counts.refused()));
+                        }
+                    }
+                    Some(Event::AsksForCounts) => connection.tell(&self.counts.to_string()),
+                    None => {}
                 }
+                // Also one that something happens to all the time.
+                connection.expire(now);
             }
             self.connections.retain(|connection| !connection.is_over());
             if welcome {
@@ -58,20 +68,26 @@ impl Server {
         }
     }
 
-    /// Is there a new peer, and which connections can go on?
-    fn wait(&self) -> Result<(bool, Vec<bool>), Fault> {
-        let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(MAX_PEERS + 1);
-        for connection in &self.connections {
-            let (descriptor, events) = connection.awaited();
-            polled.push(PollFd::new(descriptor, events));
-        }
-        if self.connections.len() < MAX_PEERS {
+    /// Is there a new peer; and of each connection: did something happen that it awaits, and what at its peer?
+    fn wait(&self) -> Result<(bool, Vec<Option<PollFlags>>), Fault> {
+        let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(2 * MAX_PEERS + 1);
+        let is_welcome = self.connections.len() < MAX_PEERS;
+        if is_welcome {
             polled.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
         }
+        for awaited in self.connections.iter().flat_map(Connection::awaited).flatten() {
+            polled.push(PollFd::new(awaited.0, awaited.1));
+        }
         wait::ready(&mut polled, self.patience()).map_err(|error| broken("poll", &error.into()))?;
-        let mut ready: Vec<bool> = polled.iter().map(|polled| polled.any().unwrap_or(false)).collect();
-        let welcome = ready.len() > self.connections.len() && ready.pop().unwrap_or(false);
-        Ok((welcome, ready))
+        let mut events = polled.iter().map(|polled| polled.revents().unwrap_or(PollFlags::empty()));
+        let welcome = is_welcome && events.next().is_some_and(|events| !events.is_empty());
+        let of_each = self.connections.iter().map(|connection| {
+            let mut next =
+                |awaited: bool| if awaited { events.next() } else { None }.unwrap_or(PollFlags::empty());
+            let [peer, platform] = connection.awaited().map(|awaited| next(awaited.is_some()));
+            (!peer.is_empty() || !platform.is_empty()).then_some(peer)
+        });
+        Ok((welcome, of_each.collect()))
     }
 
     /// Until the first deadline.
@@ -88,14 +104,12 @@ impl Server {
         };
         match getsockopt(&peer, sockopt::PeerCredentials) {
             Ok(credentials) if credentials.uid() == 0 || Some(credentials.uid()) == self.fetcher => {
-                self.connections.push(Connection::new(peer, now));
+                self.connections.push(Connection::new(peer, credentials.uid() == 0, now));
             }
             Ok(credentials) => {
                 answer(peer.as_fd(), Answer::Stranger);
-                self.strangers += 1;
-                // The first, the tenth, the hundredth ...: a stranger can't fill the log.
-                if self.strangers == 10_u64.pow(self.strangers.ilog10()) {
-                    let (uid, pid, count) = (credentials.uid(), credentials.pid(), self.strangers);
+                if let Some(count) = self.counts.dismiss() {
+                    let (uid, pid) = (credentials.uid(), credentials.pid());
                     log::warning(&format!(
                         "uid {uid} (process {pid}) isn't the fetcher, {count} so far, ignoring"
                     ));

@@ -21,6 +21,7 @@ fn main() -> std::process::ExitCode {
 }
 
 /// Numbers of linux/socket.h.
+const UNIX: i32 = 1;
 const INET: i32 = 2;
 const INET6: i32 = 10;
 
@@ -42,14 +43,17 @@ fn each_grant_of_the_gate_is_used_and_its_neighbour_denied() {
     let own = std::process::id().try_into().unwrap();
     let acts = [
         (Act::Read(at("var/lib/waagent/net/file")), Layer::Allowed),
+        (Act::Read(at("var/lib/waagent/certs/file")), Layer::Allowed),
+        (Act::Write(at("var/lib/waagent/certs/file")), Layer::Landlock),
         (Act::Read(at("var/lib/waagent/fetch/file")), Layer::Landlock),
         (Act::Write(at("var/lib/waagent/net/file")), Layer::Landlock),
         (Act::CreateIn(at("var/lib/waagent/net")), Layer::Landlock),
-        // uid 0 without a capability: the mode stops it before Landlock does.
+        // uid 0 without a capability: beside transport.json only the mode stops it.
         (Act::Read(key), Layer::Modes),
         (Act::Read("/etc/shadow".into()), Layer::Landlock),
         (Act::Socket(INET), Layer::Allowed),
         (Act::Socket(INET6), Layer::Seccomp),
+        (Act::Socket(UNIX), Layer::Seccomp),
         (Act::Connect(80), Layer::Allowed),
         (Act::Connect(32526), Layer::Allowed),
         (Act::Connect(443), Layer::Landlock),

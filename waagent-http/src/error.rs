@@ -13,8 +13,10 @@ use waagent_common::gate::client::GateError;
 pub enum HttpError {
     /// The request itself is wrong: bad URI, scheme or header. Never repeated.
     Refused(String),
-    /// The gate gave no socket.
+    /// The gate couldn't ask.
     Gate(String),
+    /// The gate doesn't let such a request pass. Never repeated.
+    Denied(String),
     /// Name not found, no route, connection refused.
     Connect(String),
     /// Certificate, name or handshake. Never repeated.
@@ -37,6 +39,7 @@ impl fmt::Display for HttpError {
         match self {
             Self::Refused(why)
             | Self::Gate(why)
+            | Self::Denied(why)
             | Self::Connect(why)
             | Self::Tls(why)
             | Self::Broken(why) => f.write_str(why),
@@ -78,6 +81,7 @@ fn of_transport(why: Box<dyn std::error::Error + Send + Sync>) -> HttpError {
         Err(why) => why,
     };
     match why.downcast::<GateError>() {
+        Ok(gate) if gate.is_denial() => HttpError::Denied(gate.to_string()),
         Ok(gate) => HttpError::Gate(gate.to_string()),
         Err(why) => HttpError::Broken(shown(&why.to_string())),
     }

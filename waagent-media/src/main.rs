@@ -18,7 +18,7 @@
 //! waagent-provision, as who owns the medium can. He has no capability, no network, no key, no other document to write.
 //!
 //! **Where**: `decide` says whether there is anything to read, `find` which drive holds it, `medium/` reads its file system in
-//! the child of `confined_child`, `wait` is for one that is late; `publish` writes copies and document, `release` removes them
+//! the child of `confined_child`, `late_medium` waits for one; `publish` writes copies and document, `release` removes them
 //! and opens the tray.
 #![forbid(unsafe_code)]
 
@@ -38,7 +38,7 @@ use waagent_media::decide::{MediaDecision, decide};
 use waagent_media::find::{self, Missing};
 use waagent_media::policy::POLICY;
 use waagent_media::release::ReleaseRequest;
-use waagent_media::{confined_child, publish, release, wait};
+use waagent_media::{confined_child, late_medium, publish, release};
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -98,7 +98,7 @@ fn once(
             Ok(publish::found(root, &found, &inputs, sandbox))
         })
     };
-    match wait::for_medium(read, named.is_some(), wait) {
+    match late_medium::wait_for(read, named.is_some(), wait) {
         Ok(outcome) => Ok(outcome),
         Err(missing) => Ok(publish::missing(root, missing, &inputs, sandbox)?),
     }

@@ -1,4 +1,5 @@
-//! Which address is the platform's server: by lease, by route, or the one that everybody knows. Never waits.
+//! Which address is the platform's server: by configuration, by lease, else the well-known one (which a host
+//! route only confirms). Never waits.
 
 use std::net::Ipv4Addr;
 

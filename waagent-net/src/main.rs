@@ -15,9 +15,10 @@
 //! **Security**: who owns this process can change routes and firewall rules of the machine, and name any allowed
 //! address as WireServer. It has no TCP, no files but its own folder, and can't execute anything.
 //!
-//! **Where**: `run` does a run's steps, `preview` says what they would do. `endpoint` chooses the WireServer's address, from
-//! `leases/` or as it is known; `route` and `links` say whether it can be reached; `firewall/` makes the table and reads
-//! it back, by `netlink/`; `compat_files` are those that other tools look for.
+//! **Where**: `run` does a run's steps, `preview` says what they would do. `endpoint` chooses the WireServer's address: by
+//! configuration, by `leases/` (what DHCP clients were told; `links` names their interfaces), else the well-known one;
+//! `route` decides between leases and sees a host route, it changes none. `firewall/` makes the table and reads it back, by
+//! `netlink/`; `compat_files` are those that other tools look for.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -6,8 +6,8 @@ use waagent_common::fault::Fault;
 use waagent_common::root::Root;
 use waagent_common::text::shown;
 
-use crate::effective_sshd;
 use crate::names::UserName;
+use crate::steps::sshd::effective;
 
 /// A file that may hold the user's keys.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,9 +52,7 @@ impl KeyFile {
             {
                 Ok(Self::InHome(below.to_path_buf()))
             }
-            _ if effective_sshd::authorized_keys_files(root, user, home).contains(&path) => {
-                Ok(Self::OfSshd(path))
-            }
+            _ if effective::authorized_keys_files(root, user, home).contains(&path) => Ok(Self::OfSshd(path)),
             _ => Err(Fault::data(format!(
                 "'{}' isn't in a folder below '{}'",
                 shown(&path.to_string_lossy()),

@@ -7,10 +7,11 @@ use waagent_common::documents::{
     Certificates, Document, ProvisionOutcome, ProvisionStatus, ProvisioningAgent,
 };
 use waagent_common::durable;
+use waagent_common::notify::notify;
 use waagent_common::root::Root;
 
 const FLAG: &str = "provision/late";
-/// How long a pass waits for certificates that the network brings, in all; who logs in waits with it.
+/// How long a pass waits for certificates that the network brings, in all.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(25);
 
@@ -34,6 +35,8 @@ pub fn await_certificates(root: &Root, seen: Option<&Document<Certificates>>, un
     if !status.is_some_and(|status| waits(&status.body)) {
         return;
     }
+    // All that doesn't need them is done: sshd, which is ordered after this unit, may start meanwhile.
+    notify("READY=1");
     let has_none = || Document::<Certificates>::read_if_there(root).is_ok_and(|now| now.as_ref() == seen);
     while Instant::now() < until && has_none() {
         std::thread::sleep(LOOK);

@@ -12,8 +12,7 @@
 //! accounts; flags in `/run/waagent/provision`.
 //!
 //! **Exit codes**: 0 done, waiting, already done or disabled; 65 the file is refused; 69 no medium, or what `--force`
-//! needs isn't there; 71, 73, 74 a step on
-//! the system failed; 75 another pass is at work; 77 sandbox; 78 configuration.
+//! needs isn't there; 71, 73, 74 a step on the system failed; 75 another pass is at work; 77 sandbox; 78 configuration.
 //!
 //! **Security**: runs as root without network. Whoever owns this process can make himself an administrator: that is its
 //! job. He can't open connections, mount, load modules, trace, or make namespaces (seccomp), nor write outside of
@@ -23,8 +22,11 @@
 //! user's own rights; no link is followed. What comes over the network is never believed: a certificate counts only if its
 //! thumbprint is the one on the medium.
 //!
-//! **Where**: `decide` says whose job it is, `ovf/` reads the file, `plan` is what follows from it; `provision` goes through
-//! the steps (`steps/`, in the order of its rows), `pass` records each in the `journal`, `status` tells the others.
+//! **Where**: `decide` says whose job it is, `ovf/` reads the file, `plan` judges and decodes it (user, keys,
+//! custom data; `names` are the rules of names); `provision` goes through the steps (`steps/`, `sshd/` among them, in the
+//! order of its rows), `pass` records each in the `journal`, `status` tells the others, `encoded_report` the platform.
+//! `late` is the pass after the network, `not_provisioning` what is done where it is another's job or done; `home`,
+//! `key_file`, `accounts` and `shadow` are how users' files are touched.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -34,6 +36,7 @@ use anyhow::Result;
 use waagent_common::documents::ProvisioningAgent;
 use waagent_common::fault::{Exit, Outcome};
 use waagent_common::instance::InstanceId;
+use waagent_common::notify::notify;
 use waagent_common::program;
 use waagent_provision::args::Args;
 use waagent_provision::decide::Decision;
@@ -76,6 +79,10 @@ fn run(args: &Args) -> Result<Outcome> {
     }
     let outcome = program::until_unmoved("'media/media.json' or 'certs/certificates.json'", read, work);
     late::settle(&root, &outcome)?;
+    if outcome.is_ok() {
+        // Where the late pass didn't say so before: PID 1 takes one that ends without for a failure.
+        notify("READY=1");
+    }
     outcome
 }
 

@@ -4,10 +4,10 @@ use anyhow::Result;
 use waagent_common::documents::StepError;
 use waagent_common::root::Root;
 
+use crate::certificate_lookup::{Lookup, look_up};
 use crate::plan::{KeySource, NewPassword, Plan};
 use crate::reason::{self, Reason};
-use crate::steps::certificates::{Lookup, look_up};
-use crate::steps::shadow::{self, Field};
+use crate::shadow::{self, Field};
 
 /// What isn't there.
 pub(crate) fn lacking(root: &Root, plan: &Plan) -> Result<Vec<StepError>> {

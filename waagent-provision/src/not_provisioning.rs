@@ -12,7 +12,7 @@ use waagent_common::marker::Marker;
 use crate::journal::Journal;
 use crate::reason::{self, Reason};
 use crate::run::{Retry, Run};
-use crate::{cloud_init, console, journal, media, ovf, status, steps};
+use crate::{certificate_links, cloud_init, console, journal, ovf, ovf_file, status, steps};
 
 /// `Provisioning.Agent=disabled`.
 pub fn disabled(run: &Run<'_>) -> Result<Outcome> {
@@ -34,13 +34,13 @@ pub fn already(run: &Run<'_>) -> Result<Outcome> {
     if run.args.plan {
         return Ok(Outcome::Planned(text));
     }
-    media::release(run.root)?;
+    ovf_file::release(run.root)?;
     let mut is_new = false;
     if let Some(journal) = journal::read(run.root)?.filter(|journal| journal.instance_id == run.id.marker()) {
         is_new = steps::raise_custom_data_flag(run.root, run.config, &journal)?;
     }
     if let Some(certificates) = &run.sources.certificates {
-        is_new |= steps::links::place(run.root, &certificates.body)? > 0;
+        is_new |= certificate_links::place(run.root, &certificates.body)? > 0;
     }
     // A damaged status is replaced.
     let old = Document::<ProvisionStatus>::read_if_there(run.root).ok().flatten();

@@ -34,7 +34,10 @@ pub const POLICY: Policy = Policy {
     ],
     families: &[
         grant("AF_NETLINK", "user, password: the tools' audit messages"),
-        grant("AF_UNIX", "user, password: the tools' name service and system log"),
+        grant(
+            "AF_UNIX",
+            "user, password: the tools' name service and system log; late: the word to the service manager",
+        ),
     ],
     connects: Connects::Nowhere,
     reads: &[

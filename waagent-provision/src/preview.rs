@@ -8,8 +8,8 @@ use waagent_common::documents::ProvisionJournal;
 use crate::key_file::KeyFile;
 use crate::plan::{KeySource, NewPassword, Plan};
 use crate::run::Run;
-use crate::steps::shadow::{self, Field};
-use crate::{journal, media, steps};
+use crate::shadow::{self, Field};
+use crate::{journal, ovf_file, steps};
 
 /// A line per step.
 pub(crate) fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>) -> String {
@@ -19,7 +19,7 @@ pub(crate) fn of(run: &Run<'_>, plan: &Plan, earlier: Option<&ProvisionJournal>)
     } else {
         format!("would provision VM {}:\n", run.id)
     };
-    if media::is_worth_a_look(run.sources.media.as_ref(), is_marked) {
+    if ovf_file::is_worth_a_look(run.sources.media.as_ref(), is_marked) {
         text.push_str("  first have waagent-media look at the drive; without a medium it would go on by its own copy:\n");
     }
     for row in steps::FIRST.iter().chain(steps::THEN).chain(steps::LAST) {

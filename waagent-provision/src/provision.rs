@@ -11,20 +11,20 @@ use waagent_common::marker::Marker;
 use waagent_common::root::Root;
 
 use crate::journal::{self, Journal, has_set_password};
-use crate::media::{self, Input};
+use crate::ovf_file::{self, Input};
 use crate::pass::Pass;
 use crate::plan::Plan;
 use crate::reason::{self, Reason};
 use crate::run::{Retry, Run};
 use crate::status::{self, Sources};
-use crate::{console, needs, ovf, preview, steps};
+use crate::{certificate_links, console, needs, ovf, preview, steps};
 
 /// One pass: ready, waiting, or failed.
 pub fn provision(run: &mut Run<'_>) -> Result<Outcome> {
     console::info("Running default provisioning handler");
     let is_forced = run.is_marked();
     if run.is_to_look_again(is_forced) {
-        media::look_again(run.root)?;
+        ovf_file::look_again(run.root)?;
         *run.sources = Sources::read(run.root, run.config)?;
     }
     go_through(run, is_forced)
@@ -40,7 +40,7 @@ fn go_through(run: &Run<'_>, is_forced: bool) -> Result<Outcome> {
     };
     let mut status = status::blank(run.root, &run.id, ProvisioningAgent::Waagent);
     let earlier = journal::read(run.root)?.filter(|journal| journal.instance_id == run.id.marker());
-    let input = match media::find(run.root, run.sources.media.as_ref(), earlier.as_ref())? {
+    let input = match ovf_file::find(run.root, run.sources.media.as_ref(), earlier.as_ref())? {
         Ok(input) => input,
         Err(error) => {
             let is_damaged = error.reason == Reason::MediaUnreadable;
@@ -115,7 +115,7 @@ fn begin<'a>(
         console::info("Copying ovf-env.xml");
         // It was decoded once already.
         let text = ovf::decode(input.bytes.expose()).unwrap_or_default();
-        status.warnings.extend(media::save(run.root, &text)?);
+        status.warnings.extend(ovf_file::save(run.root, &text)?);
     }
     let plan_sha256 = plan.digest();
     let ovf_sha256 = sha256(input.bytes.expose());
@@ -169,7 +169,7 @@ fn left_to_the_late_pass(
 /// The marker only when all is done; the status in any case.
 fn finish(run: &Run<'_>, pass: &mut Pass<'_>, mut status: ProvisionStatus, retry: Retry) -> Result<Outcome> {
     if let Some(certificates) = &run.sources.certificates {
-        steps::links::place(run.root, &certificates.body)?;
+        certificate_links::place(run.root, &certificates.body)?;
     }
     if !pass.waits_for.is_empty() && pass.journal.has_waited_too_long()? {
         for thing in std::mem::take(&mut pass.waits_for) {

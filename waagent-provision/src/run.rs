@@ -11,7 +11,7 @@ use waagent_common::sandbox::Sandbox;
 
 use crate::args::Args;
 use crate::status::{self, Sources};
-use crate::{console, media};
+use crate::{console, ovf_file};
 
 /// What a whole run works with.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Run<'_> {
     pub(crate) fn is_to_look_again(&self, is_forced: bool) -> bool {
         self.root.is_live()
             && !self.args.plan
-            && media::is_worth_a_look(self.sources.media.as_ref(), is_forced)
+            && ovf_file::is_worth_a_look(self.sources.media.as_ref(), is_forced)
     }
 
     /// Says why it failed. The platform hears it where no later pass can help, and never of a VM that is provisioned:
@@ -77,7 +77,7 @@ impl Run<'_> {
     /// Tells that it is done, then asks for the medium's copy to be removed.
     pub(crate) fn end(&self, status: ProvisionStatus) -> Result<bool> {
         let written = status::write(self.root, status, &self.sources.inputs, self.sandbox)?;
-        media::release(self.root)?;
+        ovf_file::release(self.root)?;
         if self.config.switch(SwitchKey::LogsConsole) {
             console::info(
                 "End of log to /dev/console. The agent will now check for updates and then will process extensions.",

@@ -18,9 +18,9 @@ use waagent_common::text::cut;
 use waagent_common::time;
 
 use crate::accounts::account;
+use crate::encoded_report;
 use crate::pass::Pass;
 use crate::reason::Reason;
-use crate::report;
 use crate::steps::host_keys;
 
 /// The inputs of a pass, as they were when it began.
@@ -130,7 +130,7 @@ pub(crate) fn failed(status: &mut ProvisionStatus, mut errors: Vec<StepError>) {
     status.state = ProvisionState::Failed;
     status.outcome = ProvisionOutcome::Failed;
     status.reason = reason_of(&errors);
-    status.description = report::error(&errors, &status.vm_id);
+    status.description = encoded_report::error(&errors, &status.vm_id);
     status.errors = errors;
 }
 

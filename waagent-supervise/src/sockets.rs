@@ -16,19 +16,19 @@ use waagent_common::users::gid_of;
 
 /// Opens the gate's listening socket.
 pub fn gate() -> Result<OwnedFd> {
-    listener(waagent_common::gate::protocol::SOCKET, SockType::SeqPacket)
+    listener(waagent_common::gate::protocol::SOCKET)
 }
 
 /// Opens the one for transfers.
 pub fn transfer() -> Result<OwnedFd> {
-    listener(waagent_common::transfer::SOCKET, SockType::Stream)
+    listener(waagent_common::transfer::SOCKET)
 }
 
 /// A listening socket below the run folder, for group `waagent-fetch` alone.
-fn listener(name: &str, kind: SockType) -> Result<OwnedFd> {
+fn listener(name: &str) -> Result<OwnedFd> {
     let path = Path::new(RUNTIME_PATH).join(name);
     remove_old(&path)?;
-    let listener = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None)?;
+    let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     bind(listener.as_raw_fd(), &UnixAddr::new(&path)?).with_context(|| format!("'{}'", path.display()))?;
     let group =
         gid_of(&Root::new(Path::new("/")), "waagent-fetch").context("there is no group 'waagent-fetch'")?;

@@ -6,7 +6,7 @@
 //! **Reads**: the configuration; for `status` and `audit` the documents of all programs; for `audit` units, processes, labels,
 //! modes, and the installed files with their manifest.
 //!
-//! **Writes**: nothing.
+//! **Writes**: nothing itself; what it hands over to does (`-register-service`, `-start`, `-setup-firewall`).
 //!
 //! **Exit codes**: 0 done; 1 failed, or `audit` found a difference; 2 usage; 4 not permitted; 5 busy or refused.
 //!

@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it means")]
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
 
+use waagent_common::gate::protocol::{COUNTS, SOCKET};
 use waagent_common::root::Root;
 
 /// With 64 MiB of data (setrlimit(2), `RLIMIT_DATA`): more memory isn't to be had.
@@ -102,5 +105,32 @@ fn a_document_of_another_version_is_named_and_nothing_is_shown_of_it() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("schema 'waagent/goal-state/1' isn't 'waagent/goal-state/2'"), "{text}");
     assert!(!text.contains("incarnation_7"), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// What the gate has refused is the gate's own word, and no document of a fetcher that may be the reason.
+#[test]
+fn the_gate_is_asked_what_it_has_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let root = Root::new(scratch.path());
+    goal_state(&root, "\"settings\": []");
+    fs::create_dir_all(root.runtime_path("gate")).unwrap();
+    let gate = UnixListener::bind(root.runtime_path(SOCKET)).unwrap();
+    let asked = std::thread::spawn(move || {
+        let (mut peer, _) = gate.accept().unwrap();
+        let mut byte = [0];
+        peer.read_exact(&mut byte).unwrap();
+        peer.write_all(b"5 requests passed, 1 refused (the last: no \x1b[2Jrow)\n").unwrap();
+        byte[0]
+    });
+    let output = status(&root);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(asked.join().unwrap(), COUNTS);
+    assert!(text.contains("5 requests passed, 1 refused (the last: no \\u{1b}[2Jrow)"), "{text}");
+    assert_eq!(output.status.code(), Some(0));
+    // Its socket is there, and nobody behind it.
+    let output = status(&root);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("cannot reach the gate on"), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }

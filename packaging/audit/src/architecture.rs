@@ -83,6 +83,7 @@ fn shown(path: &str) -> String {
 fn readers(entry: &Entry) -> String {
     match entry.readers {
         [] if entry.mode == 0o600 => "itself".to_owned(),
+        [] if entry.name.ends_with("-problem") => "PID 1 (path unit), people".to_owned(),
         [] => "people".to_owned(),
         readers => readers.iter().map(|name| short(name)).collect::<Vec<_>>().join(", "),
     }

@@ -85,7 +85,7 @@ fn network(policy: &Policy) -> String {
             format!("TCP {} of the platform", ports.join(", "))
         }
         Connects::Anywhere(_) if Level::of(policy) == Level::Unconfined => "any".to_owned(),
-        Connects::Anywhere(_) => "TCP to storage and proxies; the platform by passed sockets".to_owned(),
+        Connects::Anywhere(_) => "TCP to storage and proxies; the platform by the gate".to_owned(),
         Connects::Nowhere if policy.families.iter().any(|grant| grant.what == "AF_NETLINK") => {
             "netlink alone".to_owned()
         }

@@ -15,6 +15,7 @@ pub mod blocks;
 pub mod check;
 pub mod docstring;
 pub mod exposure;
+pub mod gate;
 pub mod html;
 pub mod index;
 pub mod layers;

@@ -11,7 +11,7 @@ use crate::programs::{Level, Program};
 use crate::reach::{documents, writer};
 use crate::report::Sources;
 use crate::tools::domain_of;
-use crate::{arguments, check, reasons, words};
+use crate::{arguments, check, gate, reasons, words};
 
 /// The page.
 pub fn page(program: &Program, sources: &Sources) -> Page {
@@ -22,6 +22,9 @@ pub fn page(program: &Program, sources: &Sources) -> Page {
     blocks.extend([heading(2, "If somebody takes this process over"), text(&sentence(&own.security))]);
     if program.name == "waagent-fetch" {
         blocks.extend([text("Even so, a stolen fetcher can:"), Block::List(sources.stolen.clone())]);
+    }
+    if program.name == "waagent-gate" {
+        blocks.extend(gate::section());
     }
     match program.policy {
         Some(policy) => blocks.extend(confined(program, policy, sources)),

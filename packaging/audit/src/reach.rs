@@ -11,14 +11,14 @@ use crate::programs::Level;
 pub fn documents() -> Vec<Entry> {
     let mut all = CATALOGUE.to_vec();
     let disk = all.iter().rposition(|entry| entry.program == "waagent-disk").map_or(all.len(), |at| at + 1);
-    all.insert(disk, entry::<Journal>(&[]));
+    all.insert(disk, entry::<Journal>(&["waagent-disk"]));
     all
 }
 
 /// What is no document but goes from a program to another all the same: who leaves it, where, and who takes it.
 pub const OTHERS: &[Other] = &[
     Other {
-        name: "passed sockets",
+        name: "answers of the platform",
         path: "/run/waagent/gate/gate.sock",
         from: "waagent-gate",
         to: &["waagent-fetch"],

@@ -78,7 +78,7 @@ fn page(name: &'static str, command: Command, source: &str) -> Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The paragraphs of the program's docstring; those that begin with `Does:`, `**Reads**:` ... become sections.
+/// The paragraphs of the program's docstring; those that begin with `**Does**:`, `**Reads**:` ... become sections.
 fn sections(source: &str) -> String {
     let doc: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
     let mut text = String::new();

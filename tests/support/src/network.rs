@@ -9,7 +9,7 @@ use caps::CapsHashSet;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
 use waagent_common::documents::Endpoint;
-use waagent_common::gate::protocol::{IMDS, SOCKET, Target};
+use waagent_common::gate::protocol::{SOCKET, Target};
 use waagent_common::sys::spawn::{Identity, set_identity};
 
 /// User of waagent-fetch in a scratch root; no such one needs to be on the machine.
@@ -23,16 +23,13 @@ pub fn has_network_of_its_own() -> bool {
     }
     unshare(CloneFlags::CLONE_NEWNET).unwrap();
     tell("ip", &["link", "set", "lo", "up"]);
-    for address in [Endpoint::WELL_KNOWN, IMDS] {
-        tell("ip", &["address", "add", &format!("{address}/32"), "dev", "lo"]);
-    }
+    tell("ip", &["address", "add", &format!("{}/32", Endpoint::WELL_KNOWN), "dev", "lo"]);
     true
 }
 
 /// Where the platform listens for this target.
 pub fn platform(target: Target) -> SocketAddr {
-    let address = if target == Target::Imds { IMDS } else { Endpoint::WELL_KNOWN };
-    SocketAddr::from((address, target.port()))
+    SocketAddr::from((Endpoint::WELL_KNOWN, target.port()))
 }
 
 /// What waagent-fetch and the gate look for: `etc/passwd` and the configuration.
@@ -46,7 +43,7 @@ pub fn has_fetcher(root: &Path, configuration: &str) {
 
 /// The gate's socket, as PID 1 opens it for the fetcher's group.
 pub fn gate_socket(root: &Path) -> OwnedFd {
-    listening(&root.join("run/waagent").join(SOCKET), SockType::SeqPacket)
+    listening(&root.join("run/waagent").join(SOCKET), SockType::Stream)
 }
 
 /// A socket there, of this kind, for the fetcher's group.

@@ -1,4 +1,4 @@
-// What the stolen fetcher tries: a name, how, on what. All but the gate's three must be refused.
+// What the stolen fetcher tries: a name, how, on what. All but the gate's first three must be refused.
 // Secrets.
 {"read-shadow", reads, "/etc/shadow"},
 {"read-transport-key", reads, "/var/lib/waagent/certs/TransportPrivate.pem"},
@@ -83,9 +83,41 @@
 {"change-root", changes_root, ""},
 {"load-module", loads_module, ""},
 {"make-code", makes_code, ""},
-// By the gate: its three targets, and nothing else that one could ask it for.
-{"gate-wireserver", asks_gate, "w"},
-{"gate-host-plugin", asks_gate, "p"},
-{"gate-imds", asks_gate, "i"},
-{"gate-other", asks_gate, "168.63.129.16:22"},
+// By the gate: what its table names ...
+{"gate-versions", asks_gate, "wGET /?comp=versions" HEAD END},
+{"gate-goal-state", asks_gate, "wGET /machine/?comp=goalstate" HEAD "x-ms-version: 2012-11-30\r\n" END},
+{"gate-host-plugin", asks_gate, "pGET /versions HTTP/1.1\r\nHost: 168.63.129.16:32526\r\n" END},
+// ... and nothing else: the machine's keys, sealed for somebody else;
+{"gate-own-certificate", asks_gate, "wGET /machine/a/b?comp=certificates" HEAD OWN END},
+{"gate-certificate-of-a-part", asks_gate, "wGET /machine/a/b?comp=remoteAccessInfo" HEAD OWN END},
+{"gate-no-certificate", asks_gate, "wGET /machine/a/b?comp=certificates" HEAD END},
+{"gate-certificates-escaped", asks_gate, "wGET /machine/a/b?c%6fmp=%43ertific%61tes" HEAD END},
+{"gate-certificates-escaped-twice", asks_gate, "wGET /machine/a/b?comp=%2563ertificates" HEAD END},
+{"gate-certificates-in-path", asks_gate, "wGET /machine/a%3fcomp=certificates" HEAD END},
+// a second request behind the first;
+{"gate-two-heads", asks_gate, "wGET /?comp=versions" HEAD END "GET /machine/a?comp=certificates" HEAD OWN END},
+{"gate-body-of-a-get", asks_gate, "wGET /?comp=versions" HEAD "Content-Length: 9\r\n" END "GET / HTT"},
+{"gate-longer-than-announced", asks_gate, "wPOST /machine?comp=health" HEAD "Content-Length: 3\r\n" END "<Health/>"},
+{"gate-two-lengths", asks_gate, "wPOST /machine?comp=health" HEAD "Content-Length: 3\r\nContent-Length: 9\r\n" END "<He"},
+{"gate-odd-length", asks_gate, "wPOST /machine?comp=health" HEAD "Content-Length: +3\r\n" END "<He"},
+{"gate-chunked", asks_gate, "wPOST /machine?comp=health" HEAD "Transfer-Encoding: chunked\r\n" END "0\r\n\r\n"},
+{"gate-large-body", asks_gate, "wPOST /machine?comp=health" HEAD "Content-Length: 99999999\r\n" END},
+// bytes that two readers take for two things;
+{"gate-bare-cr", asks_gate, "wGET /?comp=versions" HEAD "user-agent: a\r" OWN END},
+{"gate-bare-lf", asks_gate, "wGET /?comp=versions" HEAD "user-agent: a\n" OWN END},
+{"gate-folded", asks_gate, "wGET /?comp=versions" HEAD "user-agent: a\r\n " OWN END},
+{"gate-nul", asks_gate, "wGET /?comp=versions\1x" HEAD END},
+{"gate-long-head", asks_gate, "wGET /?comp=versions" HEAD "user-agent: \2\r\n" END},
+// other names, paths, methods, hosts;
+{"gate-connection", asks_gate, "wGET /?comp=versions" HEAD "Connection: keep-alive\r\n" END},
+{"gate-other-path", asks_gate, "wGET /other" HEAD END},
+{"gate-path-upwards", asks_gate, "wGET /machine/../x" HEAD END},
+{"gate-absolute-form", asks_gate, "wGET http://169.254.169.254/metadata/identity" HEAD END},
+{"gate-logs", asks_gate, "pPUT /vmAgentLog HTTP/1.1\r\nHost: 168.63.129.16:32526\r\nContent-Length: 1\r\n" END "x"},
+{"gate-delete", asks_gate, "wDELETE /machine/a" HEAD END},
+{"gate-other-host", asks_gate, "wGET /?comp=versions HTTP/1.1\r\nHost: 10.0.0.1\r\n" END},
+{"gate-metadata", asks_gate, "iGET /metadata/instance HTTP/1.1\r\nHost: 169.254.169.254\r\nMetadata: true\r\n" END},
 {"gate-unknown", asks_gate, "x"},
+// a connection of its own.
+{"gate-connection-handed-over", asks_for_connection, "w"},
+{"gate-address", asks_for_connection, "168.63.129.16:22"},

@@ -50,7 +50,7 @@ pub const CATALOGUE: &[Entry] = &[
     entry::<ProvisionStatus>(&["waagent-fetch", "waagent-media", "waagent-ext"]),
     entry::<ProvisionJournal>(&[]),
     entry::<ResourceDisk>(&["waagent-supervise"]),
-    entry::<Transport>(&["waagent-fetch"]),
+    entry::<Transport>(&["waagent-gate", "waagent-fetch"]),
     entry::<SealedCertificates>(&["waagent-certs"]),
     entry::<Certificates>(&["waagent-fetch", "waagent-provision", "waagent-ext"]),
     entry::<GoalState>(&["waagent-ext"]),

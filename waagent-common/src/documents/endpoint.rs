@@ -28,12 +28,10 @@ words! {
     pub enum EndpointSource {
         /// `Protocol.EndpointDiscovery` isn't `dhcp`.
         Configured = "configured",
-        /// A route leads to the well-known address.
+        /// Nothing else was found, and a host route (/32) leads to the well-known address.
         Route = "route",
         /// A lease file of this machine's DHCP client.
         Lease = "lease",
-        /// An own DHCP request.
-        Dhcp = "dhcp",
         /// Nothing else was found: the well-known address.
         Default = "default",
     }

@@ -7,7 +7,8 @@ use crate::types::Thumbprint;
 
 /// The public half of the pair by which the platform seals certificates for this machine.
 ///
-/// Written by waagent-certs; read by waagent-fetch. Secrets: none.
+/// Written by waagent-certs; read by waagent-fetch, and by waagent-gate, which lets no
+/// other certificate pass. Secrets: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transport {

@@ -1,62 +1,106 @@
-//! The fetcher's side: asks the gate for a connection, and gets a socket or the reason why not.
+//! The fetcher's side: names a target to the gate, and hears the gate's word before the answer.
 
 use std::fmt;
 use std::io;
-use std::net::TcpStream;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::root::Root;
-use crate::sys::fd::recv_fd;
+use crate::text::one_line;
 
-use super::protocol::{Answer, CONNECT_TIME, SOCKET, Target};
+use super::protocol::{Answer, CONNECT_TIME, COUNTS, MAX_REASON, SOCKET, Target};
 
-/// How long to wait for the gate, in seconds: longer than it waits for a target and for a peer before us.
+/// How long to wait for a place in the gate's queue, in seconds.
 const PATIENCE: i64 = 8;
 
-/// Opens a connection to a target, by the gate. Takes at most eight seconds.
+/// Opens a stream for one request to a target. Takes at most eight seconds.
 ///
-/// The stream is blocking and has no time limits: the caller sets its own.
-pub fn socket_to(root: &Root, target: Target) -> Result<TcpStream, GateError> {
+/// What the gate says is to be heard ([`hear`]) before the answer is read.
+pub fn stream_to(root: &Root, target: Target) -> Result<OwnedFd, GateError> {
     let path = root.runtime_path(SOCKET);
     let gate = reach(&path).map_err(|error| GateError::NoGate(path, error.into()))?;
     match send(gate.as_raw_fd(), &[target.byte()], MsgFlags::MSG_NOSIGNAL) {
         // It hangs up on strangers without reading; why, is in what it sent before.
-        Ok(_) | Err(Errno::EPIPE) => {}
-        Err(error) => return Err(GateError::Silent(error.into())),
-    }
-    let mut answer = [0; 2];
-    let (length, socket) = match recv_fd(gate.as_fd(), &mut answer) {
-        // Our byte came after it had answered a stranger: the answer is behind the error that its closing raised.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => recv_fd(gate.as_fd(), &mut answer),
-        received => received,
-    }
-    .map_err(GateError::Silent)?;
-    match (length, Answer::from_byte(answer[0]), socket) {
-        (1, Some(Answer::Connected), Some(socket)) => open(socket),
-        (1, Some(answer), None) if answer != Answer::Connected => Err(GateError::Answered(target, answer)),
-        (0, ..) => Err(GateError::Silent(io::ErrorKind::UnexpectedEof.into())),
-        _ => Err(GateError::Nonsense),
+        Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(gate),
+        Err(error) => Err(GateError::Silent(error.into())),
     }
 }
 
-/// Why there is no connection.
+/// Hears the gate's word, which must have come: is what follows the target's answer?
+pub fn hear(gate: BorrowedFd<'_>, target: Target) -> Result<(), GateError> {
+    let mut word = [0];
+    let length = receive(gate, &mut word).map_err(|error| GateError::Silent(error.into()))?;
+    match (length, Answer::from_byte(word[0])) {
+        (0, _) => Err(GateError::Silent(io::ErrorKind::UnexpectedEof.into())),
+        (_, Some(Answer::Connected)) => Ok(()),
+        (_, Some(Answer::Denied)) => Err(GateError::Denied(target, reason(gate))),
+        (_, Some(answer)) => Err(GateError::Answered(target, answer)),
+        (_, None) => Err(GateError::Nonsense),
+    }
+}
+
+/// Sent with its word, and at once.
+fn reason(gate: BorrowedFd<'_>) -> String {
+    let mut line = [0; MAX_REASON];
+    // A gate that said only no has said enough.
+    let length = receive(gate, &mut line).unwrap_or(0);
+    first_line(line.get(..length).unwrap_or_default())
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    one_line(String::from_utf8_lossy(bytes).lines().next().unwrap_or_default(), MAX_REASON)
+}
+
+fn receive(gate: BorrowedFd<'_>, bytes: &mut [u8]) -> nix::Result<usize> {
+    loop {
+        match recv(gate.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EINTR) => {}
+            received => return received,
+        }
+    }
+}
+
+/// For root: what the gate has let pass and refused since it started, in one line. Takes at most two seconds.
+pub fn counts(root: &Root) -> Result<String, GateError> {
+    let path = root.runtime_path(SOCKET);
+    let gate = reach(&path).map_err(|error| GateError::NoGate(path, error.into()))?;
+    let told = setsockopt(&gate, sockopt::ReceiveTimeout, &TimeVal::seconds(2))
+        .and_then(|()| send(gate.as_raw_fd(), &[COUNTS], MsgFlags::MSG_NOSIGNAL));
+    told.map_err(|error| GateError::Silent(error.into()))?;
+    let mut line = [0; MAX_REASON];
+    match recv(gate.as_raw_fd(), &mut line, MsgFlags::empty()) {
+        Ok(0) => Err(GateError::Silent(io::ErrorKind::UnexpectedEof.into())),
+        Ok(length) => Ok(first_line(line.get(..length).unwrap_or_default())),
+        Err(error) => Err(GateError::Silent(error.into())),
+    }
+}
+
+/// Why there is no answer.
 #[derive(Debug)]
 pub enum GateError {
     /// No gate listens on this socket.
     NoGate(PathBuf, io::Error),
     /// The gate took the request, and went silent.
     Silent(io::Error),
+    /// The gate doesn't let the request pass, for this reason.
+    Denied(Target, String),
     /// The gate said why not.
     Answered(Target, Answer),
-    /// What came back is no answer of the gate's.
+    /// What came back is no word of the gate's.
     Nonsense,
+}
+
+impl GateError {
+    /// Did the gate read the request and refuse it? The same one will be refused again.
+    pub fn is_denial(&self) -> bool {
+        matches!(self, Self::Denied(..))
+    }
 }
 
 impl fmt::Display for GateError {
@@ -68,6 +112,9 @@ impl fmt::Display for GateError {
             }
             Self::Silent(cause) => write!(f, "no answer from the gate: {cause}; see its log"),
             Self::Nonsense => f.write_str("the gate's answer makes no sense; restart waagent-gate"),
+            Self::Denied(target, reason) => {
+                write!(f, "the gate lets no such request pass to {target}: {reason}")
+            }
             Self::Answered(target, answer) => write!(f, "cannot connect to {target}: {}", cause(*answer)),
         }
     }
@@ -84,23 +131,14 @@ fn cause(answer: Answer) -> String {
             list it in Protocol.AllowedEndpoints and restart waagent-gate"
             .to_owned(),
         Answer::Stranger => "the gate serves only the user waagent-fetch".to_owned(),
-        Answer::Unknown => "the gate knows no such target; both programs must be of one version".to_owned(),
-        Answer::Failed | Answer::Connected => "the gate failed; see its log".to_owned(),
+        Answer::Failed | Answer::Denied | Answer::Connected => "the gate failed; see its log".to_owned(),
     }
 }
 
 fn reach(path: &Path) -> nix::Result<OwnedFd> {
     let address = UnixAddr::new(path)?;
-    let gate = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
-    let patience = TimeVal::seconds(PATIENCE);
-    setsockopt(&gate, sockopt::SendTimeout, &patience)?;
-    setsockopt(&gate, sockopt::ReceiveTimeout, &patience)?;
+    let gate = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&gate, sockopt::SendTimeout, &TimeVal::seconds(PATIENCE))?;
     connect(gate.as_raw_fd(), &address)?;
     Ok(gate)
-}
-
-fn open(socket: OwnedFd) -> Result<TcpStream, GateError> {
-    let stream = TcpStream::from(socket);
-    stream.set_nonblocking(false).map_err(GateError::Silent)?;
-    Ok(stream)
 }

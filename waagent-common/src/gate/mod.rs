@@ -1,7 +1,7 @@
-//! How one asks waagent-gate: it opens the three connections that only uid 0 may open, for a program that isn't uid 0.
+//! How one asks the platform by waagent-gate, which reads each request before it lets it pass.
 //!
-//! The host firewall and Azure's guest proxy look at who *opens* a connection. `waagent-gate` (uid 0, no capability)
-//! does that and nothing else; `waagent-fetch` speaks on what it gets.
+//! The host firewall and Azure's guest proxy let only uid 0 open connections to the platform. `waagent-gate` (uid 0, no
+//! capability) opens them, and copies what comes back unread; `waagent-fetch` asks, and parses the answer.
 
 pub mod client;
 pub mod protocol;

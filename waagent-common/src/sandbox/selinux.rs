@@ -1,4 +1,4 @@
-//! The layer of SELinux, which the policy enters at exec: a look at whether it did.
+//! The SELinux layer. The kernel changes the domain at exec; this checks that it did.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Accepting peers of a local socket that isn't a stream, which the standard library can't.
+//! Accepting peers without blocking on them, which the standard library does by an `ioctl` of its own.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};

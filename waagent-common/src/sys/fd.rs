@@ -1,10 +1,6 @@
-//! Descriptors that come from outside: inherited from PID 1, or passed over a socket.
+//! Descriptors that come from outside: inherited from PID 1.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-
-use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// The first descriptor that PID 1 passes, by `sd_listen_fds(3)`.
 const LISTEN_FDS_START: RawFd = 3;
@@ -25,37 +21,4 @@ pub fn passed_socket() -> Option<OwnedFd> {
     }
     // SAFETY: descriptor 3 is open (fcntl succeeded), and by the protocol it is ours alone.
     Some(unsafe { OwnedFd::from_raw_fd(LISTEN_FDS_START) })
-}
-
-/// Sends one descriptor with a few bytes over a connected local socket.
-pub fn send_fd(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>) -> io::Result<()> {
-    let fds = [fd.as_raw_fd()];
-    let control = [ControlMessage::ScmRights(&fds)];
-    let parts = [IoSlice::new(bytes)];
-    sendmsg::<UnixAddr>(socket.as_raw_fd(), &parts, &control, MsgFlags::MSG_NOSIGNAL, None)?;
-    Ok(())
-}
-
-/// Receives a few bytes, and the descriptor that came with them, if one did.
-pub fn recv_fd(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
-    let mut space = nix::cmsg_space!([RawFd; 1]);
-    let mut parts = [IoSliceMut::new(bytes)];
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    // With a time limit on the socket a stopped and continued process hears EINTR without any handler, see signal(7).
-    let message = loop {
-        match recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
-            Err(Errno::EINTR) => {}
-            received => break received?,
-        }
-    };
-    let mut received = None;
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(fds) = control {
-            for fd in fds {
-                // SAFETY: the kernel has just installed this descriptor for us; nobody else knows its number.
-                received = Some(unsafe { OwnedFd::from_raw_fd(fd) });
-            }
-        }
-    }
-    Ok((message.bytes, received))
 }

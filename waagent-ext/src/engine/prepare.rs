@@ -9,7 +9,7 @@ use super::{Engine, WaitReason};
 use crate::error::{ExtensionError, code};
 use crate::exec_mount;
 use crate::handler::paths::HandlerPaths;
-use crate::handler::{certificates, handler_files, migrate};
+use crate::handler::{carry_over, certificates, handler_files};
 use crate::inputs::Certificate;
 
 impl Engine<'_> {
@@ -78,7 +78,7 @@ impl Engine<'_> {
             ExtensionError::new(code::UNKNOWN, "Update", format!("[ExtensionUpdateError] {fault}"))
         };
         let input = old.bytes(ForeignKind::Carried, format!("for {}", new.version));
-        let carried = self.guard.work(input, || migrate::over(&old.open()?, &new.open()?));
+        let carried = self.guard.work(input, || carry_over::over(&old.open()?, &new.open()?));
         carried.and_then(|done| done).map_err(failed)
     }
 }

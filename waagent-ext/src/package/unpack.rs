@@ -19,7 +19,7 @@ use super::{Limits, broken_off, names};
 use crate::error::{ExtensionError, code};
 use crate::handler::folder::replace;
 use crate::handler::paths::HandlerPaths;
-use crate::handler::{manifest, migrate};
+use crate::handler::{carry_over, manifest};
 
 /// Unpacks the archive into the handler's folder. What was there before is replaced; `keep`: but for how far the
 /// handler was, and its statuses.
@@ -225,7 +225,7 @@ fn take_place(home: &HandlerPaths, folder: &Folder, staging: &Path, keep: bool) 
         Fault::new(Exit::CannotCreate, format!("cannot put '{}' in place: {error}", home.base().display()))
     };
     if keep && let Ok(old) = home.open() {
-        migrate::over(&old, folder)?;
+        carry_over::over(&old, folder)?;
     }
     match renameat2(AT_FDCWD, staging, AT_FDCWD, home.base(), RenameFlags::RENAME_NOREPLACE) {
         Err(Errno::EEXIST) => {

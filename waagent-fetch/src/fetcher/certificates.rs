@@ -14,8 +14,9 @@ use waagent_common::{durable, log};
 
 use super::Fetcher;
 use crate::clock::monotonic;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::goal_state::wire::WireGoalState;
+use crate::http::Client;
 use crate::wire_server::{SEALED, WireServer};
 use crate::xml;
 
@@ -105,7 +106,7 @@ impl Fetcher {
     }
 
     fn seal_now(&mut self, wire: &WireGoalState) -> Result<Option<String>, Failure> {
-        let Some(transport) = self.transport()? else {
+        let Some(mut transport) = self.transport()? else {
             return Ok(Some("no certs/transport.json yet, so no certificates are asked for".to_owned()));
         };
         let known = match Document::<SealedCertificates>::read_if_there(&self.root) {
@@ -133,8 +134,18 @@ impl Fetcher {
         }
         if let Some(uri) = &wire.certificates {
             let cipher = wanted.cipher_requested;
-            let answer =
-                WireServer::new(&self.client).sealed("certificates", uri, &transport.body, cipher, SEALED)?;
+            let ask = |client: &Client, own: &Document<Transport>| {
+                WireServer::new(client).sealed("certificates", uri, &own.body, cipher, SEALED)
+            };
+            let answer = match ask(&self.client, &transport) {
+                // The gate compares with the document as it is now: another pair may have been made meanwhile.
+                Err(denied) if denied.kind == Kind::Denied => {
+                    transport = self.transport()?.ok_or(denied)?;
+                    wanted.transport_thumbprint = transport.body.thumbprint.clone();
+                    ask(&self.client, &transport)?
+                }
+                answered => answered?,
+            };
             match read(&answer)? {
                 Answer::Unknown(format) => {
                     return Ok(Some(format!(

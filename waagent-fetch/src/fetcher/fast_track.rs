@@ -14,6 +14,7 @@ use crate::failure::{Failure, Kind};
 use crate::goal_state::model::ExtensionsState;
 use crate::goal_state::vm_settings;
 use crate::goal_state::wire::Identity;
+use crate::plugin::{UNFIT, fits_a_header};
 use crate::retry::Backoff;
 use crate::wire_server::{VmSettingsAnswer, WireServer};
 
@@ -169,6 +170,13 @@ impl Fetcher {
         anew: bool,
     ) -> Result<Option<ExtensionsState>, Failure> {
         if !self.fast_track.is_asked() {
+            return Ok(None);
+        }
+        if !fits_a_header(&ids.config_name) {
+            if self.fast_track.supported.is_none() {
+                log::warning(&format!("{UNFIT}, using the WireServer and storage alone"));
+            }
+            self.fast_track.is_unknown();
             return Ok(None);
         }
         let etag = if anew { None } else { self.fast_track.etag.clone() };

@@ -64,7 +64,6 @@ impl Machine {
         let options = Options {
             wire_server: network::platform(Target::WireServer),
             host_plugin: network::platform(Target::HostGaPlugin),
-            imds: network::platform(Target::Imds),
             ..Options::loopback()
         };
         let fabric = Fabric::start(Scenario::parse(scenario).unwrap(), &options).unwrap();

@@ -6,11 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 
 use waagent_common::documents::{
     CertificateCipher, Certificates, Cursor, FetchStatus, GoalState, GoalStateSource, Health, HealthState,
-    Inputs, MacState, ProvisionStatus, SealedCertificates, TransportProblem, Uris, path_of,
+    Inputs, MacState, ProvisionStatus, SealedCertificates, Transport, TransportProblem, Uris, Wanted,
+    path_of,
 };
 use waagent_fabric::fault::Act;
 use waagent_fabric::route::Route;
 use waagent_fabric::scenario::Scenario;
+use waagent_support::network::FETCHER;
 
 use super::machine::{Machine, SCENARIO, said};
 
@@ -89,6 +91,45 @@ fn asks_in_the_order_of_need_with_the_headers_of_the_protocol() {
     assert_eq!(certificates.header("x-ms-version"), Some("2012-11-30"));
     assert_eq!(certificates.header("x-ms-agent-name"), Some("WALinuxAgent"));
     assert_eq!(certificates.header("x-ms-cipher-name"), Some("AES128_CBC"));
+}
+
+/// All that a package and a status ask of the host's plugin is in the real gate's table.
+#[test]
+fn a_package_comes_by_the_hosts_plugin_where_storage_is_closed() {
+    let Some(machine) = Machine::new(SCENARIO) else { return };
+    assert_eq!(machine.once().0, 0);
+    let wanted = serde_json::json!({
+        "goal_state_id": "incarnation_1", "packages": [{"name": "Test.One", "version": "1.0.0", "attempt": 1}],
+    });
+    machine.put(&serde_json::from_value::<Wanted>(wanted).unwrap(), &Inputs::new());
+    machine.break_route(Route::StorageGet, Act::Status { code: 404, retry_after: None, text: None });
+    let (code, text) = machine.once();
+    assert!(code == 0 && text.contains("1 package fetched"), "{code} {text}");
+    let record = machine.fabric.record();
+    let artifact = record.of(Route::ExtensionArtifact).last().unwrap();
+    assert!(artifact.header("x-ms-artifact-manifest-location").is_some() && artifact.status == 200);
+    assert!(artifact.header("host").is_some() && artifact.header("connection") == Some("close"));
+}
+
+/// The gate reads the document anew for each request; the fetcher has read it a moment before.
+#[test]
+fn a_transport_certificate_that_the_gate_does_not_know_brings_none() {
+    let Some(machine) = Machine::new(SCENARIO) else { return };
+    machine.transport();
+    // Nobody but the fetcher can read this one.
+    let path = path_of::<Transport>(&machine.root());
+    std::os::unix::fs::chown(&path, Some(FETCHER), None).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    let (_, text) = machine.once();
+    assert!(
+        text.contains("the gate lets no such request pass to WireServer: no certificate to compare with"),
+        "{text}"
+    );
+    assert_eq!(machine.count(Route::Certificates), 0);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+    assert_eq!(machine.once().0, 0);
+    assert_eq!(machine.count(Route::Certificates), 1);
 }
 
 #[test]

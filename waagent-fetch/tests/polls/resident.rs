@@ -101,7 +101,7 @@ fn is_ready_at_once_follows_changes_and_ends_cleanly() {
 
 /// An unchanged goal state costs its requests, and not one byte on disk.
 #[test]
-fn an_idle_machine_writes_nothing_and_keeps_its_connections() {
+fn an_idle_machine_writes_nothing() {
     let Some(machine) = Machine::new(&format!("{SCENARIO}\n[vm_settings]\nsupported = true")) else { return };
     machine.put(&provisioned("ready", ""), &Inputs::new());
     let resident = Resident::start(&machine);

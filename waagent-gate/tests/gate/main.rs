@@ -1,6 +1,7 @@
 //! The gate, as a program, in network namespaces that each test makes on its thread; nothing is left.
 
 mod firewall;
+mod requests;
 mod server;
 mod space;
 

@@ -2,31 +2,40 @@
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd, AsRawFd};
+use std::io::{IoSlice, Write};
+use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{MsgFlags, SockType, send};
+use nix::sys::socket::{ControlMessage, MsgFlags, SockType, UnixAddr, sendmsg};
+use waagent_common::gate::client::counts;
+use waagent_common::gate::protocol::Target;
+use waagent_fabric::fabric::{Fabric, Options};
+use waagent_fabric::scenario::Scenario;
+use waagent_support::network::{
+    FETCHER, listening, platform as platform_at, said, tell as run, with_descriptor_3,
+};
 
-use waagent_common::sys::fd::send_fd;
-use waagent_support::network::{FETCHER, listening, said, tell as run, with_descriptor_3};
+use super::space::{STRANGER, Space, heard, is_idle, request, still_waits, versions};
 
-use super::space::{STRANGER, Space, WIRESERVER, answer, is_idle, still_waits};
+/// The WireServer alone.
+fn server() -> Fabric {
+    let options = Options { wire_server: platform_at(Target::WireServer), ..Options::loopback() };
+    Fabric::start(Scenario::shipped("first-boot").unwrap(), &options).unwrap()
+}
 
-const CONNECTED: (Option<char>, bool) = (Some('c'), true);
-
-fn server() -> TcpListener {
-    TcpListener::bind((WIRESERVER, 80)).unwrap()
+fn is_answered(told: &str) -> bool {
+    told.starts_with("cHTTP/1.1 200 OK\r\n")
 }
 
 #[test]
-fn passes_a_connected_socket_and_says_when_a_target_refuses() {
+fn brings_an_answer_and_says_when_a_target_refuses() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
     let _gate = space.gate();
-    assert_eq!(space.ask(b"w"), CONNECTED);
-    assert_eq!(space.ask(b"p"), (Some('r'), false), "nobody listens there");
+    assert!(is_answered(&space.ask(&versions())));
+    assert_eq!(space.ask(&request('p', "GET /versions", &[], "")), "r", "nobody listens there");
 }
 
 #[test]
@@ -43,18 +52,20 @@ fn refuses_users_other_than_the_fetcher() {
     assert_eq!(space.peer(FETCHER, "p"), "cannot connect to HostGAPlugin: connection refused");
 }
 
+/// For `waagent status`. A fetcher that was taken over can't keep what was refused to itself.
 #[test]
-fn refuses_everything_but_the_three_bytes() {
+fn root_is_told_what_passed_and_what_was_refused() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
     let _gate = space.gate();
-    let huge = vec![b'w'; 100_000];
-    let requests: [&[u8]; 7] = [b"x", b"W", b"\0", b"\xff", b"ww", b"168.63.129.16:22", &huge];
-    for request in requests {
-        assert_eq!(space.ask(request), (Some('?'), false), "{} bytes", request.len());
-    }
-    assert_eq!(space.ask(b""), (None, false), "nothing is asked, nothing answered");
-    assert_eq!(space.ask(b"w"), CONNECTED);
+    assert_eq!(counts(&space.root()).unwrap(), "0 requests passed, 0 refused");
+    assert!(is_answered(&space.ask(&versions())));
+    space.ask(&request('w', "GET /other", &[], ""));
+    let refused =
+        "1 request passed, 1 refused (the last: no row of the table has GET of '/other' at WireServer)";
+    assert_eq!(counts(&space.root()).unwrap(), refused);
+    let told = space.peer(FETCHER, "counts");
+    assert!(told.contains("a first byte that names no target"), "{told}");
 }
 
 #[test]
@@ -62,33 +73,34 @@ fn takes_no_descriptor_from_a_peer() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
     let gate = space.gate();
+    let file = fs::File::open("/etc/passwd").unwrap();
     for _ in 0..20 {
-        let peer = space.knock();
-        send_fd(peer.as_fd(), b"w", fs::File::open("/etc/passwd").unwrap().as_fd()).unwrap();
-        assert_eq!(answer(&peer), CONNECTED);
+        let mut peer = space.knock();
+        let (fds, bytes) = ([file.as_raw_fd()], versions());
+        let (parts, control) = ([IoSlice::new(&bytes)], [ControlMessage::ScmRights(&fds)]);
+        sendmsg::<UnixAddr>(peer.as_raw_fd(), &parts, &control, MsgFlags::empty(), None).unwrap();
+        assert!(is_answered(&heard(&mut peer)));
     }
-    assert_eq!(space.ask(b"x"), (Some('?'), false));
     assert!(is_idle(&gate));
 }
 
+/// Eight at a time; who is ninth waits until one of them is dismissed.
 #[test]
-fn peers_that_say_nothing_hold_up_nobody_for_long() {
+fn peers_that_send_no_head_are_dismissed_and_a_ninth_waits_for_that() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
     let gate = space.gate();
-    // On a machine that is so busy that they are dismissed meanwhile, once more.
-    let few = (0..5)
-        .map(|_| (0..10).map(|_| space.knock()).collect::<Vec<_>>())
-        .find(|few| {
-            assert_eq!(space.ask(b"w"), CONNECTED);
-            few.iter().all(still_waits)
-        })
-        .expect("who asks is served beside those who say nothing, and not after them");
-    // More than it serves at a time: who is last waits until the first are dismissed.
-    let many: Vec<_> = (0..10).map(|_| space.knock()).collect();
-    assert_eq!(space.ask(b"w"), CONNECTED);
-    for peer in few.iter().chain(&many) {
-        assert_eq!(answer(peer), (None, false), "dismissed without a word");
+    let begun = Instant::now();
+    let mut few: Vec<_> = (0..7).map(|_| space.knock()).collect();
+    for peer in &mut few {
+        peer.write_all(b"wGET /?comp=versions HTTP/1.1\r\nuser-").unwrap();
+    }
+    assert!(is_answered(&space.ask(&versions())), "there is a place beside them");
+    few.push(space.knock());
+    assert!(is_answered(&space.ask(&versions())), "and then there is again");
+    assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
+    for peer in &mut few {
+        assert_eq!(heard(peer), "dno whole head within 5 s\n");
     }
     assert!(is_idle(&gate));
 }
@@ -98,14 +110,12 @@ fn peers_that_go_away_leave_nothing_behind() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
     let gate = space.gate();
-    for request in [&b""[..], b"w", b"x", b"ww"].repeat(50) {
-        let peer = space.knock();
-        if !request.is_empty() {
-            send(peer.as_raw_fd(), request, MsgFlags::MSG_NOSIGNAL).unwrap();
-        }
+    let whole = versions();
+    for bytes in [&b""[..], b"w", b"x", b"wGET", whole.as_slice()].repeat(50) {
+        space.knock().write_all(bytes).unwrap();
     }
     // The last in the queue is served after all that.
-    assert_eq!(space.ask(b"w"), CONNECTED);
+    assert!(is_answered(&space.ask(&versions())));
     assert!(is_idle(&gate));
 }
 
@@ -119,16 +129,16 @@ fn a_silent_target_holds_up_no_other() {
     run("nft", &[table]);
     let begun = Instant::now();
     let beside_silent_ones = || {
-        let silent: Vec<_> = (0..3).map(|_| space.knock()).collect();
-        for peer in &silent {
-            send(peer.as_raw_fd(), b"p", MsgFlags::MSG_NOSIGNAL).unwrap();
+        let mut silent: Vec<_> = (0..3).map(|_| space.knock()).collect();
+        for peer in &mut silent {
+            peer.write_all(&request('p', "GET /versions", &[], "")).unwrap();
         }
         for _ in 0..5 {
-            assert_eq!(space.ask(b"w"), CONNECTED);
+            assert!(is_answered(&space.ask(&versions())));
         }
         let is_beside = silent.iter().all(still_waits);
-        for peer in &silent {
-            assert_eq!(answer(peer), (Some('t'), false));
+        for peer in &mut silent {
+            assert_eq!(heard(peer), "t");
         }
         is_beside
     };
@@ -142,9 +152,8 @@ fn a_network_that_is_down_is_said_at_once() {
     let Some(space) = Space::new("") else { return };
     let _gate = space.gate();
     run("ip", &["address", "flush", "dev", "lo"]);
-    for target in [b"w", b"p", b"i"] {
-        assert_eq!(space.ask(target), (Some('u'), false));
-    }
+    assert_eq!(space.ask(&versions()), "u");
+    assert_eq!(space.ask(&request('p', "GET /versions", &[], "")), "u");
 }
 
 #[test]
@@ -153,17 +162,20 @@ fn goes_to_the_address_that_the_document_names_if_it_may() {
     let other = Ipv4Addr::new(10, 9, 8, 7);
     run("ip", &["address", "add", "10.9.8.7/32", "dev", "lo"]);
     let _gate = space.gate();
-    let _other = TcpListener::bind((other, 80)).unwrap();
-    assert_eq!(space.ask(b"w"), (Some('r'), false), "nobody at the well-known address");
+    let options = Options { wire_server: (other, 80).into(), ..Options::loopback() };
+    let _other = Fabric::start(Scenario::shipped("first-boot").unwrap(), &options).unwrap();
+    assert_eq!(space.ask(&versions()), "r", "nobody at the well-known address");
     space.endpoint(other);
-    assert_eq!(space.ask(b"w"), CONNECTED, "without a restart");
+    // Without a restart; and the Host is that of the target.
+    assert!(space.ask(&versions()).contains("a Host that isn't 10.9.8.7"));
+    let there = b"wGET /?comp=versions HTTP/1.1\r\nHost: 10.9.8.7\r\n\r\n";
+    assert!(is_answered(&space.ask(there)));
     // Attack A8: an address that nobody allowed.
     space.endpoint(Ipv4Addr::new(10, 9, 8, 8));
-    assert_eq!(space.ask(b"w"), (Some('n'), false));
-    assert_eq!(space.ask(b"p"), (Some('n'), false));
-    assert_eq!(space.ask(b"i"), (Some('r'), false), "IMDS has nothing to do with it");
+    assert_eq!(space.ask(&versions()), "n");
+    assert_eq!(space.ask(&request('p', "GET /versions", &[], "")), "n");
     space.endpoint(other);
-    assert_eq!(space.ask(b"w"), CONNECTED);
+    assert!(is_answered(&space.ask(there)));
 }
 
 #[test]
@@ -171,22 +183,22 @@ fn a_new_gate_goes_on_with_the_same_socket() {
     let Some(space) = Space::new("") else { return };
     let _listening = server();
     let gate = space.gate();
-    assert_eq!(space.ask(b"w"), CONNECTED);
+    assert!(is_answered(&space.ask(&versions())));
     drop(gate);
-    let waiting = space.knock();
-    send(waiting.as_raw_fd(), b"w", MsgFlags::MSG_NOSIGNAL).unwrap();
+    let mut waiting = space.knock();
+    waiting.write_all(&versions()).unwrap();
     let _again = space.gate();
-    assert_eq!(answer(&waiting), CONNECTED);
+    assert!(is_answered(&heard(&mut waiting)));
 }
 
 #[test]
 fn does_not_start_without_the_socket_of_pid_1() {
     let Some(space) = Space::new("") else { return };
-    let stream = listening(&space.folder.path().join("stream"), SockType::Stream);
+    let packets = listening(&space.folder.path().join("packets"), SockType::SeqPacket);
     let cases = [
         (&space.listener, false, "none was passed (LISTEN_FDS=1 and our LISTEN_PID)"),
-        (&stream, true, "it is no listening socket of sequenced packets"),
-        (&space.knock(), true, "it is no listening socket of sequenced packets"),
+        (&packets, true, "it is no listening socket of streams"),
+        (&space.knock().into(), true, "it is no listening socket of streams"),
         (&fs::File::open("/dev/null").unwrap().into(), true, "ENOTSOCK"),
     ];
     for (passed, told, why) in cases {

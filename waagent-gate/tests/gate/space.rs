@@ -9,25 +9,24 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use caps::CapsHashSet;
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, setsockopt, socket, sockopt,
-};
-use nix::sys::time::{TimeVal, TimeValLike};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv};
 use tempfile::TempDir;
-use waagent_common::documents::{Endpoint, EndpointSource, Inputs, write};
-use waagent_common::gate::client::socket_to;
+use waagent_common::documents::{Endpoint, EndpointSource, Inputs, Transport, write};
+use waagent_common::gate::client::{counts, hear, stream_to};
 use waagent_common::gate::protocol::{SOCKET, Target};
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
-use waagent_common::sys::fd::recv_fd;
 use waagent_support::network::{self, Running, as_user, gate_socket, said};
 
 /// Another user than the fetcher; no such one needs to be on the machine.
@@ -47,7 +46,7 @@ impl Space {
         }
         let folder = TempDir::new().unwrap();
         network::has_fetcher(folder.path(), &format!("OS.EnableFirewall=y\n{configuration}"));
-        for name in ["var/lib/waagent/net", "run/waagent/gate", "run/waagent/net"] {
+        for name in ["var/lib/waagent/certs", "var/lib/waagent/net", "run/waagent/gate", "run/waagent/net"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
         let listener = gate_socket(folder.path());
@@ -74,19 +73,30 @@ impl Space {
         Running(network::gate(program, self.folder.path(), &self.listener).spawn().unwrap())
     }
 
-    /// A connection to the gate by the test itself, which is root.
-    pub fn knock(&self) -> OwnedFd {
-        let peer = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
-        setsockopt(&peer, sockopt::ReceiveTimeout, &TimeVal::seconds(20)).unwrap();
-        connect(peer.as_raw_fd(), &UnixAddr::new(&self.socket()).unwrap()).unwrap();
+    /// What waagent-certs would write.
+    pub fn certificate(&self, certificate: &str) {
+        let body = Transport {
+            certificate_der_base64: certificate.to_owned(),
+            thumbprint: "A".repeat(40).as_str().try_into().unwrap(),
+            not_after: "2030-01-01T00:00:00Z".to_owned(),
+            generation: 1,
+        };
+        write(&self.root(), &body, &Inputs::new(), &Sandbox::unconfined()).unwrap();
+    }
+
+    /// A peer that hasn't asked yet.
+    pub fn knock(&self) -> UnixStream {
+        let peer = UnixStream::connect(self.socket()).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         peer
     }
 
-    /// Sends a request, and says what byte came back, if one did, and whether a descriptor came with it.
-    pub fn ask(&self, request: &[u8]) -> (Option<char>, bool) {
-        let peer = self.knock();
-        send(peer.as_raw_fd(), request, MsgFlags::MSG_NOSIGNAL).unwrap();
-        answer(&peer)
+    /// Sends these bytes, and gives all that comes back: the gate's word, and an answer or a reason.
+    pub fn ask(&self, request: &[u8]) -> String {
+        let mut peer = self.knock();
+        // It may have refused before all was written.
+        let _refused = peer.write_all(request);
+        heard(&mut peer)
     }
 
     /// Another user asks the gate, and speaks a line of HTTP; what it says of that.
@@ -103,39 +113,93 @@ impl Space {
     }
 }
 
-const ACT: &str = "WAAGENT_DIAL_ACT";
-const ROOT: &str = "WAAGENT_DIAL_ROOT";
+/// All that comes, to the end, or to what breaks it off.
+pub fn heard(peer: &mut UnixStream) -> String {
+    let mut text = Vec::new();
+    let _broken = peer.read_to_end(&mut text);
+    String::from_utf8(text).unwrap()
+}
+
+/// Is what was heard the whole answer? The gate shuts its side down after one, and hangs up else.
+pub fn is_whole(peer: &UnixStream) -> bool {
+    let mut fds = [PollFd::new(peer.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO).unwrap() == 0
+}
+
+/// A request with the gate's byte before it, and the Host of its target.
+pub fn request(target: char, line: &str, headers: &[&str], body: &str) -> Vec<u8> {
+    let host = if target == 'p' { "168.63.129.16:32526" } else { "168.63.129.16" };
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    format!("{target}{line} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n{body}").into_bytes()
+}
+
+/// The simplest one that passes.
+pub fn versions() -> Vec<u8> {
+    request('w', "GET /?comp=versions", &[], "")
+}
+
+/// The platform, for one connection: reads what comes until it holds `until`, answers, and closes its side. Gives all that
+/// came.
+pub fn answers(target: Target, until: &str, answer: &str) -> JoinHandle<String> {
+    let listener = TcpListener::bind(network::platform(target)).unwrap();
+    let (until, answer) = (until.to_owned(), answer.to_owned());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut come = Vec::new();
+        while !String::from_utf8_lossy(&come).contains(&until) {
+            let mut piece = [0; 4096];
+            let length = stream.read(&mut piece).unwrap();
+            assert!(length > 0, "it ended: {}", String::from_utf8_lossy(&come));
+            come.extend_from_slice(&piece[..length]);
+        }
+        // Who has heard enough may be gone.
+        let _gone = stream.write_all(answer.as_bytes());
+        let _closed = stream.shutdown(Shutdown::Write);
+        let _rest = stream.read_to_end(&mut come);
+        String::from_utf8(come).unwrap()
+    })
+}
+
+pub const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+const ACT: &str = "WAAGENT_GATE_ACT";
+const ROOT: &str = "WAAGENT_GATE_ROOT";
 
 /// The child's half of [`Space::peer`]; returns at once in an ordinary test run.
 pub fn peer_child() {
     let Ok(act) = std::env::var(ACT) else { return };
     let root = Root::new(Path::new(&std::env::var(ROOT).unwrap()));
-    let opened = match act.as_str() {
-        "w" => socket_to(&root, Target::WireServer).map_err(|error| error.to_string()),
-        "p" => socket_to(&root, Target::HostGaPlugin).map_err(|error| error.to_string()),
-        "i" => socket_to(&root, Target::Imds).map_err(|error| error.to_string()),
-        _ => {
-            let own = SocketAddr::from((WIRESERVER, 80));
-            TcpStream::connect_timeout(&own, Duration::from_millis(400))
-                .map_err(|error| error.kind().to_string())
-        }
-    };
-    println!("PEER: {}", opened.map_or_else(|error| error, |stream| speak(stream, &act)));
+    println!("PEER: {}", acted(&root, &act).unwrap_or_else(|error| error));
 }
 
-/// The status line of the answer to a request.
-fn speak(mut stream: TcpStream, target: &str) -> String {
-    let path = match target {
-        "p" => "/health",
-        "i" => "/metadata/instance?api-version=2021-08-01",
-        _ => "/?comp=versions",
+/// The status line of the answer to a request, or the gate's line.
+fn acted(root: &Root, act: &str) -> Result<String, String> {
+    if act == "counts" {
+        return counts(root).map_err(|error| error.to_string());
+    }
+    let target = if act == "p" { Target::HostGaPlugin } else { Target::WireServer };
+    let path = if act == "p" { "/versions" } else { "/?comp=versions" };
+    let [_, request @ ..] = &request(if act == "p" { 'p' } else { 'w' }, &format!("GET {path}"), &[], "")[..]
+    else {
+        unreachable!()
     };
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: platform\r\nMetadata: true\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.lines().next().unwrap_or_default().to_owned()
+    if act == "own" {
+        let own = SocketAddr::from((WIRESERVER, 80));
+        let stream = TcpStream::connect_timeout(&own, Duration::from_millis(400));
+        let mut stream = stream.map_err(|error| error.kind().to_string())?;
+        let closing = String::from_utf8_lossy(request).replacen("\r\n", "\r\nConnection: close\r\n", 1);
+        stream.write_all(closing.as_bytes()).unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+    } else {
+        let mut stream: UnixStream = stream_to(root, target).map_err(|error| error.to_string())?.into();
+        let _dismissed = stream.write_all(request);
+        let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::NONE).unwrap();
+        hear(stream.as_fd(), target).map_err(|error| error.to_string())?;
+        stream.read_to_string(&mut answer).unwrap();
+    }
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Has the gate nothing open but what it got from this process? What is a peer's is closed right after its answer.
@@ -160,14 +224,7 @@ fn opened(process: &str) -> BTreeSet<PathBuf> {
 }
 
 /// Has the gate neither answered this peer nor dismissed it?
-pub fn still_waits(peer: &OwnedFd) -> bool {
+pub fn still_waits(peer: &UnixStream) -> bool {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     recv(peer.as_raw_fd(), &mut [0; 8], flags) == Err(Errno::EAGAIN)
-}
-
-pub fn answer(peer: &OwnedFd) -> (Option<char>, bool) {
-    let mut bytes = [0; 8];
-    let (length, descriptor) = recv_fd(peer.as_fd(), &mut bytes).unwrap();
-    assert!(length <= 1, "{length} bytes");
-    (bytes[..length].first().map(|byte| char::from(*byte)), descriptor.is_some())
 }

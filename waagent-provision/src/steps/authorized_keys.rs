@@ -8,12 +8,13 @@ use nix::unistd::{Gid, Uid};
 use waagent_common::durable;
 use waagent_common::fault::{Exit, Fault};
 
-use super::certificates::{Lookup, look_up};
+use super::sshd::effective;
+use crate::certificate_lookup::{Lookup, look_up};
+use crate::home;
 use crate::key_file::KeyFile;
 use crate::pass::{Pass, StepOutcome};
 use crate::plan::KeySource;
 use crate::public_key::PublicKey;
-use crate::{effective_sshd, home};
 
 /// Keys that the medium itself holds.
 pub(crate) fn from_values(pass: &mut Pass<'_>) -> Result<StepOutcome> {
@@ -74,7 +75,7 @@ fn merge_in_home(pass: &mut Pass<'_>, file: &Path, keys: &[PublicKey]) -> Result
     let whole = account.home.join(file);
     let is_usual = file == Path::new(".ssh/authorized_keys") || file == Path::new(".ssh/authorized_keys2");
     if !is_usual
-        && !effective_sshd::authorized_keys_files(pass.root, &pass.plan.user, &account.home).contains(&whole)
+        && !effective::authorized_keys_files(pass.root, &pass.plan.user, &account.home).contains(&whole)
     {
         pass.warn(format!("sshd doesn't read '{}', ignoring", whole.display()));
     }

@@ -13,9 +13,9 @@ use waagent_common::root::Root;
 use waagent_common::text::shown;
 use waagent_common::tool::{Running, Tool};
 
+use super::sshd;
 use crate::pass::{Pass, StepOutcome};
 use crate::public_key::PublicKey;
-use crate::sshd;
 
 /// Keys in the making: types, and the tools at work.
 pub(crate) type Making = Vec<(&'static str, Result<Running, Fault>)>;

@@ -8,7 +8,7 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::secret::Secret;
 use waagent_common::types::Thumbprint;
 
-use super::certificates::{Lookup, look_up};
+use crate::certificate_lookup::{Lookup, look_up};
 use crate::key_file::KeyFile;
 use crate::pass::{Pass, StepOutcome};
 use crate::{home, privileges};

@@ -1,7 +1,6 @@
-//! The steps that change the machine, in their order.
+//! The steps that change the machine; `FIRST`, `THEN` and `LAST` are their order.
 
 mod authorized_keys;
-pub(crate) mod certificates;
 mod custom_data;
 mod entropy;
 mod guest_agent;
@@ -9,16 +8,14 @@ pub(crate) mod host_keys;
 mod host_name;
 mod key_pairs;
 mod labels;
-pub(crate) mod links;
 mod password;
 mod root_password;
-pub(crate) mod shadow;
+pub(crate) mod sshd;
 mod sudoers;
 mod user;
 
 use crate::pass::Row;
 use crate::reason::Reason;
-use crate::sshd;
 
 pub(crate) use custom_data::raise_flag as raise_custom_data_flag;
 

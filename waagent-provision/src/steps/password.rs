@@ -9,10 +9,10 @@ use waagent_common::fault::{Exit, Fault};
 use waagent_common::secret::Secret;
 use waagent_common::sys::crypt;
 
-use super::shadow::{self, Field};
 use crate::accounts::LoginDefs;
 use crate::pass::{Pass, StepOutcome};
 use crate::plan::NewPassword;
+use crate::shadow::{self, Field};
 
 /// The user's password, as a hash of the configured method. A user of ours without one gets `*`: sshd without PAM
 /// takes keys for that, but not for `!`.

@@ -4,8 +4,8 @@ use anyhow::Result;
 use waagent_common::config::SwitchKey;
 use waagent_common::secret::Secret;
 
-use super::shadow::{self, Field};
 use crate::pass::{Pass, StepOutcome};
+use crate::shadow::{self, Field};
 
 /// The image's root password goes, now that there is an administrator. Root's keys and ageing stay.
 pub(crate) fn lock(pass: &mut Pass<'_>) -> Result<StepOutcome> {

@@ -26,7 +26,7 @@ Act (root):
   -start                   start the agent in the background
   -run-exthandlers         start goal state and extension processing
   -register-service        enable and restart the service
-  -setup-firewall=<IP>     protect the platform's address now
+  -setup-firewall=<IP>     set the firewall now; <IP> is only checked, the agent knows the address
 
 Flags:
   -configuration-path:<path>   show-configuration, check-configuration: another configuration file

@@ -1,4 +1,5 @@
-//! The commands of `waagent`: each prints, or hands over to the program or unit whose job it is.
+//! The commands of `waagent`: each prints, hands over to the program or unit whose job it is, or
+//! says that it isn't built.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::io::ErrorKind;
 
 use serde::Serialize;
 use waagent_common::documents::{
@@ -9,6 +10,8 @@ use waagent_common::documents::{
     Health, Media, ProvisionStatus, ResourceDisk, Transport,
 };
 use waagent_common::fault::Fault;
+use waagent_common::gate::client::{GateError, counts};
+use waagent_common::gate::protocol::SOCKET;
 use waagent_common::root::Root;
 use waagent_common::sandbox::SandboxReport;
 use waagent_common::text::shown;
@@ -79,6 +82,7 @@ pub fn rows(root: &Root) -> Vec<Row> {
     let of_a_program = DOCUMENTS.chunk_by(|one, next| one.0 == next.0);
     let mut rows: Vec<Row> =
         of_a_program.filter_map(|documents| Some(row(root, documents.first()?.0, documents))).collect();
+    rows.extend(gate(root));
     for failed in failures(root) {
         let unit = shown(failed.body.unit.strip_suffix(".service").unwrap_or(&failed.body.unit));
         let program = program_of(&unit);
@@ -90,6 +94,25 @@ pub fn rows(root: &Root) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// The gate writes no document: root may ask it. Nothing where it has no socket.
+fn gate(root: &Root) -> Option<Row> {
+    if !root.runtime_path(SOCKET).exists() {
+        return None;
+    }
+    let mut row = Row::new("waagent-gate".into());
+    row.results.push(match counts(root) {
+        Ok(line) => line,
+        Err(GateError::NoGate(_, error)) if error.kind() == ErrorKind::PermissionDenied => {
+            "tells root alone what it has refused".to_owned()
+        }
+        Err(error) => {
+            row.failed = true;
+            error.to_string()
+        }
+    });
+    Some(row)
 }
 
 /// A crash leaves no document of the program itself; `fetch/failed/` has it, by units.

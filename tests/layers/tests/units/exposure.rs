@@ -238,6 +238,7 @@ const RUNS: &[&str] = &[
     "RestartPreventExitStatus",
     "RestartSec",
     "RuntimeDirectory",
+    "RuntimeMaxSec",
     "Slice",
     "StandardError",
     "StandardOutput",

@@ -12,14 +12,15 @@ use waagent_common::root::Root;
 use waagent_common::text::shown;
 use waagent_common::tool::Tool;
 
-use crate::effective_sshd::{Effective, LIMIT, SSHD};
 use crate::pass::{Pass, StepOutcome};
+use effective::{Effective, LIMIT, SSHD};
 
-pub(crate) mod config;
+pub(crate) mod effective;
+pub(crate) mod parse;
 
 /// Sets what the platform asks for, and looks whether it is in force.
 pub(crate) fn configure(pass: &mut Pass<'_>) -> Result<StepOutcome> {
-    if !Path::new(SSHD).exists() || !config::main_file(pass.root).exists() {
+    if !Path::new(SSHD).exists() || !parse::main_file(pass.root).exists() {
         pass.warn("sshd isn't installed, ignoring what ovf-env.xml says about it".to_owned());
         return Ok(StepOutcome::Skipped("no sshd".to_owned()));
     }
@@ -48,8 +49,8 @@ fn settings(pass: &Pass<'_>) -> Vec<(&'static str, String)> {
     }
     // Azure's load balancer forgets idle connections after four minutes; an interval that somebody has chosen stays.
     let chosen = pass.config.is_set(Key::Integer(IntegerKey::OsSshClientAliveInterval));
-    let base = without_block(&config::text_of(&config::main_file(pass.root)));
-    let others = config::directives_of(pass.root, &base);
+    let base = without_block(&parse::text_of(&parse::main_file(pass.root)));
+    let others = parse::directives_of(pass.root, &base);
     let is_set = others.iter().any(|row| row.keyword == "clientaliveinterval" && !is_ours(&row.file));
     if chosen || !is_set {
         let seconds = pass.config.integer(IntegerKey::OsSshClientAliveInterval);
@@ -72,8 +73,8 @@ impl Placement {
     fn of(root: &Root) -> Self {
         let keywords = [PASSWORD, INTERACTIVE, CHALLENGE, ALIVE].map(str::to_ascii_lowercase);
         let keywords: Vec<&str> = keywords.iter().map(String::as_str).collect();
-        let base = without_block(&config::text_of(&config::main_file(root)));
-        if config::includes(&base, Path::new(DROP_IN), &keywords) {
+        let base = without_block(&parse::text_of(&parse::main_file(root)));
+        if parse::includes(&base, Path::new(DROP_IN), &keywords) {
             Self::DropIn(root.path(DROP_IN))
         } else {
             Self::Block(root.path(MAIN))
@@ -91,7 +92,7 @@ impl Placement {
         match self {
             Self::DropIn(_) => Ok(None),
             Self::Block(_) => {
-                let bytes = durable::read_bounded(&config::main_file(root), MAX_CONFIG)?;
+                let bytes = durable::read_bounded(&parse::main_file(root), MAX_CONFIG)?;
                 Ok(Some(without_block(&String::from_utf8_lossy(&bytes))))
             }
         }
@@ -172,7 +173,7 @@ fn write(placement: &Placement, root: &Root, text: Option<&str>) -> Result<()> {
         durable::remove(placement.path())?;
         return Ok(());
     };
-    let (_, owner) = durable::read_with_owner(&config::main_file(root), MAX_CONFIG)?;
+    let (_, owner) = durable::read_with_owner(&parse::main_file(root), MAX_CONFIG)?;
     durable::write(placement.path(), text.as_bytes(), owner.mode & 0o644)?;
     Ok(())
 }
@@ -194,7 +195,7 @@ fn without_block(text: &str) -> String {
 /// What `sshd -t` complains of. Its last check is for a folder that its unit makes when it starts: all others are
 /// passed then.
 fn complaint(root: &Root) -> Result<Option<String>> {
-    let main = config::main_file(root);
+    let main = parse::main_file(root);
     let output = Tool::new(SSHD).args(["-t", "-f"]).arg(main.to_string_lossy()).limit(LIMIT).output()?;
     let said = output.stderr.trim();
     let is_early =
@@ -207,10 +208,10 @@ fn verify(pass: &mut Pass<'_>) -> Result<()> {
     let Some(wanted) = pass.plan.password_login else { return Ok(()) };
     let word = if wanted { "yes" } else { "no" };
     let effective = Effective::ask(pass.root, pass.plan.user.as_str());
-    let directives = config::directives(pass.root);
+    let directives = parse::directives(pass.root);
     for keyword in ["passwordauthentication", "kbdinteractiveauthentication"] {
         let asked = effective.as_ref().and_then(|effective| effective.value(keyword));
-        let read = config::first_value(&directives, keyword);
+        let read = parse::first_value(&directives, keyword);
         let Some(found) = asked.or_else(|| read.map(|row| row.value.clone())) else { continue };
         if found.eq_ignore_ascii_case(word) {
             continue;
@@ -245,7 +246,7 @@ fn note_exclusion(pass: &mut Pass<'_>, effective: &Effective) {
 /// Types of the host keys that the configuration names itself, by the usual file names.
 pub(crate) fn named_host_keys(root: &Root, folder: &str) -> Vec<String> {
     let prefix = format!("{folder}/ssh_host_");
-    config::directives(root)
+    parse::directives(root)
         .iter()
         .filter(|row| row.keyword == "hostkey")
         .filter_map(|row| row.value.strip_prefix(&prefix)?.strip_suffix("_key").map(str::to_owned))

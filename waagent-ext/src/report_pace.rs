@@ -8,13 +8,13 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Keeps the pace.
 #[derive(Debug)]
-pub(crate) struct RateLimit {
+pub(crate) struct ReportPace {
     left: u32,
     filled: Instant,
     last: Option<Instant>,
 }
 
-impl RateLimit {
+impl ReportPace {
     /// A fresh one.
     pub(crate) fn new(now: Instant) -> Self {
         Self { left: BURST, filled: now, last: None }
@@ -49,24 +49,24 @@ mod tests {
     #[test]
     fn lets_a_burst_through_and_then_one_a_second() {
         let start = Instant::now();
-        let mut rate_limit = RateLimit::new(start);
+        let mut report_pace = ReportPace::new(start);
         for _ in 0..4 {
-            assert_eq!(rate_limit.wait(start, false), Duration::ZERO);
-            rate_limit.wrote(start);
+            assert_eq!(report_pace.wait(start, false), Duration::ZERO);
+            report_pace.wrote(start);
         }
-        assert_eq!(rate_limit.wait(start, false), SECOND);
+        assert_eq!(report_pace.wait(start, false), SECOND);
         let later = start + Duration::from_millis(1500);
-        assert_eq!(rate_limit.wait(later, false), Duration::ZERO);
-        rate_limit.wrote(later);
-        assert_eq!(rate_limit.wait(later, false), Duration::from_millis(500));
+        assert_eq!(report_pace.wait(later, false), Duration::ZERO);
+        report_pace.wrote(later);
+        assert_eq!(report_pace.wait(later, false), Duration::from_millis(500));
     }
 
     #[test]
     fn waits_a_second_while_work_goes_on() {
         let start = Instant::now();
-        let mut rate_limit = RateLimit::new(start);
-        assert_eq!(rate_limit.wait(start, true), Duration::ZERO);
-        rate_limit.wrote(start);
-        assert_eq!(rate_limit.wait(start + Duration::from_millis(300), true), Duration::from_millis(700));
+        let mut report_pace = ReportPace::new(start);
+        assert_eq!(report_pace.wait(start, true), Duration::ZERO);
+        report_pace.wrote(start);
+        assert_eq!(report_pace.wait(start + Duration::from_millis(300), true), Duration::from_millis(700));
     }
 }

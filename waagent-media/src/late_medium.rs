@@ -16,7 +16,7 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 const TRIES: u32 = 5;
 
 /// Looks for the medium; on a first boot (`wait`) again each time when `/dev` changes, until the time is up.
-pub fn for_medium<T>(
+pub fn wait_for<T>(
     look: impl Fn(&Changes) -> Result<T, Missing>,
     is_named: bool,
     wait: bool,

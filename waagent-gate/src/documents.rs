@@ -1,24 +1,25 @@
-//! Where a target is: the one document that the gate reads, and the rule by which it believes it.
+//! The two documents that the gate reads: where the targets are, and which certificate is this machine's own.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::MetadataExt;
 
-use waagent_common::documents::{Body, Document, Endpoint};
-use waagent_common::gate::protocol::{IMDS, Target};
+use waagent_common::documents::{Body, Document, Endpoint, Transport};
+use waagent_common::fault::Fault;
+use waagent_common::gate::protocol::Target;
 use waagent_common::log;
 use waagent_common::root::Root;
 
-/// The addresses of the targets, as `net/endpoint.json` says now.
+/// What `net/endpoint.json` and `certs/transport.json` say now.
 #[derive(Debug)]
-pub struct Addresses {
+pub struct Documents {
     root: Root,
     allowed: Vec<Ipv4Addr>,
     seen: Option<Stamp>,
     wireserver: Option<Ipv4Addr>,
 }
 
-impl Addresses {
+impl Documents {
     /// With `Protocol.AllowedEndpoints`, which may be empty.
     pub fn new(root: Root, allowed: Vec<Ipv4Addr>) -> Self {
         Self { root, allowed, seen: None, wireserver: Some(Endpoint::WELL_KNOWN) }
@@ -26,13 +27,14 @@ impl Addresses {
 
     /// The address of a target; none where the document names one that isn't allowed.
     ///
-    /// The document is read anew when its file has changed; a missing or damaged one means the well-known address.
-    pub(crate) fn of(&mut self, target: Target) -> Option<SocketAddrV4> {
-        let address = match target {
-            Target::Imds => Some(IMDS),
-            Target::WireServer | Target::HostGaPlugin => self.wireserver(),
-        };
-        address.map(|address| SocketAddrV4::new(address, target.port()))
+    /// Its document is read anew when its file has changed; a missing or damaged one means the well-known address.
+    pub(crate) fn address_of(&mut self, target: Target) -> Option<SocketAddrV4> {
+        self.wireserver().map(|address| SocketAddrV4::new(address, target.port()))
+    }
+
+    /// The transport certificate of this machine, DER in base64. Asked for seldom: read each time.
+    pub(crate) fn own_certificate(&self) -> Result<String, Fault> {
+        Document::<Transport>::read(&self.root).map(|document| document.body.certificate_der_base64)
     }
 
     fn wireserver(&mut self) -> Option<Ipv4Addr> {
@@ -106,14 +108,19 @@ mod tests {
     #[test]
     fn follows_the_document_from_version_to_version() {
         let scratch = tempfile::tempdir().unwrap();
-        let mut addresses = Addresses::new(Root::new(scratch.path()), vec![OTHER]);
-        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
+        let mut documents = Documents::new(Root::new(scratch.path()), vec![OTHER]);
+        assert_eq!(
+            documents.address_of(Target::WireServer),
+            Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80))
+        );
         put(scratch.path(), OTHER);
-        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(OTHER, 80)));
-        assert_eq!(addresses.of(Target::HostGaPlugin), Some(SocketAddrV4::new(OTHER, 32526)));
-        assert_eq!(addresses.of(Target::Imds), Some(SocketAddrV4::new(IMDS, 80)));
+        assert_eq!(documents.address_of(Target::WireServer), Some(SocketAddrV4::new(OTHER, 80)));
+        assert_eq!(documents.address_of(Target::HostGaPlugin), Some(SocketAddrV4::new(OTHER, 32526)));
         put(scratch.path(), Endpoint::WELL_KNOWN);
-        assert_eq!(addresses.of(Target::HostGaPlugin), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 32526)));
+        assert_eq!(
+            documents.address_of(Target::HostGaPlugin),
+            Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 32526))
+        );
     }
 
     #[test]
@@ -121,23 +128,28 @@ mod tests {
         // A false answer of a DHCP server.
         let scratch = tempfile::tempdir().unwrap();
         put(scratch.path(), OTHER);
-        let mut addresses = Addresses::new(Root::new(scratch.path()), Vec::new());
-        assert_eq!(addresses.of(Target::WireServer), None);
-        assert_eq!(addresses.of(Target::HostGaPlugin), None);
-        assert_eq!(addresses.of(Target::Imds), Some(SocketAddrV4::new(IMDS, 80)));
+        let mut documents = Documents::new(Root::new(scratch.path()), Vec::new());
+        assert_eq!(documents.address_of(Target::WireServer), None);
+        assert_eq!(documents.address_of(Target::HostGaPlugin), None);
     }
 
     #[test]
     fn takes_the_well_known_address_where_the_document_is_damaged_or_a_link() {
         let scratch = tempfile::tempdir().unwrap();
         put(scratch.path(), OTHER);
-        let mut addresses = Addresses::new(Root::new(scratch.path()), vec![OTHER]);
+        let mut documents = Documents::new(Root::new(scratch.path()), vec![OTHER]);
         let path = Root::new(scratch.path()).path(Endpoint::PATH);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "{").unwrap();
-        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
+        assert_eq!(
+            documents.address_of(Target::WireServer),
+            Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80))
+        );
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert_eq!(addresses.of(Target::WireServer), Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80)));
+        assert_eq!(
+            documents.address_of(Target::WireServer),
+            Some(SocketAddrV4::new(Endpoint::WELL_KNOWN, 80))
+        );
     }
 }
