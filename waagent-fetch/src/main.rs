@@ -17,10 +17,10 @@
 //! 78 configuration, with `--once`.
 //!
 //! **Security**: who owns this process has no capability, no key and no network: it opens local sockets alone. It can write
-//! `fetch/`, order requests of storage at any host but the platform, and ask the platform what the table of waagent-gate
-//! names; read the public documents and the sealed settings; and tell the other programs lies in strict JSON, which they
-//! check. It can't read a key that lies on this machine, have one sealed for itself (waagent-gate lets no certificate pass
-//! but the machine's own), execute a program, or open a connection of the network. But where no signature is demanded of
+//! `fetch/`, ask the platform what the table of waagent-gate names, order requests of storage at any host but the platform,
+//! read the public documents and the sealed settings, and tell the other programs lies in strict JSON, which they check. It
+//! can't read a key that lies on this machine, have one sealed for itself (waagent-gate lets no certificate pass but the
+//! machine's own), execute a program, or open a connection of the network itself. But where no signature is demanded of
 //! packages, which is the default, it is root by a forged one.
 //!
 //! **Where**: `session` polls the platform: `fetcher/` the goal state (parsed in `goal_state/`), Fast Track and

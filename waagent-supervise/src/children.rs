@@ -141,7 +141,7 @@ impl Children {
 
     /// Is a link of the chain at work?
     pub fn has_oneshot(&self) -> bool {
-        self.running.values().any(|child| child.program.is_oneshot())
+        self.running.values().any(|child| child.program.is_link())
     }
 
     /// Descriptors to wait on for lines.

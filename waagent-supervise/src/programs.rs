@@ -80,8 +80,8 @@ impl Program {
     }
 
     /// Is it a link of the chain, which the next one waits for?
-    pub fn is_oneshot(self) -> bool {
-        self.unit().last("Type") == Some("oneshot")
+    pub fn is_link(self) -> bool {
+        !self.is_resident() && !matches!(self, Self::Runner | Self::Transfer)
     }
 
     /// Is this exit status a success to its unit (`SuccessExitStatus=`)?
@@ -156,11 +156,7 @@ mod tests {
             let is_confined =
                 unit.has("CapabilityBoundingSet") && unit.last("NoNewPrivileges") == Some("yes");
             assert_eq!(is_confined, program != Program::Runner, "{}", unit.name);
-            assert_eq!(program.limit().is_some(), program.is_oneshot(), "{}", unit.name);
-            assert_ne!(
-                program.is_resident() || program == Program::Runner || program == Program::Transfer,
-                program.is_oneshot()
-            );
+            assert_eq!(program.limit().is_some(), program.is_link(), "{}", unit.name);
         }
     }
 

@@ -23,7 +23,7 @@ impl Platform {
     /// The well-known ones and these. One on this machine is a proxy for the platform and holds the address alone.
     pub(crate) fn new(endpoints: &[Ipv4Addr]) -> Self {
         let others = endpoints.iter().copied().filter(|address| !address.is_loopback());
-        Self([Endpoint::WELL_KNOWN, IMDS].into_iter().chain(others).collect())
+        Self([Endpoint::WELL_KNOWN, METADATA_SERVICE].into_iter().chain(others).collect())
     }
 
     fn has(&self, address: IpAddr) -> bool {
@@ -83,6 +83,9 @@ fn not_found(why: &io::Error) -> HttpError {
     let reason = why.split_once(": ").map_or(why.as_str(), |(_, reason)| reason);
     HttpError::Connect(format!("{NO_HOST}: {}", shown(reason)))
 }
+
+/// Of every machine; no configuration moves it.
+const METADATA_SERVICE: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 fn refused() -> HttpError {
     HttpError::Refused("it leads to an address of the platform, where no blobs are".to_owned())

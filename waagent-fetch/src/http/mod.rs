@@ -1,5 +1,5 @@
-//! The HTTP client: what the platform is asked passes here, through the gate, each request by a stream of its own. Each call
-//! has a limit for time and bytes.
+//! The HTTP client of the platform: each request goes through the gate, by a stream of its own, within limits of time and
+//! bytes.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddrV4};
