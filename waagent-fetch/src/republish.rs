@@ -110,14 +110,17 @@ impl Pair {
         durable::write(&ours, &bytes, 0o640)?;
         log::verbose(&format!("published '{}' again: '{}' isn't made from it yet", self.ours, self.theirs));
         let times = late.times.saturating_add(1);
-        let [_, second, later] = WAITS;
-        self.late = Some(Late { at: now + if times == 1 { second } else { later }, times, ..late });
+        let wait = usize::try_from(times).ok().and_then(|times| WAITS.get(times)).unwrap_or(&EACH);
+        self.late = Some(Late { at: now + *wait, times, ..late });
         Ok(())
     }
 }
 
-/// After the first publishing, after the second, after each further one.
-const WAITS: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600)];
+/// After the first publishing, after the second, after the third. Twice early, for a start of the machine in which PID 1 reads
+/// its units anew.
+const WAITS: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(60)];
+/// After each further one.
+const EACH: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
@@ -149,7 +152,7 @@ mod tests {
                 times.push(second);
             }
         }
-        assert_eq!(times, [10, 70, 670, 1270]);
+        assert_eq!(times, [10, 30, 90, 690, 1290]);
         durable::remove(&path_of::<TransportProblem>(&root)).unwrap();
         republish.look(&root, Duration::from_secs(1500)).unwrap();
         assert_eq!(republish.next(), Duration::MAX);

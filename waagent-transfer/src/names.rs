@@ -12,9 +12,6 @@ use waagent_common::documents::Endpoint;
 use waagent_common::text::shown;
 use waagent_http::{HttpError, NO_HOST};
 
-/// The metadata service: link-local, the same on every machine; no configuration moves it.
-const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
-
 /// The platform's addresses: the firewall closes them to this user, where there is one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Platform(Vec<Ipv4Addr>);
