@@ -15,6 +15,8 @@ keys! {
     DvdMountPoint, "DVD.MountPoint", text("/mnt/cdrom/secure", Form::Any), "", Ignored("the DVD is read without a mount"),
         "where the DVD is mounted";
     ExtensionLogDir, "Extension.LogDir", text("/var/log/azure", Form::Path), "ext logs", Used, "folder of the extensions' logs";
+    ExtensionsBadSignature, "Extensions.BadSignature", text("refuse", Form::Word(&["refuse", "warn"], "refuse")), "ext", Ours,
+        "a package that isn't what was signed: refuse it, or warn and install it";
     ExtensionsSignatureTime, "Extensions.SignatureTime", text("unchecked", Form::Word(&["unchecked", "required"], "required")), "ext",
         Ours, "required: a package's signature without a time stamp is none";
     LibDir, "Lib.Dir", text("/var/lib/waagent", Form::Fixed), "all", Used, "folder of the agent; bind-mount it to move it";

@@ -1,11 +1,10 @@
 //! What comes from libcrypto: freed once, copied out, and its error queue.
 
-use std::ffi::{CStr, c_int, c_uchar};
+use std::ffi::{CStr, c_int, c_uchar, c_ulong};
 use std::ptr::{self, NonNull};
 
 use openssl_sys::{
-    ERR_GET_REASON, ERR_clear_error, ERR_get_error, ERR_reason_error_string, OPENSSL_STACK, OPENSSL_sk_num,
-    OPENSSL_sk_value,
+    ERR_clear_error, ERR_get_error, ERR_reason_error_string, OPENSSL_STACK, OPENSSL_sk_num, OPENSSL_sk_value,
 };
 use zeroize::Zeroizing;
 
@@ -29,12 +28,13 @@ pub(super) fn elements<T>(stack: *const OPENSSL_STACK) -> impl Iterator<Item = N
 }
 
 /// The reasons that libcrypto has queued, first cause first; its queue is empty afterwards.
+#[cfg(feature = "pkcs12")]
 pub(super) fn errors() -> String {
     errors_seen(|_| {})
 }
 
-/// The same; `see` is shown the number of each reason (`ERR_GET_REASON`).
-pub(super) fn errors_seen(mut see: impl FnMut(c_int)) -> String {
+/// The same; `see` is shown each error: its library and reason are in it (`ERR_GET_LIB`, `ERR_GET_REASON`).
+pub(super) fn errors_seen(mut see: impl FnMut(c_ulong)) -> String {
     let mut reasons: Vec<String> = Vec::new();
     loop {
         // SAFETY: no arguments; takes one error off this thread's queue.
@@ -42,7 +42,7 @@ pub(super) fn errors_seen(mut see: impl FnMut(c_int)) -> String {
         if code == 0 {
             return reasons.join(", ");
         }
-        see(ERR_GET_REASON(code));
+        see(code);
         // SAFETY: any code may be asked for; the result is null or a static C string.
         let reason = unsafe { ERR_reason_error_string(code) };
         if !reason.is_null() && reasons.len() < 4 {

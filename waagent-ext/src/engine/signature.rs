@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use waagent_common::config::TextKey;
 use waagent_common::documents::{CommandKind, Extension, HandlerRecord, PackageSignature, SignatureVerdict};
 use waagent_common::log;
 use waagent_common::types::Sha256;
@@ -9,7 +10,7 @@ use waagent_common::types::Sha256;
 use super::Engine;
 use crate::error::{ExtensionError, code};
 use crate::handler::paths::HandlerPaths;
-use crate::package::signature::{self, Trust};
+use crate::package::signature::{self, Judgement, Trust};
 use crate::plan::step::Step;
 
 impl Engine<'_> {
@@ -36,7 +37,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Judges our copy of a package. Where a signature is demanded, one that doesn't hold is the extension's failure.
+    /// Judges our copy of a package. One that isn't what was signed is the extension's failure, if the configuration doesn't
+    /// say otherwise; where a signature is demanded, so is one that doesn't hold for another reason.
     pub(super) fn judge(
         &self,
         extension: &Extension,
@@ -45,7 +47,8 @@ impl Engine<'_> {
         home: &HandlerPaths,
     ) -> Result<PackageSignature, ExtensionError> {
         let trust = Trust::read(self.root, self.config);
-        let found = signature::judge(archive, digest, extension, trust, &self.settings.limits)?;
+        let Judgement { signature: found, is_contradicted } =
+            signature::judge(archive, digest, extension, trust, &self.settings.limits)?;
         let why = found.why.as_deref().unwrap_or(MISSING);
         match found.verdict {
             SignatureVerdict::Verified => {
@@ -53,6 +56,9 @@ impl Engine<'_> {
                 log::info(&format!("Successfully validated signature for package '{name}'"));
             }
             _ if self.admission.demands_signature(&extension.name) => return Err(refusal(why)),
+            _ if is_contradicted && self.config.text(TextKey::ExtensionsBadSignature) == "refuse" => {
+                return Err(refusal(&format!("{why}; {BAD}")));
+            }
             SignatureVerdict::Refused => log::warning(&format!("[{}] {why}, ignoring", home.full_name())),
             SignatureVerdict::Absent => {}
         }
@@ -65,5 +71,6 @@ fn refusal(why: &str) -> ExtensionError {
 }
 
 const MISSING: &str = "package signature required by policy but the goal state has none";
+const BAD: &str = "somebody has changed the package, or its signature; Extensions.BadSignature=warn installs it all the same";
 const UNKNOWN: &str = "package signature required by policy but that of the installed package was never verified; remove the \
                        extension and add it again";

@@ -208,9 +208,25 @@ fn refuses_a_package_that_was_changed_behind_its_document() {
     market.refused(&evil, "it doesn't fit the package");
 }
 
+/// Storage, or who is on the way to it, gives other bytes than the publisher's.
 #[test]
-fn without_a_demand_a_bad_signature_is_recorded_and_blocks_nothing() {
+fn refuses_a_package_that_is_not_what_was_signed_also_without_a_demand() {
     let market = Market::new();
+    let handler = handler();
+    market.ask(1, &handler, market.sign(b"PK"));
+    market.refused(&handler, "package signature invalid: it doesn't fit the package");
+    market.refused(&handler, "Extensions.BadSignature=warn");
+    // Nor where this machine trusts no publisher.
+    let market = Market::new();
+    fs::remove_file(market.stage.root.path("/usr/share/waagent/signing-roots.pem")).unwrap();
+    market.ask(1, &handler, market.sign(b"PK"));
+    market.refused(&handler, "it doesn't fit the package");
+}
+
+#[test]
+fn records_such_a_package_and_runs_it_where_the_configuration_says_so() {
+    let market = Market::new();
+    fs::write(market.stage.root.path("/etc/waagent.conf"), "Extensions.BadSignature=warn\n").unwrap();
     let handler = handler();
     market.ask(1, &handler, market.sign(b"PK"));
     assert_eq!(market.stage.handler("Test.Signed")["status"], "Ready");
@@ -218,6 +234,24 @@ fn without_a_demand_a_bad_signature_is_recorded_and_blocks_nothing() {
     assert_eq!(signature.verdict, SignatureVerdict::Refused);
     assert!(signature.why.unwrap().contains("doesn't fit"));
     assert!(!market.stage.base(&handler).join("package_validated").exists());
+}
+
+/// A signature that nobody can judge says nothing against its package.
+#[test]
+fn without_a_demand_what_is_only_unknown_is_recorded_and_blocks_nothing() {
+    let handler = handler();
+    let by = |signer: &Signer| encode_block(&signer.sign(&handler.zip()).unwrap());
+    for what in ["a stranger's", "a server's", "malformed"] {
+        let market = Market::new();
+        let signature = match what {
+            "a stranger's" => by(&Publisher::new().unwrap().signer(Kind::Good).unwrap()),
+            "a server's" => by(&market.publisher.signer(Kind::Server).unwrap()),
+            _ => "TUlJ".to_owned(),
+        };
+        market.ask(1, &handler, signature);
+        assert_eq!(market.stage.handler("Test.Signed")["status"], "Ready", "{what}");
+        assert_eq!(market.record().signature.unwrap().verdict, SignatureVerdict::Refused, "{what}");
+    }
 }
 
 /// Installed before the demand: its commands aren't run any more, but for those that end it.

@@ -46,7 +46,10 @@ impl Scene {
 
     fn judge_bytes(&self, token: &[u8], trust: &Trust) -> String {
         let judged = verify(&file(PACKAGE), &base64(&with_stamp(&self.cms, token)), trust);
-        judged.map_or_else(|fault| fault.text, |proof| proof.at.map_or("unchecked", |_| ACCEPTED).to_owned())
+        judged.map_or_else(
+            |flaw| flaw.fault.text,
+            |proof| proof.at.map_or("unchecked", |_| ACCEPTED).to_owned(),
+        )
     }
 
     #[track_caller]

@@ -20,7 +20,7 @@ fn signed(kind: Kind) -> (Publisher, Signer, Vec<u8>) {
 }
 
 fn judged(signature: &[u8], trust: &Trust) -> Result<Proof, Fault> {
-    verify(&file(PACKAGE), &base64(signature), trust)
+    verify(&file(PACKAGE), &base64(signature), trust).map_err(|flaw| flaw.fault)
 }
 
 fn refusal(signature: &[u8], trust: &Trust) -> String {
@@ -73,13 +73,16 @@ fn takes_packages_larger_than_any_buffer() {
     let signature = base64(&signer.sign(&bytes).unwrap());
     assert!(verify(&file(&bytes), &signature, &trust(&publisher)).is_ok());
     *bytes.last_mut().unwrap() ^= 1;
-    assert!(verify(&file(&bytes), &signature, &trust(&publisher)).unwrap_err().text.contains("doesn't fit"));
+    assert!(
+        verify(&file(&bytes), &signature, &trust(&publisher)).unwrap_err().fault.text.contains("doesn't fit")
+    );
 }
 
 #[test]
 fn refuses_another_package() {
     let (publisher, signer, signature) = signed(Kind::Good);
-    let why = verify(&file(b"PK: something else"), &base64(&signature), &trust(&publisher)).unwrap_err().text;
+    let why =
+        verify(&file(b"PK: something else"), &base64(&signature), &trust(&publisher)).unwrap_err().fault.text;
     assert!(why.contains("it doesn't fit the package"), "{why}");
     let longer = [PACKAGE, b"!"].concat();
     assert!(verify(&file(&longer), &base64(&signature), &trust(&publisher)).is_err());
@@ -200,9 +203,13 @@ fn refuses_forms_that_no_publisher_sends() {
         let why = refusal(&signature, &good);
         assert!(why.contains(expected), "{expected}: {why}");
     }
-    assert!(verify(&file(PACKAGE), "not base64!", &good).unwrap_err().text.contains("no base64"));
+    assert!(verify(&file(PACKAGE), "not base64!", &good).unwrap_err().fault.text.contains("no base64"));
     assert!(
-        verify(&file(PACKAGE), &"TUlJ".repeat(9000), &good).unwrap_err().text.contains("over 32768 bytes")
+        verify(&file(PACKAGE), &"TUlJ".repeat(9000), &good)
+            .unwrap_err()
+            .fault
+            .text
+            .contains("over 32768 bytes")
     );
 }
 

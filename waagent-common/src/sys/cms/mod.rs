@@ -7,7 +7,7 @@
 //! Microsoft's packages, for an attribute certificate among their certificates (`d2i_PKCS7` knows none) and for its
 //! digest behind the authority's own in `signingCertificateV2`.
 
-use std::ffi::{c_int, c_long};
+use std::ffi::{c_int, c_long, c_ulong};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::fd::AsRawFd;
@@ -15,7 +15,8 @@ use std::ptr;
 
 use openssl_sys::{
     BIO, BIO_free_all, CMS_BINARY, CMS_ContentInfo, CMS_ContentInfo_free, CMS_NO_SIGNER_CERT_VERIFY,
-    CMS_verify, EVP_DecodeBlock, OPENSSL_sk_free, X509, d2i_CMS_ContentInfo, i2d_CMS_ContentInfo,
+    CMS_verify, ERR_GET_LIB, ERR_GET_REASON, EVP_DecodeBlock, OPENSSL_sk_free, X509, d2i_CMS_ContentInfo,
+    i2d_CMS_ContentInfo,
 };
 
 mod certificate;
@@ -24,8 +25,25 @@ mod ffi;
 
 pub use self::certificate::{Certificate, Roots};
 pub use self::digest::Digest;
-use super::libcrypto::{Owned, elements, encoded, errors, forget_errors};
+use super::libcrypto::{Owned, elements, encoded, errors_seen, forget_errors};
 use crate::fault::{Exit, Fault};
+
+/// Why no signer is known.
+#[derive(Debug)]
+pub enum SignerError {
+    /// Libcrypto has compared, and these aren't the bytes that were signed, or not by the key of the certificate.
+    Contradicted(Fault),
+    /// It couldn't compare: not one signer, an algorithm that it hasn't got, a file that can't be read.
+    Unknown(Fault),
+}
+
+impl From<SignerError> for Fault {
+    fn from(error: SignerError) -> Self {
+        match error {
+            SignerError::Contradicted(fault) | SignerError::Unknown(fault) => fault,
+        }
+    }
+}
 
 /// Signed data that libcrypto has understood.
 pub struct Signed(Owned<CMS_ContentInfo>);
@@ -58,25 +76,26 @@ impl Signed {
 
     /// The certificate by whose key all that the file holds was signed; whether it is to be trusted isn't looked at.
     /// The file's position is its beginning afterwards.
-    pub fn signer(&self, content: &File) -> Result<Certificate, Fault> {
-        let start =
-            |mut file: &File| file.seek(SeekFrom::Start(0)).map_err(|error| Fault::io(error.to_string()));
+    pub fn signer(&self, content: &File) -> Result<Certificate, SignerError> {
+        let start = |mut file: &File| {
+            file.seek(SeekFrom::Start(0)).map_err(|error| SignerError::Unknown(Fault::io(error.to_string())))
+        };
         start(content)?;
         // SAFETY: the descriptor outlives the BIO, which doesn't close it (0).
         let bio = unsafe { ffi::BIO_new_fd(content.as_raw_fd(), 0) };
-        let bio = Owned::new(bio, BIO_free_all).ok_or_else(no_memory)?;
+        let bio = Owned::new(bio, BIO_free_all).ok_or_else(|| SignerError::Unknown(no_memory()))?;
         let signer = self.verified(bio.as_ptr());
         start(content)?;
         signer
     }
 
     /// The same for the content that came with it.
-    pub fn signer_within(&self) -> Result<Certificate, Fault> {
+    pub fn signer_within(&self) -> Result<Certificate, SignerError> {
         self.verified(ptr::null_mut())
     }
 
     /// The certificate of the one signer of this content, or of the one within.
-    fn verified(&self, content: *mut BIO) -> Result<Certificate, Fault> {
+    fn verified(&self, content: *mut BIO) -> Result<Certificate, SignerError> {
         forget_errors();
         // SAFETY: the structure is valid, the BIO too or null; without a look at chains no store is needed, and what was
         // read is wanted by nobody.
@@ -90,9 +109,12 @@ impl Signed {
                 CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY,
             )
         };
-        let why = errors();
+        let mut is_contradicted = false;
+        let why = errors_seen(|code| is_contradicted |= is_contradiction(code));
         if verdict != 1 {
-            return Err(Fault::data(why));
+            let fault = Fault::data(why);
+            let error = if is_contradicted { SignerError::Contradicted } else { SignerError::Unknown };
+            return Err(error(fault));
         }
         // SAFETY: the structure is valid and was verified; the stack is ours, its elements aren't.
         let signers = unsafe { ffi::CMS_get0_signers(self.0.as_ptr()) };
@@ -100,13 +122,24 @@ impl Signed {
         let mut all = elements::<X509>(signers.as_ptr());
         match (all.next(), all.next()) {
             (Some(one), None) => Certificate::shared(one.as_ptr()).ok_or_else(unsigned),
-            _ => Err(Fault::data("it hasn't one signer")),
+            _ => Err(SignerError::Unknown(Fault::data("it hasn't one signer"))),
         }
     }
 }
 
-fn unsigned() -> Fault {
-    Fault::data("it has no signer")
+/// The library of CMS (openssl/err.h).
+const ERR_LIB_CMS: c_int = 46;
+
+/// Digest or signature are others (openssl/cmserr.h); whatever else stops libcrypto has another reason.
+fn is_contradiction(code: c_ulong) -> bool {
+    const VERIFICATION_FAILURE: c_int = 158;
+    const MESSAGEDIGEST_WRONG_LENGTH: c_int = 121;
+    ERR_GET_LIB(code) == ERR_LIB_CMS
+        && matches!(ERR_GET_REASON(code), VERIFICATION_FAILURE | MESSAGEDIGEST_WRONG_LENGTH)
+}
+
+fn unsigned() -> SignerError {
+    SignerError::Unknown(Fault::data("it has no signer"))
 }
 
 fn no_memory() -> Fault {

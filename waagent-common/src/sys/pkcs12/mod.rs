@@ -317,7 +317,7 @@ impl Walk {
 
     fn note_errors(&mut self, which: &str) {
         let mut is_unsupported = false;
-        let text = errors_seen(|reason| is_unsupported |= reason == UNSUPPORTED);
+        let text = errors_seen(|code| is_unsupported |= openssl_sys::ERR_GET_REASON(code) == UNSUPPORTED);
         let why = if text.is_empty() { "it is damaged" } else { &text };
         self.push(Note { text: format!("{which}: {why}"), is_unsupported });
     }

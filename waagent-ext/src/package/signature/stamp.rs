@@ -23,7 +23,8 @@ pub(crate) fn time(token: &[u8], signature: &[u8], roots: &Roots) -> Result<i64,
     if digest.of(signature).as_deref() != Some(statement.imprint) {
         return Err(Fault::data("it was made for something else"));
     }
-    let authority = cms.signer_within().map_err(|fault| Fault::new(fault.exit, shown(&fault.text)))?;
+    let authority = cms.signer_within().map_err(Fault::from);
+    let authority = authority.map_err(|fault| Fault::new(fault.exit, shown(&fault.text)))?;
     if !names(form.attributes, &authority.to_der())? {
         return Err(Fault::data("it names another certificate than its authority's"));
     }
