@@ -29,6 +29,7 @@ pub(super) fn elements<T>(stack: *const OPENSSL_STACK) -> impl Iterator<Item = N
 }
 
 /// The reasons that libcrypto has queued, first cause first; its queue is empty afterwards.
+#[cfg(feature = "cms")]
 pub(super) fn errors() -> String {
     errors_seen(|_| {})
 }
