@@ -142,15 +142,14 @@ fn verify(store: &Owned<PKCS12>, der: &[u8]) -> Result<(), Refusal> {
     let mac = Mac::of(der).ok_or(Refusal::NoMac)?;
     let mut budget = Budget::of_mac();
     budget.spend(mac.rounds)?;
-    let is_right = match mac.is_right() {
-        Some(verdict) => verdict?,
-        None => {
-            budget.spend_on(mac.algorithm)?; // PBMAC1 has its own count
-            // SAFETY: `store` is valid and the password a C string; length 0 makes it empty rather than absent.
-            let verdict = unsafe { ffi::PKCS12_verify_mac(store.as_ptr(), PASSWORD.as_ptr(), 0) };
-            forget_errors();
-            verdict == 1
-        }
+    let is_right = if let Some(verdict) = mac.is_right() {
+        verdict?
+    } else {
+        budget.spend_on(mac.algorithm)?; // PBMAC1 has its own count
+        // SAFETY: `store` is valid and the password a C string; length 0 makes it empty rather than absent.
+        let verdict = unsafe { ffi::PKCS12_verify_mac(store.as_ptr(), PASSWORD.as_ptr(), 0) };
+        forget_errors();
+        verdict == 1
     };
     is_right.then_some(()).ok_or(Refusal::WrongMac)
 }
