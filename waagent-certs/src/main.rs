@@ -19,8 +19,7 @@
 //! platform's answer: he learns that an altered one failed, never where, and not often.
 //!
 //! **Where**: `transport` decides about a new pair and `transport_pair` makes it; `unseal` goes through what came: `envelope`
-//! opens CMS, `pkcs12_contents` what is in it, `attempts` counts
-//! what fails; `install` writes certificates and keys.
+//! opens CMS, `pkcs12_contents` what is in it, `attempts` counts what fails; `install` writes certificates and keys.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
