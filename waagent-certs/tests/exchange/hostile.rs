@@ -90,13 +90,22 @@ fn stores_that_are_damaged_or_would_exhaust_the_machine_are_refused() {
     let mut wrong = store.clone();
     let at = wrong.len() - 30;
     wrong[at] ^= 1;
+    // SEQUENCE with two bytes of length, then INTEGER 3.
+    let mut other_version = store.clone();
+    other_version[6] = 4;
+    // SHA-1's NULL; then the digest, 8 bytes of salt, and the iterations.
+    let mut parameters = store.clone();
+    let at = parameters.len() - 38;
+    assert_eq!(std::mem::replace(&mut parameters[at], 4), 5);
     let bag = certificate_bag(&good);
     for store in [
         &store[..store.len() - 40],
         b"not a store",
         &wrong,
+        &other_version,
+        &parameters,
         &[store.as_slice(), b"behind it"].concat(),
-        &bomb(&good, 2000, 100_001),
+        &bomb(&good, 2000, 20_001),
         &bomb(&good, 1_000_001, 2000),
         &nested(&good, 6),
         &plain(&bag.repeat(65)),
@@ -111,8 +120,7 @@ fn stores_that_are_damaged_or_would_exhaust_the_machine_are_refused() {
 #[test]
 fn the_twins_within_the_limits_are_opened() {
     let (scratch, good) = installed();
-    for store in [nested(&good, 4), plain(&certificate_bag(&good).repeat(64)), bomb(&good, 100_000, 100_000)]
-    {
+    for store in [nested(&good, 4), plain(&certificate_bag(&good).repeat(64)), bomb(&good, 100_000, 20_000)] {
         scratch.send(TripleDes, &store);
         scratch.succeed(&[]);
         assert_eq!(scratch.certificates().body.errors, [""; 0]);

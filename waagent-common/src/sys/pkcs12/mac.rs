@@ -41,8 +41,14 @@ impl<'a> Mac<'a> {
 
     /// Whether it is right; none where its algorithm is no digest that a store's key is derived by, as PBMAC1.
     pub(super) fn is_right(&self) -> Option<Result<bool, Refusal>> {
-        let name = Der::new(self.algorithm).open(tag::SEQUENCE)?.take(tag::OBJECT)?;
+        let mut identifier = Der::new(self.algorithm).open(tag::SEQUENCE)?;
+        let name = identifier.take(tag::OBJECT)?;
         let digest = DIGESTS.iter().find(|digest| digest.name == name)?;
+        // Parameters would be bytes of a store that no MAC is over.
+        identifier.take(tag::NULL);
+        if !identifier.is_empty() {
+            return Some(Err(Refusal::Algorithm));
+        }
         Some(self.computed(digest).map(|mac| is_same(&mac, self.expected)).ok_or(Refusal::Algorithm))
     }
 

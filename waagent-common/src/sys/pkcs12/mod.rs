@@ -69,7 +69,7 @@ pub enum Refusal {
     #[error("it has no MAC")]
     NoMac,
     /// More work than we do.
-    #[error("it asks for more than 1000000 iterations at once, 4000000 in all, or 100000 for its MAC")]
+    #[error("it asks for more than 1000000 iterations at once, 4000000 in all, or 20000 for its MAC")]
     Iterations,
     /// An algorithm whose cost isn't known.
     #[error("it uses an algorithm that is not supported")]
@@ -124,8 +124,8 @@ fn parse(bytes: &[u8]) -> Result<(Owned<PKCS12>, Zeroizing<Vec<u8>>), Refusal> {
     // libcrypto before 3.0.13 trusted the contents to be there (CVE-2024-0727).
     let has_contents = || {
         let mut pfx = Der::new(&der).open(tag::SEQUENCE)?;
-        pfx.number()?;
-        contents(pfx.open(tag::SEQUENCE)?)
+        let version = pfx.number()?;
+        contents(pfx.open(tag::SEQUENCE)?).filter(|_| version == VERSION)
     };
     has_contents().ok_or(Refusal::Damaged)?;
     Ok((store, der))
@@ -329,6 +329,8 @@ fn friendly_name(bag: NonNull<SafeBag>) -> Option<String> {
     Some(copy)
 }
 
+/// v3, the only one (RFC 7292 4).
+const VERSION: u64 = 3;
 /// Empty, which is another password than none.
 const PASSWORD: &CStr = c"";
 /// No provider has the algorithm: `ERR_R_UNSUPPORTED` of `openssl/err.h`, the same for all of its libraries.
