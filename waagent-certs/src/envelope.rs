@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::transport_pair::Pair;
 
-/// Why an envelope wasn't opened.
+/// Why an envelope isn't opened. It rests on what anybody can read in it, and so may be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// Not what the platform sends, for this reason.
@@ -15,33 +15,48 @@ pub enum Refusal {
     OtherKey,
     /// 3DES, which the kernel's FIPS mode forbids.
     NotApproved,
-    /// Wrong key or damaged content: which, nobody is told.
-    Sealed,
 }
 
-/// Opens an envelope by the first of `pairs` that it is sealed to.
-pub fn open(der: &[u8], pairs: &[Pair], is_fips: bool) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    let envelope = CmsContentInfo::from_der(der).map_err(|_| Refusal::Form("it is no CMS"))?;
-    // libcrypto takes BER too and writes DER: this looks at what it has understood, not at what was sent.
-    let normal = envelope.to_der().map_err(|_| Refusal::Form("it is no CMS"))?;
-    let facts =
-        facts(&normal).ok_or(Refusal::Form("it is no enveloped data for one recipient by key identifier"))?;
-    match facts.cipher {
-        TRIPLE_DES if is_fips => return Err(Refusal::NotApproved),
-        AES_128 | AES_192 | AES_256 | TRIPLE_DES => {}
-        _ => {
-            return Err(Refusal::Form(
-                "its cipher is none of aes-128-cbc, aes-192-cbc, aes-256-cbc, des-ede3-cbc",
-            ));
+/// An envelope that may be opened, and the pair that it is sealed to.
+pub struct Envelope<'a> {
+    cms: CmsContentInfo,
+    pair: &'a Pair,
+}
+
+impl<'a> Envelope<'a> {
+    /// Looks at what isn't encrypted; finds the first of `pairs` that it is sealed to.
+    pub fn read(der: &[u8], pairs: &'a [Pair], is_fips: bool) -> Result<Self, Refusal> {
+        let cms = CmsContentInfo::from_der(der).map_err(|_| Refusal::Form("it is no CMS"))?;
+        // libcrypto takes BER too and writes DER: this looks at what it has understood, not at what was sent.
+        let normal = cms.to_der().map_err(|_| Refusal::Form("it is no CMS"))?;
+        let facts = facts(&normal)
+            .ok_or(Refusal::Form("it is no enveloped data for one recipient by key identifier"))?;
+        match facts.cipher {
+            TRIPLE_DES if is_fips => return Err(Refusal::NotApproved),
+            AES_128 | AES_192 | AES_256 | TRIPLE_DES => {}
+            _ => {
+                return Err(Refusal::Form(
+                    "its cipher is none of aes-128-cbc, aes-192-cbc, aes-256-cbc, des-ede3-cbc",
+                ));
+            }
         }
+        let is_for = |pair: &&Pair| {
+            let identifier = pair.certificate.subject_key_id();
+            identifier.is_some_and(|identifier| identifier.as_slice() == facts.recipient)
+        };
+        let pair = pairs.iter().find(is_for).ok_or(Refusal::OtherKey)?;
+        Ok(Self { cms, pair })
     }
-    let is_for = |pair: &&Pair| {
-        pair.certificate.subject_key_id().is_some_and(|identifier| identifier.as_slice() == facts.recipient)
-    };
-    let pair = pairs.iter().find(is_for).ok_or(Refusal::OtherKey)?;
-    // No oracle: whatever goes wrong from here on has one text.
-    let plain = envelope.decrypt(&pair.key, &pair.certificate).map_err(|_| Refusal::Sealed)?;
-    Ok(Zeroizing::new(plain))
+
+    /// Decrypts it. None for whatever went wrong; and nobody may be told that it was none here, or that what came out is
+    /// noise: which of both it is says whether the padding of a block was right (Vaudenay), or that of the wrapped key
+    /// (Bleichenbacher). Of the latter `CMS_decrypt` says nothing either: given the recipient's certificate, it goes on
+    /// with a random content key where the wrapped one doesn't open or has another length (RFC 3218 2.3.2;
+    /// `crypto/cms/cms_smime.c`, `cms_enc.c` of OpenSSL). Neither is the flag set that would have it told
+    /// (`CMS_DEBUG_DECRYPT`).
+    pub fn unseal(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.cms.decrypt(&self.pair.key, &self.pair.certificate).ok().map(Zeroizing::new)
+    }
 }
 
 impl std::fmt::Display for Refusal {
@@ -52,7 +67,6 @@ impl std::fmt::Display for Refusal {
                 "it is sealed to another transport key; waagent-fetch asks again with the one of certs/transport.json",
             ),
             Self::NotApproved => write!(formatter, "it is encrypted by des-ede3-cbc, and this machine is in FIPS mode"),
-            Self::Sealed => formatter.write_str("it could not be unsealed"),
         }
     }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod attempts;
 pub mod envelope;
 mod install;
 pub mod machine;

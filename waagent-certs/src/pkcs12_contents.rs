@@ -4,7 +4,6 @@ use anyhow::Result;
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, PKeyRef, Private, Public};
 use openssl::x509::{X509, X509NameRef};
-use waagent_common::documents::MacState;
 use waagent_common::sys::pkcs12::{self, Bag};
 use waagent_common::text::one_line;
 use waagent_common::types::Thumbprint;
@@ -27,8 +26,6 @@ pub struct Entry {
 pub(crate) struct Contents {
     /// Certificates, in the order of the store, each once.
     pub(crate) entries: Vec<Entry>,
-    /// Was the MAC checked?
-    pub(crate) mac: MacState,
     /// What was left out, and what to do about it.
     pub(crate) errors: Vec<String>,
 }
@@ -59,8 +56,7 @@ pub(crate) fn open(store: &[u8]) -> Result<Contents, pkcs12::Refusal> {
             errors.push(format!("a private key ({}) has no certificate, left out", kind(&key)));
         }
     }
-    let mac = if store.is_verified { MacState::Verified } else { MacState::Unverified };
-    Ok(Contents { entries, mac, errors })
+    Ok(Contents { entries, errors })
 }
 
 /// Gives the key to each certificate that it belongs to; whether there was one.

@@ -31,7 +31,7 @@ pub const POLICY: Policy = Policy {
         ),
     ],
     writes: &[
-        grant("/run/waagent/certs", "the lock against a second run"),
+        grant("/run/waagent/certs", "the lock against a second run, failures of this boot"),
         grant("/var/lib/waagent/certs", "transport, install: its own folder, keys and documents"),
     ],
     devices: &[],

@@ -5,19 +5,22 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use waagent_common::digest::sha256;
 use waagent_common::documents::{
     self, CertificateCipher, CertificateRow, Certificates, Document, Inputs, MacState, SealedCertificates,
     Transport, Written,
 };
+use waagent_common::fault::{Exit, Fault};
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
 use waagent_common::text::{counted, shown};
 use waagent_common::{log, program};
 
-use crate::envelope::{self, Refusal};
+use crate::attempts::{Attempts, Verdict};
+use crate::envelope::{Envelope, Refusal};
 use crate::install::{install, is_in_place, row};
 use crate::machine::Machine;
-use crate::pkcs12_contents::{self, Contents};
+use crate::pkcs12_contents::{self, Contents, Entry};
 use crate::transport::{Step, pairs};
 use crate::transport_pair::Pair;
 
@@ -61,20 +64,38 @@ pub fn plan(root: &Root, machine: &Machine, is_forced: bool) -> Result<String> {
     if !is_forced && is_done(root, machine, &sealed) {
         return Ok("would unseal nothing: all certificates are in place".to_owned());
     }
-    let opened = open(&pairs(root)?, machine, &sealed.body);
+    let pairs = pairs(root)?;
+    let opened = match readable(&pairs, machine, &sealed.body) {
+        Ok(readable) => {
+            readable.open().map_or_else(|| cannot(COULD_NOT, machine, &sealed.body), Opened::with)
+        }
+        Err(opened) => opened,
+    };
     let line = |row: &CertificateRow| {
         let key = if row.has_private_key { "with key" } else { "without key" };
         format!("would install {} {key}, {}", row.thumbprint, row.subject)
     };
-    let rows = opened.contents.entries.iter().map(|entry| line(&row(entry, machine.now)));
-    let errors = opened.contents.errors.iter().map(|error| format!("would report: {error}"));
+    let rows = opened.entries.iter().map(|entry| line(&row(entry, machine.now)));
+    let errors = opened.errors.iter().map(|error| format!("would report: {error}"));
     Ok(rows.chain(errors).collect::<Vec<_>>().join("\n"))
 }
 
 /// What the sealed data came to.
 struct Opened {
-    contents: Contents,
+    entries: Vec<Entry>,
+    mac: MacState,
+    errors: Vec<String>,
     needs: Option<CertificateCipher>,
+}
+
+impl Opened {
+    fn with(Contents { entries, errors }: Contents) -> Self {
+        Self { entries, mac: MacState::Verified, errors, needs: None }
+    }
+
+    const fn nothing(errors: Vec<String>, needs: Option<CertificateCipher>) -> Self {
+        Self { entries: Vec::new(), mac: MacState::None, errors, needs }
+    }
 }
 
 fn once(
@@ -87,8 +108,12 @@ fn once(
     if !is_forced && is_done(root, machine, sealed) {
         return Ok(Step { is_changed: false, text: "all certificates are in place".to_owned() });
     }
-    let Opened { contents, needs } = open(&pairs(root)?, machine, &sealed.body);
-    let Contents { entries, mac, mut errors } = contents;
+    let pairs = pairs(root)?;
+    let opened = match readable(&pairs, machine, &sealed.body) {
+        Ok(readable) => attempt(root, machine, &sealed.body, &readable, is_forced)?,
+        Err(opened) => opened,
+    };
+    let Opened { entries, mac, mut errors, needs } = opened;
     let (mut rows, mut failure, mut is_changed) = (Vec::new(), None, false);
     for entry in &entries {
         let (row, written) = install(root, entry, machine.now);
@@ -102,7 +127,7 @@ fn once(
         }
     }
     for error in &errors {
-        log::warning(&format!("{error}, ignoring"));
+        if error == STOPPED { log::error(error) } else { log::warning(&format!("{error}, ignoring")) }
     }
     errors.truncate(MOST_ERRORS);
     let text = summary(&rows, &errors);
@@ -125,52 +150,88 @@ fn inputs(machine: &Machine, sealed: &Document<SealedCertificates>) -> Inputs {
     Inputs::new().document(sealed).digest("configuration", &machine.configuration)
 }
 
-/// Opens both layers. What can't be opened is an error in the document: the goal state goes on without it.
-fn open(pairs: &[Pair], machine: &Machine, sealed: &SealedCertificates) -> Opened {
-    let nothing = |errors: Vec<String>, needs| Opened {
-        contents: Contents { entries: Vec::new(), mac: MacState::None, errors },
-        needs,
-    };
+/// Sealed data of the form that the platform sends.
+struct Readable<'a> {
+    envelope: Envelope<'a>,
+    /// SHA-256
+    digest: String,
+}
+
+impl Readable<'_> {
+    /// Opens both layers: none for whatever went wrong, in either.
+    fn open(&self) -> Option<Contents> {
+        pkcs12_contents::open(&self.envelope.unseal()?).ok()
+    }
+}
+
+/// Looks at what anybody can read. What isn't as it should be is an error in the document: the goal state goes on without it.
+fn readable<'a>(
+    pairs: &'a [Pair],
+    machine: &Machine,
+    sealed: &SealedCertificates,
+) -> Result<Readable<'a>, Opened> {
     let format = sealed.format.as_deref().unwrap_or_default();
     if !(format.is_empty() || format == FORMAT) {
         log::warning(&format!(
             "the format of the certificates is '{}', not {FORMAT}, ignoring",
             shown(format)
         ));
-        return nothing(Vec::new(), None);
+        return Err(Opened::nothing(Vec::new(), None));
     }
-    let Some(data) = sealed.data_base64.as_deref() else { return nothing(Vec::new(), None) };
-    let failed = |why: &str| {
-        // The other cipher is worth one more request; after it, nothing is.
-        let has_other = sealed.cipher_requested == CertificateCipher::Aes && !machine.is_fips;
-        let text = format!(
-            "cannot unseal the certificates of incarnation '{}': {why}",
-            shown(&sealed.uri_incarnation)
-        );
-        nothing(vec![text], has_other.then_some(CertificateCipher::TripleDes))
-    };
+    let Some(data) = sealed.data_base64.as_deref() else { return Err(Opened::nothing(Vec::new(), None)) };
+    let failed = |why: &str| cannot(why, machine, sealed);
     let packed: String = data.split_ascii_whitespace().collect();
-    let Ok(der) = STANDARD.decode(packed) else { return failed("body.data_base64 is no base64") };
+    let der = STANDARD.decode(packed).map_err(|_| failed("body.data_base64 is no base64"))?;
     if der.len() > LARGEST {
-        return failed("it is over 4 MiB");
+        return Err(failed("it is over 4 MiB"));
     }
-    let store = match envelope::open(&der, pairs, machine.is_fips) {
-        Ok(store) => store,
+    let envelope = Envelope::read(&der, pairs, machine.is_fips).map_err(|refusal| match refusal {
         // Another cipher would be sealed to the same other key.
-        Err(refusal @ Refusal::OtherKey) => return Opened { needs: None, ..failed(&refusal.to_string()) },
-        Err(refusal) => return failed(&refusal.to_string()),
-    };
-    match pkcs12_contents::open(&store) {
-        Ok(contents) => Opened { contents, needs: None },
-        Err(_) if !looks_like_a_store(&store) => failed(&Refusal::Sealed.to_string()),
-        Err(why) => failed(&format!("the key store inside is refused: {why}")),
-    }
+        Refusal::OtherKey => Opened { needs: None, ..failed(&refusal.to_string()) },
+        _ => failed(&refusal.to_string()),
+    })?;
+    Ok(Readable { envelope, digest: sha256(&der) })
 }
 
-/// Libcrypto 3.2 and later decrypts with a random key where the right one fails (RFC 3218): what comes out is noise.
-fn looks_like_a_store(store: &[u8]) -> bool {
-    use waagent_common::der::{Der, tag};
-    Der::new(store).open(tag::SEQUENCE).and_then(|mut pfx| pfx.number()) == Some(3)
+/// Opens it if it may be opened now. Whoever may write `fetch/certificates.json` can't tell one failure from another: not
+/// by the document, the log, the exit status, nor by the time, which is a multiple of [`STEP`].
+fn attempt(
+    root: &Root,
+    machine: &Machine,
+    sealed: &SealedCertificates,
+    readable: &Readable<'_>,
+    is_forced: bool,
+) -> Result<Opened> {
+    let begun = Instant::now();
+    let attempts = Attempts::read(root, is_forced)?;
+    match attempts.verdict(&readable.digest) {
+        Verdict::Now => {}
+        Verdict::Known => return Ok(cannot(COULD_NOT, machine, sealed)),
+        Verdict::Later(seconds) => {
+            let text =
+                format!("cannot unseal certificates: too many could not be; tried again in {seconds} s");
+            return Err(Fault::new(Exit::TryAgain, text).into());
+        }
+        Verdict::Never => return Ok(Opened::nothing(vec![STOPPED.to_owned()], None)),
+    }
+    attempts.begin()?;
+    if let Some(contents) = readable.open() {
+        attempts.succeeded()?;
+        return Ok(Opened::with(contents));
+    }
+    attempts.failed(readable.digest.clone())?;
+    let over = begun.elapsed().as_nanos() % STEP.as_nanos();
+    std::thread::sleep(STEP.saturating_sub(Duration::from_nanos(u64::try_from(over)?)));
+    Ok(cannot(COULD_NOT, machine, sealed))
+}
+
+/// Nothing but an error.
+fn cannot(why: &str, machine: &Machine, sealed: &SealedCertificates) -> Opened {
+    // The other cipher is worth one more request; after it, nothing is.
+    let has_other = sealed.cipher_requested == CertificateCipher::Aes && !machine.is_fips;
+    let text =
+        format!("cannot unseal the certificates of incarnation '{}': {why}", shown(&sealed.uri_incarnation));
+    Opened::nothing(vec![text], has_other.then_some(CertificateCipher::TripleDes))
 }
 
 fn summary(rows: &[CertificateRow], errors: &[String]) -> String {
@@ -182,8 +243,15 @@ fn summary(rows: &[CertificateRow], errors: &[String]) -> String {
 
 /// How long the answer to a new pair is waited for.
 pub const ANSWER: Duration = Duration::from_secs(5);
+/// Some times what a failure takes at the most: the rounds of a MAC.
+const STEP: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(25);
 const NOTHING: &str = "nothing sealed has come yet";
+/// Of an envelope and of the store in it.
+const COULD_NOT: &str = "it could not be unsealed";
+/// The number is `attempts::MOST`.
+const STOPPED: &str = "cannot unseal certificates: 100 could not be unsealed since the machine was started; find out who \
+                       writes fetch/certificates.json, then 'waagent-certs --force' or the next boot tries again";
 const FORMAT: &str = "Pkcs7BlobWithPfxContents";
 /// Bytes of the CMS.
 const LARGEST: usize = 4 << 20;

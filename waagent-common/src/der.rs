@@ -12,6 +12,8 @@ pub mod tag {
     pub const INTEGER: u8 = 0x02;
     /// OCTET STRING
     pub const OCTETS: u8 = 0x04;
+    /// NULL
+    pub const NULL: u8 = 0x05;
     /// OBJECT IDENTIFIER
     pub const OBJECT: u8 = 0x06;
     /// GeneralizedTime

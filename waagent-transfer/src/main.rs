@@ -17,10 +17,10 @@
 //!
 //! **Security**: who owns this process can talk to anybody outside, give waagent-fetch false bytes for what it asked, hold
 //! them back, and use the signature of each URI that he is given meanwhile: the status blob, where it goes this way, is
-//! his to write. A package whose signature is demanded he can't replace, for waagent-ext checks it; where none is demanded,
-//! which is the default, he is root by a forged one. He can't open the platform's ports, which the firewall closes to his
-//! user (the metadata service's the unit alone); ask the gate; read a certificate, a document or a key; write a file; open a
-//! local socket; execute a program.
+//! his to write. A package that its publisher signed he can't replace, for waagent-ext refuses what isn't what was signed
+//! (`Extensions.BadSignature`); where the goal state names no signature and none is demanded, he is root by a forged
+//! one. He can't open the platform's ports, which the firewall closes to his user (the metadata service's the unit alone);
+//! ask the gate; read a certificate, a document or a key; write a file; open a local socket; execute a program.
 //!
 //! **Where**: `socket` is what PID 1 passed, `server` who may order and when it ends, `carry` one order, `storage` the
 //! connections that are kept, `connect`, `tls`, `names` and `proxy` the way there.

@@ -101,6 +101,16 @@ impl Scratch {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     }
 
+    /// Where failures of this boot are counted.
+    pub fn attempts(&self) -> PathBuf {
+        self.root.runtime_path("certs/attempts")
+    }
+
+    /// As after a boot.
+    pub fn forget_failures(&self) {
+        let _was_there = fs::remove_file(self.attempts());
+    }
+
     /// Name, inode, mode and bytes of all in `certs/`.
     pub fn snapshot(&self) -> BTreeMap<String, (u64, u32, Vec<u8>)> {
         let entries = fs::read_dir(self.certs()).unwrap();

@@ -106,10 +106,8 @@ words! {
 words! {
     /// Was the PFX's MAC checked?
     pub enum MacState {
-        /// It is right.
+        /// It is right; of a PFX whose MAC isn't nothing is taken.
         Verified = "verified",
-        /// The provider has no key derivation for it (FIPS), or the PFX has none.
-        Unverified = "unverified",
         /// There was nothing to check.
         None = "none",
     }

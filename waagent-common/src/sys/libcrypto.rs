@@ -27,13 +27,8 @@ pub(super) fn elements<T>(stack: *const OPENSSL_STACK) -> impl Iterator<Item = N
     (0..count).filter_map(move |index| NonNull::new(unsafe { OPENSSL_sk_value(stack, index) }.cast()))
 }
 
-/// The reasons that libcrypto has queued, first cause first; its queue is empty afterwards.
-#[cfg(feature = "pkcs12")]
-pub(super) fn errors() -> String {
-    errors_seen(|_| {})
-}
-
-/// The same; `see` is shown each error: its library and reason are in it (`ERR_GET_LIB`, `ERR_GET_REASON`).
+/// The reasons that libcrypto has queued, first cause first; its queue is empty afterwards. `see` is shown each error: its
+/// library and reason are in it (`ERR_GET_LIB`, `ERR_GET_REASON`).
 pub(super) fn errors_seen(mut see: impl FnMut(c_ulong)) -> String {
     let mut reasons: Vec<String> = Vec::new();
     loop {

@@ -1,9 +1,10 @@
-//! Functions of libcrypto that `openssl-sys` doesn't declare; from `openssl/pkcs12.h`, `openssl/x509.h` of OpenSSL 3.
+//! Functions of libcrypto that `openssl-sys` doesn't declare; from `openssl/pkcs12.h`, `openssl/x509.h`,
+//! `openssl/evp.h` of OpenSSL 3.
 
-use std::ffi::{c_char, c_int, c_uchar};
+use std::ffi::{c_char, c_int, c_uchar, c_uint, c_void};
 
 use openssl_sys::{
-    ASN1_INTEGER, ASN1_OCTET_STRING, OPENSSL_STACK, PKCS7, PKCS8_PRIV_KEY_INFO, PKCS12, X509, X509_ALGOR,
+    ASN1_OCTET_STRING, ENGINE, EVP_MD, OPENSSL_STACK, PKCS7, PKCS8_PRIV_KEY_INFO, PKCS12, X509, X509_ALGOR,
 };
 
 /// `PKCS12_SAFEBAG`
@@ -12,14 +13,14 @@ pub(super) enum SafeBag {}
 pub(super) enum Sealed {}
 
 unsafe extern "C" {
-    pub(super) fn PKCS12_mac_present(p12: *const PKCS12) -> c_int;
-    pub(super) fn PKCS12_get0_mac(
-        mac: *mut *const ASN1_OCTET_STRING,
-        algorithm: *mut *const X509_ALGOR,
-        salt: *mut *const ASN1_OCTET_STRING,
-        iterations: *mut *const ASN1_INTEGER,
-        p12: *const PKCS12,
-    );
+    pub(super) fn EVP_Digest(
+        data: *const c_void,
+        count: usize,
+        out: *mut c_uchar,
+        size: *mut c_uint,
+        kind: *const EVP_MD,
+        engine: *mut ENGINE,
+    ) -> c_int;
     pub(super) fn PKCS12_verify_mac(p12: *mut PKCS12, password: *const c_char, length: c_int) -> c_int;
     pub(super) fn PKCS12_unpack_authsafes(p12: *const PKCS12) -> *mut OPENSSL_STACK;
     pub(super) fn PKCS12_unpack_p7data(p7: *mut PKCS7) -> *mut OPENSSL_STACK;

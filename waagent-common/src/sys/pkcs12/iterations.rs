@@ -12,6 +12,11 @@ impl Budget {
         Self(MOST_IN_ALL)
     }
 
+    /// For a store's MAC, which is checked before anything else of it is believed.
+    pub(super) const fn of_mac() -> Self {
+        Self(MOST_FOR_MAC)
+    }
+
     /// Takes the rounds that this AlgorithmIdentifier (DER) asks for.
     pub(super) fn spend_on(&mut self, algorithm: &[u8]) -> Result<(), Refusal> {
         self.spend(rounds(algorithm).ok_or(Refusal::Algorithm)?)
@@ -51,6 +56,8 @@ fn rounds(algorithm: &[u8]) -> Option<u64> {
 const MOST_AT_ONCE: u64 = 1_000_000;
 /// Some seconds of work: 64 bags of a million each would be minutes.
 const MOST_IN_ALL: u64 = 4_000_000;
+/// Ten times the platform's, and some 20 ms: a MAC that is wrong must not be told from none by its time.
+const MOST_FOR_MAC: u64 = 20_000;
 /// 1.2.840.113549.1.12.1 (RFC 7292 appendix C)
 const PKCS12_PBE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01];
 /// 1.2.840.113549.1.5.12 (RFC 8018)
@@ -84,6 +91,8 @@ mod tests {
         }
         assert_eq!(budget.spend_on(&pbe(1)), Err(Refusal::Iterations));
         assert_eq!(Budget::new().spend_on(&pbe(1_000_001)), Err(Refusal::Iterations));
+        assert_eq!(Budget::of_mac().spend(20_000), Ok(()));
+        assert_eq!(Budget::of_mac().spend(20_001), Err(Refusal::Iterations));
     }
 
     #[test]

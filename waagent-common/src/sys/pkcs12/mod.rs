@@ -1,33 +1,33 @@
 //! Opens a PKCS#12 key store (RFC 7292) bag by bag, by the system's libcrypto, with the empty password.
 //!
 //! `PKCS12_parse` won't do: it gives one key only, and nothing at all where the provider has no key derivation for the
-//! MAC, as in FIPS mode. The store is hostile: what work it asks for is bounded before libcrypto does any of it.
+//! MAC, as in FIPS mode. The store is hostile: what work it asks for is bounded before libcrypto does any of it, and
+//! nothing of its contents is looked at before its MAC was found right.
 
 use std::ffi::{CStr, c_int, c_long};
 use std::ptr::{self, NonNull};
 
 use openssl_sys::{
-    ASN1_INTEGER_get, CRYPTO_free, EVP_KDF_fetch, EVP_KDF_free, OBJ_obj2nid, OPENSSL_STACK, PKCS7,
-    PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free, PKCS12, PKCS12_free, X509_ALGOR, X509_free, d2i_PKCS12,
-    i2d_PKCS7, i2d_PKCS12, i2d_X509,
+    CRYPTO_free, OBJ_obj2nid, OPENSSL_STACK, PKCS7, PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free, PKCS12,
+    PKCS12_free, X509_ALGOR, X509_free, d2i_PKCS12, i2d_PKCS7, i2d_PKCS12, i2d_X509,
 };
 use zeroize::Zeroizing;
 
 mod ffi;
 mod iterations;
+mod mac;
 mod owned;
 
 use self::ffi::{SafeBag, nid};
 use self::iterations::Budget;
+use self::mac::Mac;
 use self::owned::{free_bags, free_safes};
-use super::libcrypto::{Owned, elements, encoded, errors, errors_seen, forget_errors};
+use super::libcrypto::{Owned, elements, encoded, errors_seen, forget_errors};
 use crate::der::{Der, tag};
 
 /// What was in a store.
 #[derive(Debug)]
 pub struct Store {
-    /// Whether its integrity is certain; if not, this provider can't tell.
-    pub is_verified: bool,
     /// Keys and certificates, in order.
     pub bags: Vec<Bag>,
     /// What was left out.
@@ -59,20 +59,17 @@ pub struct Note {
 /// Why a store isn't opened at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Not a PKCS#12 structure with contents.
+    /// Not a PKCS#12 structure with contents and nothing behind it.
     #[error("it is no PKCS#12 store")]
     Damaged,
     /// The MAC doesn't fit the contents.
     #[error("its MAC is wrong")]
     WrongMac,
-    /// There is none, and this provider could check one.
+    /// There is none, which RFC 7292 4 has for stores by public key alone.
     #[error("it has no MAC")]
     NoMac,
-    /// The MAC can't be computed.
-    #[error("its MAC can't be checked: {0}")]
-    MacAlgorithm(String),
     /// More work than we do.
-    #[error("it asks for more than 1000000 iterations at once, or 4000000 in all")]
+    #[error("it asks for more than 1000000 iterations at once, 4000000 in all, or 20000 for its MAC")]
     Iterations,
     /// An algorithm whose cost isn't known.
     #[error("it uses an algorithm that is not supported")]
@@ -87,10 +84,9 @@ pub enum Refusal {
 
 /// Opens a store. A bag that can't be opened is a note; what could exhaust the machine refuses the store.
 pub fn open(bytes: &[u8]) -> Result<Store, Refusal> {
-    let store = parse(bytes)?;
-    let mut budget = Budget::new();
-    let is_verified = verify(&store, &mut budget)?;
-    let mut walk = Walk { budget, seen: 0, bags: Vec::new(), notes: Vec::new() };
+    let (store, der) = parse(bytes)?;
+    verify(&store, &der)?;
+    let mut walk = Walk { budget: Budget::new(), seen: 0, bags: Vec::new(), notes: Vec::new() };
     // SAFETY: `store` is a valid PKCS12 whose contents `parse` found to be there; the stack that comes back is ours.
     let safes = unsafe { ffi::PKCS12_unpack_authsafes(store.as_ptr()) };
     let safes = Owned::new(safes, free_safes).ok_or_else(|| {
@@ -100,7 +96,7 @@ pub fn open(bytes: &[u8]) -> Result<Store, Refusal> {
     for safe in elements::<PKCS7>(safes.as_ptr()) {
         walk.safe(safe)?;
     }
-    Ok(Store { is_verified, bags: walk.bags, notes: walk.notes })
+    Ok(Store { bags: walk.bags, notes: walk.notes })
 }
 
 impl std::fmt::Debug for Bag {
@@ -112,22 +108,27 @@ impl std::fmt::Debug for Bag {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Owned<PKCS12>, Refusal> {
+/// The store, and its DER as libcrypto has understood it.
+fn parse(bytes: &[u8]) -> Result<(Owned<PKCS12>, Zeroizing<Vec<u8>>), Refusal> {
     let length = c_long::try_from(bytes.len()).map_err(|_| Refusal::Damaged)?;
     let mut at = bytes.as_ptr();
     // SAFETY: `at` points to `length` readable bytes; the result is null or ours.
     let store = unsafe { d2i_PKCS12(ptr::null_mut(), &raw mut at, length) };
     forget_errors();
     let store = Owned::new(store, PKCS12_free).ok_or(Refusal::Damaged)?;
+    if !ptr::eq(at, bytes.as_ptr_range().end) {
+        return Err(Refusal::Damaged);
+    }
     // SAFETY: `store` is valid; the function writes as many bytes as it said.
     let der = encoded(|out| unsafe { i2d_PKCS12(store.as_ptr(), out) });
     // libcrypto before 3.0.13 trusted the contents to be there (CVE-2024-0727).
     let has_contents = || {
         let mut pfx = Der::new(&der).open(tag::SEQUENCE)?;
-        pfx.number()?;
-        contents(pfx.open(tag::SEQUENCE)?)
+        let version = pfx.number()?;
+        contents(pfx.open(tag::SEQUENCE)?).filter(|_| version == VERSION)
     };
-    has_contents().map(|_| store).ok_or(Refusal::Damaged)
+    has_contents().ok_or(Refusal::Damaged)?;
+    Ok((store, der))
 }
 
 /// The contents of a ContentInfo, which the standard lets be absent.
@@ -136,49 +137,21 @@ fn contents(mut info: Der<'_>) -> Option<Der<'_>> {
     info.open(tag::CONTEXT_0)
 }
 
-/// Whether the MAC is right; false where this provider has no way to know.
-fn verify(store: &Owned<PKCS12>, budget: &mut Budget) -> Result<bool, Refusal> {
-    let can_tell = has_key_derivation();
-    // SAFETY: `store` is valid.
-    if unsafe { ffi::PKCS12_mac_present(store.as_ptr()) } == 0 {
-        return if can_tell { Err(Refusal::NoMac) } else { Ok(false) };
-    }
-    let (mut algorithm, mut iterations) = (ptr::null(), ptr::null());
-    // SAFETY: `store` is valid; what comes back is borrowed from it, or null.
-    unsafe {
-        ffi::PKCS12_get0_mac(
-            ptr::null_mut(),
-            &raw mut algorithm,
-            ptr::null_mut(),
-            &raw mut iterations,
-            store.as_ptr(),
-        );
-    }
-    // SAFETY: `iterations` is null or borrowed from `store`; absent means one (RFC 7292, MacData).
-    let rounds = if iterations.is_null() { 1 } else { unsafe { ASN1_INTEGER_get(iterations) } };
-    budget.spend(u64::try_from(rounds).map_err(|_| Refusal::Iterations)?)?;
-    if let Err(refusal @ Refusal::Iterations) = budget.spend_on(&algorithm_der(algorithm)) {
-        return Err(refusal); // PBMAC1 has its own count; that of a plain digest isn't one
-    }
-    forget_errors();
-    // SAFETY: `store` is valid and the password a C string; length 0 makes it empty rather than absent.
-    let verdict = unsafe { ffi::PKCS12_verify_mac(store.as_ptr(), PASSWORD.as_ptr(), 0) };
-    let cause = errors();
-    match (verdict, can_tell, cause.is_empty()) {
-        (1, ..) => Ok(true),
-        (_, false, false) => Ok(false),
-        (.., true) => Err(Refusal::WrongMac),
-        (.., false) => Err(Refusal::MacAlgorithm(cause)),
-    }
-}
-
-/// Whether the provider derives MAC keys as PKCS#12 does; FIPS providers don't.
-fn has_key_derivation() -> bool {
-    // SAFETY: constant C strings; the result is null or ours to free.
-    let found = unsafe { EVP_KDF_fetch(ptr::null_mut(), c"PKCS12KDF".as_ptr(), ptr::null()) };
-    let found = Owned::new(found, EVP_KDF_free).is_some();
-    forget_errors();
-    found
+/// Refuses a store whose MAC isn't right, or can't be computed.
+fn verify(store: &Owned<PKCS12>, der: &[u8]) -> Result<(), Refusal> {
+    let mac = Mac::of(der).ok_or(Refusal::NoMac)?;
+    let mut budget = Budget::of_mac();
+    budget.spend(mac.rounds)?;
+    let is_right = if let Some(verdict) = mac.is_right() {
+        verdict?
+    } else {
+        budget.spend_on(mac.algorithm)?; // PBMAC1 has its own count
+        // SAFETY: `store` is valid and the password a C string; length 0 makes it empty rather than absent.
+        let verdict = unsafe { ffi::PKCS12_verify_mac(store.as_ptr(), PASSWORD.as_ptr(), 0) };
+        forget_errors();
+        verdict == 1
+    };
+    is_right.then_some(()).ok_or(Refusal::WrongMac)
 }
 
 struct Walk {
@@ -356,6 +329,8 @@ fn friendly_name(bag: NonNull<SafeBag>) -> Option<String> {
     Some(copy)
 }
 
+/// v3, the only one (RFC 7292 4).
+const VERSION: u64 = 3;
 /// Empty, which is another password than none.
 const PASSWORD: &CStr = c"";
 /// No provider has the algorithm: `ERR_R_UNSUPPORTED` of `openssl/err.h`, the same for all of its libraries.
