@@ -72,10 +72,11 @@ impl Connection {
 
     /// What to wait for: at the peer, and at the platform where something is awaited there.
     pub(crate) fn awaited(&self) -> [Option<(BorrowedFd<'_>, PollFlags)>; 2] {
-        let peer = |events| Some((self.peer.as_fd(), events));
+        let peer = |events| Some((self.peer.as_fd(), events | PollFlags::POLLPRI));
         match &self.stage {
-            Stage::Asking(_) | Stage::Delivered | Stage::Over => [peer(PollFlags::POLLIN), None],
-            // Its going away is always told.
+            Stage::Asking(_) => [peer(PollFlags::POLLIN), None],
+            // Its going away is always told. What it still sends of a request that was answered early isn't read.
+            Stage::Delivered | Stage::Over => [Some((self.peer.as_fd(), PollFlags::empty())), None],
             Stage::Connecting(socket, ..) => {
                 [peer(PollFlags::empty()), Some((socket.as_fd(), PollFlags::POLLOUT))]
             }
@@ -110,6 +111,10 @@ impl Connection {
         // It has gone: there is nobody to answer.
         if events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
             return None;
+        }
+        // Such a byte is never read, and would wake us for ever.
+        if events.contains(PollFlags::POLLPRI) {
+            return Some(Event::Refused(Refusal::new("a byte out of band")));
         }
         match stage {
             Stage::Asking(bytes) => self.asked(bytes, documents, now).unwrap_or_else(|refusal| {
@@ -284,14 +289,21 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
+    use nix::poll::PollFd;
+    use waagent_common::wait;
+
     use super::*;
 
     /// A peer and a platform that are connected; what the gate holds of them, and their own ends.
-    fn exchanging(begun: Instant) -> (Connection, UnixStream, UnixStream) {
+    fn exchanging(begun: Instant, left: u64) -> (Connection, UnixStream, UnixStream) {
         let ((peer, own), (platform, its)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
         let mut connection = Connection::new(peer.into(), false, begun);
-        connection.stage =
-            Stage::Exchanging(Exchange::new(platform.into(), b"GET / HTTP/1.1\r\n\r\n".to_vec(), 0, 1 << 20));
+        connection.stage = Stage::Exchanging(Exchange::new(
+            platform.into(),
+            b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+            left,
+            1 << 20,
+        ));
         (connection, own, its)
     }
 
@@ -303,7 +315,7 @@ mod tests {
     #[test]
     fn a_request_in_which_nothing_moves_ends_after_a_minute() {
         let begun = Instant::now();
-        let (mut connection, _own, mut its) = exchanging(begun);
+        let (mut connection, _own, mut its) = exchanging(begun, 0);
         moves(&mut connection, begun);
         connection.expire(begun + Duration::from_secs(59));
         assert!(!connection.is_over());
@@ -319,7 +331,7 @@ mod tests {
     #[test]
     fn a_request_that_drips_ends_after_a_quarter_of_an_hour() {
         let begun = Instant::now();
-        let (mut connection, mut own, mut its) = exchanging(begun);
+        let (mut connection, mut own, mut its) = exchanging(begun, 0);
         for second in (0..900).step_by(50) {
             its.write_all(b"x").unwrap();
             moves(&mut connection, begun + Duration::from_secs(second));
@@ -332,9 +344,31 @@ mod tests {
     }
 
     #[test]
+    fn who_still_sends_when_the_answer_is_whole_is_left_to_read_it() {
+        let happens = |connection: &Connection| {
+            let mut awaited: Vec<PollFd<'_>> = connection
+                .awaited()
+                .into_iter()
+                .flatten()
+                .map(|(fd, events)| PollFd::new(fd, events))
+                .collect();
+            wait::ready(&mut awaited, Some(Duration::ZERO)).unwrap()
+        };
+        let begun = Instant::now();
+        let (mut connection, mut own, its) = exchanging(begun, 9);
+        moves(&mut connection, begun);
+        its.shutdown(std::net::Shutdown::Write).unwrap();
+        moves(&mut connection, begun);
+        own.write_all(b"body").unwrap();
+        assert!(matches!(connection.stage, Stage::Delivered) && !happens(&connection));
+        drop(own);
+        assert!(happens(&connection));
+    }
+
+    #[test]
     fn who_never_takes_the_end_of_an_answer_is_left_after_a_minute() {
         let begun = Instant::now();
-        let (mut connection, _own, its) = exchanging(begun);
+        let (mut connection, _own, its) = exchanging(begun, 0);
         drop(its);
         // The request can't be written any more; what was answered, nothing, is delivered.
         moves(&mut connection, begun);
