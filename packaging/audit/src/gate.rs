@@ -2,6 +2,8 @@
 
 use waagent_common::gate::protocol::{CONNECT_TIME, HEAD_TIME, IDLE_TIME, WHOLE_TIME};
 use waagent_gate::head::RULES;
+use waagent_gate::office::PER_SECOND;
+use waagent_gate::queue::MAX_WAITING;
 use waagent_gate::server::MAX_PEERS;
 use waagent_gate::table::{CERTIFICATE, EVERYWHERE, ROWS, Row};
 
@@ -27,7 +29,8 @@ pub fn section() -> Vec<Block> {
         Block::List(rules),
         text(&format!(
             "Limits: {} s for the head, {} s to connect, {} s in which no byte moves, {} min in all; {MAX_PEERS} \
-             connections at a time, others wait.",
+             requests at a time and {MAX_WAITING} that wait, of root and of the fetcher each; {PER_SECOND} connections to \
+             the platform a second.",
             HEAD_TIME.as_secs(),
             CONNECT_TIME.as_secs(),
             IDLE_TIME.as_secs(),
