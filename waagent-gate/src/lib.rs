@@ -17,5 +17,6 @@ pub mod request;
 pub mod server;
 pub mod socket;
 pub mod table;
+pub mod values;
 
 pub use refusal::Refusal;

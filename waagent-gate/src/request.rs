@@ -1,7 +1,7 @@
 //! The judgement: a head that came, the row that lets it pass, and the head that goes out instead.
 
 use std::fmt::Write;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use waagent_common::fault::Fault;
 use waagent_common::gate::protocol::{Target, host_of};
@@ -36,7 +36,7 @@ pub fn judge(
 ) -> Result<Option<Request>, Refusal> {
     let Some(head) = Head::parse(bytes)? else { return Ok(None) };
     let row = row_of(&head, target)?;
-    check_names(&head, row)?;
+    check_headers(&head, row, *address.ip())?;
     let host = host_of(address);
     if head.header("host") != Some(host.as_str()) {
         return Err(Refusal::new(format!("a Host that isn't {host}")));
@@ -57,13 +57,20 @@ fn row_of(head: &Head<'_>, target: Target) -> Result<&'static Row, Refusal> {
     })
 }
 
-fn check_names(head: &Head<'_>, row: &Row) -> Result<(), Refusal> {
-    let is_known =
-        |name: &str| OWN.contains(&name) || EVERYWHERE.contains(&name) || row.headers.contains(&name);
-    match head.headers.iter().find(|(name, _)| !is_known(name)) {
-        Some((name, _)) => Err(Refusal::new(format!("header '{name}', which isn't in the table's row"))),
-        None => Ok(()),
+fn check_headers(head: &Head<'_>, row: &Row, platform: Ipv4Addr) -> Result<(), Refusal> {
+    for (name, value) in &head.headers {
+        let name = name.as_str();
+        if OWN.contains(&name) || EVERYWHERE.contains(&name) {
+            continue;
+        }
+        let Some((_, values)) = row.headers.iter().find(|(known, _)| *known == name) else {
+            return Err(Refusal::new(format!("header '{name}', which isn't in the table's row")));
+        };
+        if !values.allow(value, platform) {
+            return Err(Refusal::new(format!("a value of '{name}' that isn't in the table's row")));
+        }
     }
+    Ok(())
 }
 
 /// How long the body is; none for a method that has none.

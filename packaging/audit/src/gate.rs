@@ -6,6 +6,7 @@ use waagent_gate::office::PER_SECOND;
 use waagent_gate::queue::MAX_WAITING;
 use waagent_gate::server::MAX_PEERS;
 use waagent_gate::table::{CERTIFICATE, EVERYWHERE, ROWS, Row};
+use waagent_gate::values::Values;
 
 use crate::blocks::{Block, heading, table, text};
 use crate::index::size;
@@ -45,11 +46,19 @@ fn row(row: &Row) -> Vec<String> {
         row.target.to_string(),
         row.method.as_wire().to_owned(),
         format!("`{}`", row.path.shown()),
-        codes(row.headers),
+        headers(row),
         body,
         size(row.answer),
         row.why.to_owned(),
     ]
+}
+
+fn headers(row: &Row) -> String {
+    let shown = row.headers.iter().map(|(name, values)| match values {
+        Values::Any => format!("`{name}`"),
+        pinned => format!("`{name}` ({pinned})"),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn codes(names: &[&str]) -> String {
