@@ -158,7 +158,9 @@ fn failure(unanswered: &Unanswered) -> Failure {
         HttpError::Tls(_) => FailureKind::Tls,
         HttpError::Timeout(_) => FailureKind::Timeout,
         HttpError::TooBig(_) => FailureKind::TooBig,
-        HttpError::Gate(_) | HttpError::Denied(_) | HttpError::Broken(_) | HttpError::Store(_) => FailureKind::Broken,
+        HttpError::Gate(_) | HttpError::Denied(_) | HttpError::Broken(_) | HttpError::Store(_) => {
+            FailureKind::Broken
+        }
     };
     let text = cut(&unanswered.error.to_string(), MAX_TEXT).to_owned();
     Failure { kind, text, kept: unanswered.kept && kind == FailureKind::Broken }
