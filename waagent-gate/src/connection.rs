@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, connect, getsockopt, recv, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, SockFlag, SockProtocol, SockType, SockaddrIn, connect, getsockopt, setsockopt, socket,
+    sockopt,
 };
 use waagent_common::gate::protocol::{
-    Answer, CONNECT_TIME, COUNTS, HEAD_TIME, IDLE_TIME, MAX_HEAD, MAX_REASON, Target, WHOLE_TIME,
+    Answer, CONNECT_TIME, COUNTS, HEAD_TIME, IDLE_TIME, MAX_REASON, Target, WHOLE_TIME,
 };
 use waagent_common::log;
 use waagent_common::text::one_line;
@@ -19,6 +19,7 @@ use waagent_common::text::one_line;
 use crate::counts::Counts;
 use crate::exchange::{Exchange, Progress};
 use crate::office::{Office, PER_SECOND};
+use crate::peer::{answer, say, take};
 use crate::refusal::Refusal;
 use crate::request::{Request, judge};
 
@@ -166,6 +167,10 @@ impl Connection {
         if u64::try_from(body.len()).unwrap_or(u64::MAX) > request.body {
             return Err(Refusal::new("more bytes than the Content-Length announced"));
         }
+        if !request.is_complete(target, &body)? {
+            self.stage = Stage::Asking(bytes);
+            return Ok(());
+        }
         office.counts.pass();
         self.connect(target, address, Passed { request, body }, office, now);
         Ok(())
@@ -246,27 +251,6 @@ impl Connection {
         let line = one_line(line, MAX_REASON - 1) + "\n";
         say(self.peer.as_fd(), line.as_bytes());
     }
-}
-
-/// Takes what has come, up to a byte and the longest head. No, where the peer has gone.
-fn take(peer: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> bool {
-    let come = bytes.len();
-    bytes.resize(1 + MAX_HEAD, 0);
-    let room = bytes.get_mut(come..).unwrap_or_default();
-    let result = recv(peer.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT);
-    bytes.truncate(come + result.unwrap_or(0));
-    !matches!(result, Ok(0)) && matches!(result, Ok(_) | Err(Errno::EAGAIN | Errno::EINTR))
-}
-
-/// One byte to a peer, which may have gone away: then nobody misses it.
-pub(crate) fn answer(peer: BorrowedFd<'_>, answer: Answer) {
-    say(peer, &[answer.byte()]);
-}
-
-/// Nothing was sent to it before: there is room.
-fn say(peer: BorrowedFd<'_>, word: &[u8]) {
-    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-    let _unheard = send(peer.as_raw_fd(), word, flags);
 }
 
 /// Starts a connection; [`Errno::UnknownErrno`], which is 0, means that it stands already.

@@ -9,6 +9,7 @@ mod exchange;
 pub mod head;
 pub mod office;
 mod path;
+mod peer;
 mod pipe;
 pub mod policy;
 pub mod queue;

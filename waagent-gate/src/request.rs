@@ -25,6 +25,24 @@ pub struct Request {
     pub answer: u64,
 }
 
+/// Longest body that is held until it is whole, in bytes: each of the WireServer's rows has this bound.
+pub const MAX_HELD: usize = 16 << 10;
+
+impl Request {
+    /// Has enough of the body come to connect? A body for the WireServer is held until it is whole: a server that took it
+    /// for the next request would find no certificate in it.
+    pub(crate) fn is_complete(&self, target: Target, body: &[u8]) -> Result<bool, Refusal> {
+        if target != Target::WireServer {
+            return Ok(true);
+        }
+        let name = CERTIFICATE.as_bytes();
+        if body.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name)) {
+            return Err(Refusal::new(format!("a body with the name of {CERTIFICATE}")));
+        }
+        Ok(u64::try_from(body.len()).is_ok_and(|come| come >= self.body))
+    }
+}
+
 /// Judges what came for a target that listens at `address`. None where its end hasn't come yet.
 ///
 /// `own_certificate` is read only for a request that carries one.

@@ -12,9 +12,10 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
 use waagent_common::{log, program, wait};
 
-use crate::connection::{Connection, answer};
+use crate::connection::Connection;
 use crate::documents::Documents;
 use crate::office::Office;
+use crate::peer::answer;
 use crate::queue::{MAX_WAITING, Queue};
 
 /// Peers that are served at a time, of the fetcher and of root each: neither takes the other's places.

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use waagent_common::documents::Endpoint;
 use waagent_common::fault::Fault;
 use waagent_common::gate::protocol::{MAX_HEAD, Target};
-use waagent_gate::request::{Request, judge};
+use waagent_gate::request::{MAX_HELD, Request, judge};
 use waagent_gate::table::{CERTIFICATE, Path, ROWS, Row};
 use waagent_gate::values::Values;
 use waagent_gate::{Refusal, head::Method};
@@ -175,6 +175,7 @@ fn each_row_passes_for_its_target_method_and_path_and_no_other() {
             );
             refuses(row.target, &head.replacen(&format!("{name}: {value}"), &format!("{name}:"), 1), &why);
         }
+        assert!(row.target != Target::WireServer || row.body <= MAX_HELD.try_into().unwrap());
         if row.body > 0 {
             let more = head.replace(&row.body.to_string(), &(row.body + 1).to_string());
             refuses(row.target, &more, "the row allows");

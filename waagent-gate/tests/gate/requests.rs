@@ -124,14 +124,46 @@ fn the_platform_gets_no_byte_more_than_was_announced() {
     let _gate = space.gate();
     let told = space.ask(&request('w', HEALTH, &["Content-Length: 3"], "<Health/>"));
     assert!(told.contains("more bytes than the Content-Length announced"), "{told}");
-    // Fewer: the fetcher's end is the end.
-    let platform = answers(Target::WireServer, "<He", "");
+    // Fewer: the fetcher's end is the end. For the WireServer, nothing has begun before.
     let mut peer = space.knock();
     peer.write_all(&request('w', HEALTH, &["Content-Length: 9"], "<He")).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(heard(&mut peer), "");
+    let platform = answers(Target::HostGaPlugin, "<He", "");
+    let mut peer = space.knock();
+    peer.write_all(&request('p', "PUT /status", &["Content-Length: 9"], "<He")).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     assert_eq!(heard(&mut peer), "c");
     assert!(!is_whole(&peer));
     assert!(platform.join().unwrap().ends_with("\r\n\r\n<He"));
+}
+
+/// By a server that leaves a body unread, and takes it for the next request.
+#[test]
+fn a_body_for_the_wireserver_is_whole_before_it_goes_and_holds_no_certificate() {
+    let Some(space) = Space::new("") else { return };
+    let _gate = space.gate();
+    let listener = TcpListener::bind(platform(Target::WireServer)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let hidden =
+        "GET /machine/x?comp=certificates HTTP/1.1\r\nX-MS-Guest-Agent-Public-X509-Cert: MIIB\r\n\r\n";
+    let length = format!("Content-Length: {}", hidden.len());
+    let told = space.ask(&request('w', HEALTH, &[&length], hidden));
+    assert!(told.contains("a body with the name of x-ms-guest-agent-public-x509-cert"), "{told}");
+    // Also where it comes in pieces, after any that would have gone before.
+    let mut peer = space.knock();
+    let (first, second) = hidden.split_at(60);
+    peer.write_all(&request('w', HEALTH, &[&length], first)).unwrap();
+    assert!(space.ask(b"x").contains("names no target"), "it has had its turn");
+    assert!(listener.accept().is_err(), "not even a connection was made");
+    peer.write_all(second.as_bytes()).unwrap();
+    assert!(heard(&mut peer).contains("a body with the name of"));
+    // As long as there may be.
+    drop(listener);
+    let platform = answers(Target::WireServer, "end", OK);
+    let body = "x".repeat((16 << 10) - 3) + "end";
+    assert_eq!(space.ask(&request('w', HEALTH, &["Content-Length: 16384"], &body)), format!("c{OK}"));
+    platform.join().unwrap();
 }
 
 #[test]
