@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use waagent_common::gate::protocol::SOCKET;
@@ -94,6 +95,35 @@ fn an_answer_that_is_broken_off_is_no_answer() {
     assert_eq!(asked(&Request::get(), says(HALF, Shutdown::Write)).0.unwrap().body, b"half");
     let (answer, _) = asked(&Request::get(), says(HALF, Shutdown::Both));
     assert!(matches!(&answer, Err(HttpError::Broken(_))), "{answer:?}");
+}
+
+#[test]
+fn an_answer_is_broken_off_also_where_the_gate_has_not_read_the_whole_request() {
+    let (answer, _) = asked(&Request::put(b"body"), |peer| {
+        let come = head(peer);
+        peer.read_exact(&mut [0]).unwrap();
+        peer.write_all(b"cHTTP/1.1 200 OK\r\n\r\nhalf").unwrap();
+        come
+    });
+    assert!(matches!(&answer, Err(HttpError::Broken(_))), "{answer:?}");
+}
+
+/// RFC 9110, 15.2: what comes before the answer is none.
+#[test]
+fn a_continue_does_not_end_the_sending() {
+    let body = vec![b'x'; 8 << 20];
+    let (answer, _) = asked(&Request::put(&body), |peer| {
+        let come = head(peer);
+        peer.write_all(b"cHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n").unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        peer.read_exact(&mut vec![0; 8 << 20]).unwrap();
+        peer.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        let _rest = peer.read_to_end(&mut Vec::new());
+        come
+    });
+    let answer = answer.unwrap();
+    assert_eq!((answer.status, answer.body.as_slice()), (201, &b"ok"[..]));
 }
 
 #[test]

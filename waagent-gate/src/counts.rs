@@ -2,17 +2,21 @@
 
 use std::fmt;
 
+use nix::sys::socket::UnixCredentials;
+use waagent_common::log;
 use waagent_common::text::counted;
 
 use crate::refusal::Refusal;
 
-/// Numbers, and the last reason.
+/// Numbers, and the last reason. What repeats is logged the first, the tenth, the hundredth time ...: nobody can fill the
+/// log.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     passed: usize,
     refused: usize,
     last: Option<Refusal>,
     strangers: usize,
+    failed: usize,
 }
 
 impl Counts {
@@ -21,22 +25,27 @@ impl Counts {
         self.passed = self.passed.saturating_add(1);
     }
 
-    /// One more that was refused. Is it to be told?
-    pub(crate) fn refuse(&mut self, refusal: Refusal) -> bool {
-        self.refused = self.refused.saturating_add(1);
+    /// One more that was refused.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        if let Some(count) = one_more(&mut self.refused) {
+            log::warning(&format!("refused a request: {refusal}; {count} so far"));
+        }
         self.last = Some(refusal);
-        is_told(self.refused)
     }
 
-    /// One more who isn't the fetcher: how many so far, if that is to be told.
-    pub(crate) fn dismiss(&mut self) -> Option<usize> {
-        self.strangers = self.strangers.saturating_add(1);
-        is_told(self.strangers).then_some(self.strangers)
+    /// One more who isn't the fetcher.
+    pub(crate) fn dismiss(&mut self, who: &UnixCredentials) {
+        if let Some(count) = one_more(&mut self.strangers) {
+            let (uid, pid) = (who.uid(), who.pid());
+            log::warning(&format!("uid {uid} (process {pid}) isn't the fetcher, {count} so far, ignoring"));
+        }
     }
 
-    /// How many were refused.
-    pub(crate) fn refused(&self) -> usize {
-        self.refused
+    /// One more that the gate itself failed to serve.
+    pub(crate) fn fail(&mut self, why: &str) {
+        if let Some(count) = one_more(&mut self.failed) {
+            log::warning(&format!("{why}, {count} such failures so far, answering so"));
+        }
     }
 }
 
@@ -53,9 +62,11 @@ impl fmt::Display for Counts {
     }
 }
 
-/// The first, the tenth, the hundredth ...: nobody can fill the log.
-fn is_told(count: usize) -> bool {
-    count.checked_ilog10().is_some_and(|digits| count == 10_usize.pow(digits))
+/// How many there are now, if that is to be told.
+fn one_more(count: &mut usize) -> Option<usize> {
+    *count = count.saturating_add(1);
+    let is_told = count.checked_ilog10().is_some_and(|digits| *count == 10_usize.pow(digits));
+    is_told.then_some(*count)
 }
 
 #[cfg(test)]
@@ -64,16 +75,22 @@ mod tests {
 
     #[test]
     fn tells_the_first_the_tenth_the_hundredth() {
-        let mut counts = Counts::default();
-        let told: Vec<usize> =
-            (1..=1000).filter(|number| counts.refuse(Refusal::new(format!("no {number}")))).collect();
+        let mut count = 0;
+        let told: Vec<usize> = (1..=1000).filter_map(|_| one_more(&mut count)).collect();
         assert_eq!(told, [1, 10, 100, 1000]);
-        assert_eq!(counts.to_string(), "0 requests passed, 1000 refused (the last: no 1000)");
+    }
+
+    #[test]
+    fn says_all_in_one_line() {
+        let mut counts = Counts::default();
+        assert_eq!(counts.to_string(), "0 requests passed, 0 refused");
         counts.pass();
-        assert_eq!((counts.dismiss(), counts.dismiss()), (Some(1), None));
-        assert!(
-            counts.to_string().starts_with("1 request passed")
-                && counts.to_string().ends_with("; 2 strangers dismissed")
-        );
+        counts.refuse(Refusal::new("no 1"));
+        counts.refuse(Refusal::new("no 2"));
+        assert_eq!(counts.to_string(), "1 request passed, 2 refused (the last: no 2)");
+        let who = UnixCredentials::new();
+        counts.dismiss(&who);
+        counts.dismiss(&who);
+        assert!(counts.to_string().ends_with("; 2 strangers dismissed"));
     }
 }

@@ -2,10 +2,11 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::poll::PollFlags;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
+use nix::sys::socket::{Shutdown, shutdown};
 
-use crate::pipe::{Moved, Pipe};
+use crate::pipe::{Moved, Pipe, look};
 use crate::refusal::Refusal;
 
 /// Between a peer and the platform that is connected.
@@ -14,8 +15,8 @@ pub(crate) struct Exchange {
     platform: OwnedFd,
     /// Head and body to the platform.
     up: Pipe,
-    /// The platform takes no more of the request: it has answered early, or gone.
-    is_deaf: bool,
+    /// Why the platform takes no more of the request: it has answered early, or gone.
+    deaf: Option<Errno>,
     /// The answer.
     down: Pipe,
 }
@@ -37,14 +38,14 @@ impl Exchange {
     /// With the beginning of the request, and how much of it is still to come.
     pub(crate) fn new(platform: OwnedFd, request: Vec<u8>, left: u64, answer: u64) -> Self {
         let (up, down) = (Pipe::new(request, left), Pipe::new(Vec::new(), answer));
-        Self { platform, up, is_deaf: false, down }
+        Self { platform, up, deaf: None, down }
     }
 
     /// What to wait for at the peer.
     pub(crate) fn of_peer(&self) -> PollFlags {
         let mut events = PollFlags::empty();
         // When the request is whole, only its going away is to be heard.
-        events.set(PollFlags::POLLIN, !self.is_deaf && (self.up.wants_more() || !self.up.is_open()));
+        events.set(PollFlags::POLLIN, self.deaf.is_none() && (self.up.wants_more() || !self.up.is_open()));
         events.set(PollFlags::POLLOUT, self.down.is_full());
         events
     }
@@ -52,7 +53,7 @@ impl Exchange {
     /// What to wait for at the platform, if there is anything: a side that has gone would wake us for ever.
     pub(crate) fn of_platform(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         let mut events = PollFlags::empty();
-        events.set(PollFlags::POLLIN, self.down.wants_more());
+        events.set(PollFlags::POLLIN, !self.down.is_full());
         events.set(PollFlags::POLLOUT, self.up.is_full());
         (!events.is_empty()).then(|| (self.platform.as_fd(), events))
     }
@@ -71,7 +72,7 @@ impl Exchange {
 
     /// Peer to platform. Did anything move?
     fn ask(&mut self, peer: BorrowedFd<'_>) -> Result<bool, Progress> {
-        if self.is_deaf {
+        if self.deaf.is_some() {
             return Ok(false);
         }
         if !self.up.is_open() {
@@ -86,8 +87,8 @@ impl Exchange {
             Ok(Moved::Bytes(_)) => Ok(true),
             Ok(_) => Ok(read != Moved::Nothing),
             // What it has said before is still there to be read.
-            Err(_) => {
-                self.is_deaf = true;
+            Err(why) => {
+                self.deaf = Some(why);
                 self.up.close();
                 Ok(true)
             }
@@ -96,26 +97,42 @@ impl Exchange {
 
     /// Platform to peer. Did anything move?
     fn answer(&mut self, peer: BorrowedFd<'_>) -> Result<bool, Progress> {
-        let read = self.down.read(self.platform.as_fd()).map_err(|error| broken("the platform", error))?;
-        let written = self.down.write(peer).map_err(|error| broken("the fetcher", error))?;
-        if read == Moved::Ended {
-            shutdown(peer.as_raw_fd(), Shutdown::Write).map_err(|error| broken("the fetcher", error))?;
-            return Err(Progress::Delivered);
-        }
-        if !self.down.is_open() && !self.down.is_full() {
+        let is_all = !self.down.is_open() && !self.down.is_full();
+        let read = if is_all { look(self.platform.as_fd()) } else { self.down.read(self.platform.as_fd()) };
+        let read = read.map_err(|error| broken("the platform", error))?;
+        if is_all && matches!(read, Moved::Bytes(_)) {
             return Err(Progress::Broken("an answer longer than the row allows".to_owned()));
         }
+        if read == Moved::Ended {
+            return Err(self.ended(peer));
+        }
+        let written = self.down.write(peer).map_err(|error| broken("the fetcher", error))?;
         Ok(read != Moved::Nothing || written != Moved::Nothing)
+    }
+
+    /// The platform's end is read, and all before it was written.
+    ///
+    /// A reset is told once: whoever hears it in writing reads an end. Only with EPIPE the end had come before it
+    /// (net/ipv4/tcp_input.c, `tcp_reset`).
+    fn ended(&self, peer: BorrowedFd<'_>) -> Progress {
+        match self.deaf {
+            None | Some(Errno::EPIPE) => match shutdown(peer.as_raw_fd(), Shutdown::Write) {
+                Ok(()) => Progress::Delivered,
+                Err(error) => broken("the fetcher", error),
+            },
+            Some(error) => broken("the platform", error),
+        }
     }
 }
 
 /// The request is whole: what comes now is one of its own that tries to hide behind it, or the peer has gone.
 fn heard_nothing_more(peer: BorrowedFd<'_>) -> Result<(), Progress> {
-    match recv(peer.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK) {
-        Ok(0) => Err(gone("the fetcher")),
-        Ok(_) => Err(Progress::Refused(Refusal::new("more bytes than the Content-Length announced"))),
-        Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => Ok(()),
-        Err(error) => Err(broken("the fetcher", error)),
+    match look(peer).map_err(|error| broken("the fetcher", error))? {
+        Moved::Ended => Err(gone("the fetcher")),
+        Moved::Bytes(_) => {
+            Err(Progress::Refused(Refusal::new("more bytes than the Content-Length announced")))
+        }
+        Moved::Nothing => Ok(()),
     }
 }
 
@@ -123,6 +140,6 @@ fn gone(who: &str) -> Progress {
     Progress::Broken(format!("{who} has gone"))
 }
 
-fn broken(who: &str, error: nix::errno::Errno) -> Progress {
+fn broken(who: &str, error: Errno) -> Progress {
     Progress::Broken(format!("{who}: {error}"))
 }

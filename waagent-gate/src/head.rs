@@ -9,6 +9,8 @@ use crate::refusal::Refusal;
 pub const RULES: &[&str] = &[
     "at most 16384 bytes, of which each is printable ASCII or part of a CR LF at a line's end",
     "a request line of GET, POST or PUT, a target that begins with '/' and has no '#', and HTTP/1.1, with single spaces",
+    "a path below '/machine/' ends at the first '?', and decoded, however often, is UTF-8 without control characters, '?', \
+     '#', characters that fold into ASCII, and segments of dots",
     "at most 32 header lines; a name is letters, digits and '-', a value follows its ':' at once; no line is folded",
     "no name twice, in whatever case; only names of the request's row",
     "Host is the target's own address; the gate writes it and 'Connection: close' itself",

@@ -7,13 +7,17 @@ mod counts;
 pub mod documents;
 mod exchange;
 pub mod head;
+pub mod office;
 mod path;
+mod peer;
 mod pipe;
 pub mod policy;
+pub mod queue;
 mod refusal;
 pub mod request;
 pub mod server;
 pub mod socket;
 pub mod table;
+pub mod values;
 
 pub use refusal::Refusal;

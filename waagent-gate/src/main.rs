@@ -21,9 +21,9 @@
 //! private one, which takes orders from uid 0, is out of reach also where SELinux isn't enforcing. He can't read a key
 //! (mode 0400 of waagent-certs, and a type of its own).
 //!
-//! **Where**: `socket` is what PID 1 passed, `server` the loop and who may ask, `connection` one peer, `exchange` and `pipe`
-//! its bytes; `head` the grammar, `table` what may be asked, `path` odd spellings, `request` the judgement; `documents` where
-//! the targets are, and which certificate is ours.
+//! **Where**: `socket` is what PID 1 passed, `server` the loop and who may ask, `queue` who waits, `connection` and `peer`
+//! one of them, `exchange` and `pipe` its bytes, `office` what all share; `head` the grammar, `table` and `values` what may be
+//! asked, `path` odd spellings, `request` the judgement; `documents` where the targets are, and which certificate is ours.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
 //! What another reader could make of a path or query that is written in an odd way.
 
+use std::ops::RangeInclusive;
+
 use crate::table::Path;
 
 impl Path {
@@ -12,13 +14,40 @@ impl Path {
     }
 }
 
-/// No `.` or `..` as a segment, however it is written: a reader that resolves them would find another path.
+/// Could no reader resolve the path to one elsewhere?
+///
+/// It ends at the first `?` that came as such: one that comes out of an escape would hide what follows it. No segment is of
+/// dots alone, however they are written, also where a reader drops spaces or what follows a `;`.
 fn stays_below(target: &str) -> bool {
-    let decoded = decoded(target);
-    let path = decoded.text.split('?').next().unwrap_or_default();
-    !path.contains('%')
-        && !path.split(['/', '\\']).any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
+    let path = decoded(target.split('?').next().unwrap_or_default());
+    path.is_plain
+        && !path.text.contains(['%', '?', '#'])
+        && !path.text.contains(folds)
+        && !path.text.split(['/', '\\']).any(is_of_dots)
 }
+
+fn is_of_dots(segment: &str) -> bool {
+    let name = segment.split(';').next().unwrap_or_default();
+    !name.is_empty() && name.chars().all(|character| matches!(character, '.' | ' '))
+}
+
+/// Could a reader take this character for one of ASCII? (Unicode, UAX 15: compatibility equivalence.)
+fn folds(character: char) -> bool {
+    FOLDING.iter().any(|range| range.contains(&character))
+}
+
+/// Long s; dot leaders; slashes; letterlike, enclosed, small and fullwidth forms; mathematical letters.
+const FOLDING: &[RangeInclusive<char>] = &[
+    '\u{17f}'..='\u{17f}',
+    '\u{2024}'..='\u{2026}',
+    '\u{2044}'..='\u{2044}',
+    '\u{2100}'..='\u{214f}',
+    '\u{2215}'..='\u{2216}',
+    '\u{2460}'..='\u{24ff}',
+    '\u{fe50}'..='\u{fe6f}',
+    '\u{ff00}'..='\u{ffef}',
+    '\u{1d400}'..='\u{1d7ff}',
+];
 
 /// Could any reader take this for a request for something sealed (`comp=certificates`)?
 ///
@@ -35,51 +64,60 @@ pub(crate) fn may_ask_for_certificates(target: &str) -> bool {
 
 /// A target as the most eager reader sees it.
 struct Decoded {
-    /// In lower case. A byte that is no ASCII is any character that is none.
+    /// In lower case.
     text: String,
-    /// Every `%` that it was written with began an escape, and none made a control character.
+    /// Every `%` that it was written with began an escape, and what they made is UTF-8, which has one way to write a
+    /// character (RFC 3629, 3), and no control character.
     is_plain: bool,
 }
 
 /// Undoes escapes, also escaped ones, and `%uXXXX`, which is no part of any standard.
 fn decoded(target: &str) -> Decoded {
-    let mut text = target.to_ascii_lowercase();
+    let mut bytes = target.to_ascii_lowercase().into_bytes();
     let mut is_plain = true;
     for _ in 0..ROUNDS {
-        let (next, is_well_formed) = once(&text);
+        let (next, is_well_formed) = once(&bytes);
         is_plain &= is_well_formed;
-        if next == text {
+        if next == bytes {
             break;
         }
-        text = next;
+        bytes = next;
     }
-    is_plain &= !text.chars().any(char::is_control);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    is_plain &= text.as_bytes() == bytes && !text.contains(char::is_control);
     Decoded { text, is_plain }
 }
 
 /// One round of decoding, and whether every `%` began an escape.
-fn once(text: &str) -> (String, bool) {
-    let mut result = String::with_capacity(text.len());
-    let mut rest = text;
+fn once(bytes: &[u8]) -> (Vec<u8>, bool) {
+    let mut pieces = bytes.split(|byte| *byte == b'%');
+    let mut result = pieces.next().unwrap_or_default().to_vec();
     let mut is_well_formed = true;
-    while let Some((before, after)) = rest.split_once('%') {
-        result.push_str(before);
-        let (digits, skipped) =
-            if after.starts_with('u') { (after.get(1..5), 5) } else { (after.get(..2), 2) };
-        let is_hex = |digits: &&str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = digits.filter(is_hex).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        if let Some(number) = number {
-            let character = char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER);
-            result.push(character.to_ascii_lowercase());
-            rest = after.get(skipped..).unwrap_or_default();
-        } else {
+    for piece in pieces {
+        let (character, rest) = escape(piece).unwrap_or_else(|| {
             is_well_formed = false;
-            result.push('%');
-            rest = after;
-        }
+            (b"%".to_vec(), piece)
+        });
+        result.extend_from_slice(&character);
+        result.extend_from_slice(rest);
     }
-    result.push_str(rest);
+    result.make_ascii_lowercase();
     (result, is_well_formed)
+}
+
+/// What the escape stands for whose digits begin this piece, and what follows them.
+fn escape(piece: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    if let Some(piece) = piece.strip_prefix(b"u") {
+        let (digits, rest) = piece.split_at_checked(4)?;
+        let character = char::from_u32(number(digits)?)?;
+        return Some((character.to_string().into_bytes(), rest));
+    }
+    let (digits, rest) = piece.split_at_checked(2)?;
+    Some((vec![u8::try_from(number(digits)?).ok()?], rest))
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
 }
 
 /// Escapes of escapes are undone so often: what has more of them is still escaped, and asked about for its `%`.
@@ -98,6 +136,8 @@ mod tests {
             "/machine/865a6683/bc8b9d47%2Db5ed%2D4704.%5Fcanary?comp=config&type=sharedConfig&incarnation=1",
             "/machine/x/y%2Fz%C3%A4?comp=config&n=1",
             "/machine/..x/.y/z..?comp=config",
+            "/machine/%C3%84rger/%E6%97%A5?comp=config",
+            "/machine/x?a=b?/../c",
         ] {
             assert!(MACHINE.matches(target), "{target}");
             assert!(!may_ask_for_certificates(target), "{target}");
@@ -122,6 +162,30 @@ mod tests {
             "/machine/%u002e%u002e/x",
             "/machine/..;a=b/x",
             "/machine/%2525252525252e%2525252525252e/x",
+            // Behind a '?' or '#' that another reader doesn't take for one.
+            "/machine/x%3f/../../HealthService",
+            "/machine/%3F/../../?comp=versions",
+            "/machine/x%253f/y",
+            "/machine/%u003f/y",
+            "/machine/..%23/y",
+            "/machine/x%23y",
+            // Longer than UTF-8 allows, or no UTF-8.
+            "/machine/%c0%ae%c0%ae/y",
+            "/machine/x%c0%af..%c0%afy",
+            "/machine/%e0%80%ae%e0%80%ae/y",
+            "/machine/%c4rger",
+            "/machine/%ud800/y",
+            "/machine/..%20/y",
+            "/machine/.../y",
+            "/machine/%20/y",
+            "/machine/..%09/y",
+            "/machine/..%00/y",
+            "/machine/%C2%85/y",
+            "/machine/%ef%bc%8e%ef%bc%8e/y",
+            "/machine/x%ef%bc%8f..%ef%bc%8fy",
+            "/machine/..%ef%bc%9bz/y",
+            "/machine/x;comp=%EF%BD%83ertificates",
+            "/machine/%E2%80%A5/y",
         ] {
             assert!(!MACHINE.matches(target), "{target}");
         }

@@ -84,6 +84,11 @@ impl Pipe {
     }
 }
 
+/// What would be read, without taking it.
+pub(crate) fn look(at: BorrowedFd<'_>) -> nix::Result<Moved> {
+    outcome(recv(at.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK))
+}
+
 fn outcome(result: nix::Result<usize>) -> nix::Result<Moved> {
     match result {
         Ok(0) => Ok(Moved::Ended),

@@ -1,6 +1,8 @@
 //! What waagent-gate may do.
 
-use waagent_declaration::{BASE, Connects, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall};
+use waagent_declaration::{
+    Argument, BASE, Connects, Policy, Refusal, RunsAs, TCGETS, TCGETS2, grant, syscall,
+};
 
 /// Opens connections to two named targets, and nothing else.
 pub const POLICY: Policy = Policy {
@@ -27,7 +29,30 @@ pub const POLICY: Policy = Policy {
     other_ioctls: Refusal::Ends,
     other_families: Refusal::Ends,
     maps_code: None,
-    arguments: &[],
+    arguments: &[
+        Argument {
+            what: "socket",
+            argument: 1,
+            values: &[
+                ("SOCK_STREAM", 1),
+                ("SOCK_STREAM | SOCK_CLOEXEC", 0x8_0001),
+                ("SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK", 0x8_0801),
+            ],
+            why: "connection: streams alone; datagrams go where Landlock doesn't look",
+        },
+        Argument {
+            what: "socket",
+            argument: 2,
+            values: &[("0", 0), ("IPPROTO_TCP", 6)],
+            why: "connection: TCP; Landlock doesn't know Multipath TCP",
+        },
+        Argument {
+            what: "sendto",
+            argument: 3,
+            values: &[("MSG_NOSIGNAL", 0x4000), ("MSG_DONTWAIT | MSG_NOSIGNAL", 0x4040)],
+            why: "pipe, connection: a request and an answer; MSG_FASTOPEN would connect past Landlock",
+        },
+    ],
     syscalls: &[
         BASE,
         syscall(&["fstat", "getdents64", "newfstatat", "openat", "statx"], "configuration, documents: reads"),

@@ -1,7 +1,7 @@
 //! The judgement: a head that came, the row that lets it pass, and the head that goes out instead.
 
 use std::fmt::Write;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use waagent_common::fault::Fault;
 use waagent_common::gate::protocol::{Target, host_of};
@@ -25,6 +25,24 @@ pub struct Request {
     pub answer: u64,
 }
 
+/// Longest body that is held until it is whole, in bytes: each of the WireServer's rows has this bound.
+pub const MAX_HELD: usize = 16 << 10;
+
+impl Request {
+    /// Has enough of the body come to connect? A body for the WireServer is held until it is whole: a server that took it
+    /// for the next request would find no certificate in it.
+    pub(crate) fn is_complete(&self, target: Target, body: &[u8]) -> Result<bool, Refusal> {
+        if target != Target::WireServer {
+            return Ok(true);
+        }
+        let name = CERTIFICATE.as_bytes();
+        if body.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name)) {
+            return Err(Refusal::new(format!("a body with the name of {CERTIFICATE}")));
+        }
+        Ok(u64::try_from(body.len()).is_ok_and(|come| come >= self.body))
+    }
+}
+
 /// Judges what came for a target that listens at `address`. None where its end hasn't come yet.
 ///
 /// `own_certificate` is read only for a request that carries one.
@@ -36,7 +54,7 @@ pub fn judge(
 ) -> Result<Option<Request>, Refusal> {
     let Some(head) = Head::parse(bytes)? else { return Ok(None) };
     let row = row_of(&head, target)?;
-    check_names(&head, row)?;
+    check_headers(&head, row, *address.ip())?;
     let host = host_of(address);
     if head.header("host") != Some(host.as_str()) {
         return Err(Refusal::new(format!("a Host that isn't {host}")));
@@ -57,13 +75,20 @@ fn row_of(head: &Head<'_>, target: Target) -> Result<&'static Row, Refusal> {
     })
 }
 
-fn check_names(head: &Head<'_>, row: &Row) -> Result<(), Refusal> {
-    let is_known =
-        |name: &str| OWN.contains(&name) || EVERYWHERE.contains(&name) || row.headers.contains(&name);
-    match head.headers.iter().find(|(name, _)| !is_known(name)) {
-        Some((name, _)) => Err(Refusal::new(format!("header '{name}', which isn't in the table's row"))),
-        None => Ok(()),
+fn check_headers(head: &Head<'_>, row: &Row, platform: Ipv4Addr) -> Result<(), Refusal> {
+    for (name, value) in &head.headers {
+        let name = name.as_str();
+        if OWN.contains(&name) || EVERYWHERE.contains(&name) {
+            continue;
+        }
+        let Some((_, values)) = row.headers.iter().find(|(known, _)| *known == name) else {
+            return Err(Refusal::new(format!("header '{name}', which isn't in the table's row")));
+        };
+        if !values.allow(value, platform) {
+            return Err(Refusal::new(format!("a value of '{name}' that isn't in the table's row")));
+        }
     }
+    Ok(())
 }
 
 /// How long the body is; none for a method that has none.

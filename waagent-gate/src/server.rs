@@ -12,11 +12,13 @@ use waagent_common::sandbox::Sandbox;
 use waagent_common::sys::accept::accept_peer;
 use waagent_common::{log, program, wait};
 
-use crate::connection::{Connection, Event, answer};
-use crate::counts::Counts;
+use crate::connection::Connection;
 use crate::documents::Documents;
+use crate::office::Office;
+use crate::peer::answer;
+use crate::queue::{MAX_WAITING, Queue};
 
-/// Peers that are served at a time; more wait in the socket's queue.
+/// Peers that are served at a time, of the fetcher and of root each: neither takes the other's places.
 pub const MAX_PEERS: usize = 8;
 
 /// Serves peers of this user, and root, until something breaks.
@@ -24,55 +26,68 @@ pub const MAX_PEERS: usize = 8;
 pub struct Server {
     listener: OwnedFd,
     fetcher: Option<u32>,
-    documents: Documents,
+    office: Office,
     connections: Vec<Connection>,
-    counts: Counts,
+    /// Of root, and of the fetcher.
+    waiting: (Queue, Queue),
 }
 
 impl Server {
     /// On a listening socket; `fetcher` is the user number of waagent-fetch, if there is such a user.
     pub fn new(listener: OwnedFd, fetcher: Option<u32>, documents: Documents) -> Self {
-        Self { listener, fetcher, documents, connections: Vec::new(), counts: Counts::default() }
+        let (connections, waiting) = (Vec::new(), Default::default());
+        Self { listener, fetcher, office: Office::new(documents), connections, waiting }
     }
 
-    /// Serves until the sandbox is outdated. Who knocks then stays in the socket's queue, for the next process.
+    /// Serves until the sandbox is outdated and the last request has ended. Who knocks meanwhile stays in the socket's
+    /// queue, for the next process.
     pub fn serve(mut self, sandbox: &Sandbox) -> Result<Outcome, Fault> {
+        let mut outdated = None;
         loop {
-            let (welcome, happened) = self.wait()?;
-            if self.connections.is_empty()
-                && let Some(outdated) = program::outdated(sandbox)
-            {
-                return Ok(outdated);
+            let (is_knocking, happened) = self.wait(outdated.is_none())?;
+            if outdated.is_none() && (is_knocking || self.connections.is_empty()) {
+                outdated = program::outdated(sandbox);
             }
             let now = Instant::now();
-            for (connection, events) in self.connections.iter_mut().zip(happened) {
-                let event = events.and_then(|events| connection.advance(&mut self.documents, events, now));
-                match event {
-                    Some(Event::Passed) => self.counts.pass(),
-                    Some(Event::Refused(refusal)) => {
-                        let told = format!("refused a request: {refusal}");
-                        if self.counts.refuse(refusal) {
-                            log::warning(&format!("{told}; {} so far", self.counts.refused()));
-                        }
-                    }
-                    Some(Event::AsksForCounts) => connection.tell(&self.counts.to_string()),
-                    None => {}
+            self.advance(happened, now);
+            if outdated.is_none() {
+                if is_knocking {
+                    self.accept()?;
                 }
-                // Also one that something happens to all the time.
-                connection.expire(now);
+                self.seat(now);
+                continue;
             }
-            self.connections.retain(|connection| !connection.is_over());
-            if welcome {
-                self.accept(now)?;
+            self.waiting = Default::default();
+            if let Some(outdated) = outdated.take_if(|_| self.connections.is_empty()) {
+                return Ok(outdated);
             }
         }
     }
 
+    fn advance(&mut self, happened: Vec<Option<PollFlags>>, now: Instant) {
+        for (connection, events) in self.connections.iter_mut().zip(happened) {
+            if let Some(events) = events {
+                connection.advance(&mut self.office, events, now);
+            }
+            // Also one that something happens to all the time.
+            connection.expire(&mut self.office.counts, now);
+        }
+        self.connections.retain(|connection| !connection.is_over());
+    }
+
+    /// Who waits gets a place, while there is one.
+    fn seat(&mut self, now: Instant) {
+        for (is_root, queue) in [(true, &mut self.waiting.0), (false, &mut self.waiting.1)] {
+            let taken = self.connections.iter().filter(|connection| connection.is_root() == is_root).count();
+            let peers = queue.take(MAX_PEERS.saturating_sub(taken));
+            self.connections.extend(peers.map(|peer| Connection::new(peer, is_root, now)));
+        }
+    }
+
     /// Is there a new peer; and of each connection: did something happen that it awaits, and what at its peer?
-    fn wait(&self) -> Result<(bool, Vec<Option<PollFlags>>), Fault> {
-        let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(2 * MAX_PEERS + 1);
-        let is_welcome = self.connections.len() < MAX_PEERS;
-        if is_welcome {
+    fn wait(&self, is_open: bool) -> Result<(bool, Vec<Option<PollFlags>>), Fault> {
+        let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(4 * MAX_PEERS + 1);
+        if is_open {
             polled.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
         }
         for awaited in self.connections.iter().flat_map(Connection::awaited).flatten() {
@@ -80,14 +95,14 @@ impl Server {
         }
         wait::ready(&mut polled, self.patience()).map_err(|error| broken("poll", &error.into()))?;
         let mut events = polled.iter().map(|polled| polled.revents().unwrap_or(PollFlags::empty()));
-        let welcome = is_welcome && events.next().is_some_and(|events| !events.is_empty());
+        let is_knocking = is_open && events.next().is_some_and(|events| !events.is_empty());
         let of_each = self.connections.iter().map(|connection| {
             let mut next =
                 |awaited: bool| if awaited { events.next() } else { None }.unwrap_or(PollFlags::empty());
             let [peer, platform] = connection.awaited().map(|awaited| next(awaited.is_some()));
             (!peer.is_empty() || !platform.is_empty()).then_some(peer)
         });
-        Ok((welcome, of_each.collect()))
+        Ok((is_knocking, of_each.collect()))
     }
 
     /// Until the first deadline.
@@ -96,26 +111,31 @@ impl Server {
         Some(first.saturating_duration_since(Instant::now()))
     }
 
-    fn accept(&mut self, now: Instant) -> Result<(), Fault> {
+    fn accept(&mut self) -> Result<(), Fault> {
         let peer = match accept_peer(self.listener.as_fd()) {
             Ok(peer) => peer,
             Err(error) if gone(&error) => return Ok(()),
             Err(error) => return Err(broken("accept", &error)),
         };
-        match getsockopt(&peer, sockopt::PeerCredentials) {
-            Ok(credentials) if credentials.uid() == 0 || Some(credentials.uid()) == self.fetcher => {
-                self.connections.push(Connection::new(peer, credentials.uid() == 0, now));
+        let credentials = match getsockopt(&peer, sockopt::PeerCredentials) {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                log::verbose(&format!("cannot learn who a peer is: {error}, ignoring"));
+                return Ok(());
             }
-            Ok(credentials) => {
-                answer(peer.as_fd(), Answer::Stranger);
-                if let Some(count) = self.counts.dismiss() {
-                    let (uid, pid) = (credentials.uid(), credentials.pid());
-                    log::warning(&format!(
-                        "uid {uid} (process {pid}) isn't the fetcher, {count} so far, ignoring"
-                    ));
-                }
-            }
-            Err(error) => log::verbose(&format!("cannot learn who a peer is: {error}, ignoring")),
+        };
+        let queue = if credentials.uid() == 0 {
+            &mut self.waiting.0
+        } else if Some(credentials.uid()) == self.fetcher {
+            &mut self.waiting.1
+        } else {
+            answer(peer.as_fd(), Answer::Stranger);
+            self.office.counts.dismiss(&credentials);
+            return Ok(());
+        };
+        if let Err(peer) = queue.add(peer) {
+            answer(peer.as_fd(), Answer::Failed);
+            self.office.counts.fail(&format!("more than {MAX_WAITING} requests wait"));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use waagent_common::gate::protocol::Target;
 
 use crate::head::Method;
+use crate::values::Values;
 
 /// One kind of request.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +14,8 @@ pub struct Row {
     pub method: Method,
     /// What.
     pub path: Path,
-    /// Names of headers, in lower case, besides those of [`EVERYWHERE`].
-    pub headers: &'static [&'static str],
+    /// Names of headers, in lower case, besides those of [`EVERYWHERE`]; and what they may say.
+    pub headers: &'static [Header],
     /// Longest body, in bytes; with GET always 0.
     pub body: u64,
     /// Longest answer, its head included, in bytes.
@@ -57,7 +58,13 @@ pub const ROWS: &[Row] = &[
         target: Target::WireServer,
         method: Method::Get,
         path: Path::Below("/machine/"),
-        headers: &[AGENT_NAME, VERSION, CERTIFICATE, "x-ms-cipher-name"],
+        headers: &[
+            AGENT_NAME,
+            WIRE_VERSION,
+            // Compared by itself.
+            (CERTIFICATE, Values::Any),
+            ("x-ms-cipher-name", Values::OneOf(&["AES128_CBC", "DES_EDE3_CBC"])),
+        ],
         body: 0,
         answer: 16 * MIB,
         why: "goal state and its parts, by the URIs that it names; what is sealed, for this machine's certificate alone",
@@ -66,7 +73,7 @@ pub const ROWS: &[Row] = &[
         target: Target::WireServer,
         method: Method::Post,
         path: Path::Exactly("/machine?comp=health"),
-        headers: &[AGENT_NAME, VERSION, "content-type"],
+        headers: &[AGENT_NAME, WIRE_VERSION, CONTENT_TYPE],
         body: 16 * KIB,
         answer: MIB,
         why: "how provisioning is",
@@ -75,7 +82,7 @@ pub const ROWS: &[Row] = &[
         target: Target::WireServer,
         method: Method::Post,
         path: Path::Exactly("/machine?comp=roleProperties"),
-        headers: &[AGENT_NAME, VERSION, "content-type"],
+        headers: &[AGENT_NAME, WIRE_VERSION, CONTENT_TYPE],
         body: 16 * KIB,
         answer: MIB,
         why: "the fingerprint of the host key",
@@ -93,7 +100,13 @@ pub const ROWS: &[Row] = &[
         target: Target::HostGaPlugin,
         method: Method::Get,
         path: Path::Exactly("/vmSettings"),
-        headers: &[VERSION, CONTAINER, CONFIG_NAME, "x-ms-client-correlationid", "if-none-match"],
+        headers: &[
+            PLUGIN_VERSION,
+            CONTAINER,
+            CONFIG_NAME,
+            ("x-ms-client-correlationid", Values::Any),
+            ("if-none-match", Values::Any),
+        ],
         body: 0,
         answer: 16 * MIB,
         why: "the extensions' part of the goal state, by Fast Track",
@@ -103,12 +116,12 @@ pub const ROWS: &[Row] = &[
         method: Method::Get,
         path: Path::Exactly("/extensionArtifact"),
         headers: &[
-            VERSION,
+            PLUGIN_VERSION,
             CONTAINER,
             CONFIG_NAME,
-            "x-ms-artifact-location",
-            "x-ms-artifact-manifest-location",
-            "x-ms-verify-from-artifacts-blob",
+            ("x-ms-artifact-location", Values::Blob),
+            ("x-ms-artifact-manifest-location", Values::Blob),
+            ("x-ms-verify-from-artifacts-blob", Values::OneOf(&["true"])),
         ],
         body: 0,
         answer: GIB,
@@ -118,7 +131,7 @@ pub const ROWS: &[Row] = &[
         target: Target::HostGaPlugin,
         method: Method::Put,
         path: Path::Exactly("/status"),
-        headers: &[VERSION, CONTAINER, CONFIG_NAME, "content-type"],
+        headers: &[PLUGIN_VERSION, CONTAINER, CONFIG_NAME, CONTENT_TYPE],
         body: 8 * MIB,
         answer: MIB,
         why: "the status of the extensions, which the host writes into its blob",
@@ -131,10 +144,15 @@ pub const EVERYWHERE: &[&str] = &["accept-encoding", "user-agent"];
 /// By it the platform knows for whom to seal: with another one, for somebody else.
 pub const CERTIFICATE: &str = "x-ms-guest-agent-public-x509-cert";
 
-const AGENT_NAME: &str = "x-ms-agent-name";
-const VERSION: &str = "x-ms-version";
-const CONTAINER: &str = "x-ms-containerid";
-const CONFIG_NAME: &str = "x-ms-host-config-name";
+/// A name and its values.
+pub type Header = (&'static str, Values);
+
+const AGENT_NAME: Header = ("x-ms-agent-name", Values::OneOf(&["WALinuxAgent"]));
+const WIRE_VERSION: Header = ("x-ms-version", Values::OneOf(&["2012-11-30"]));
+const PLUGIN_VERSION: Header = ("x-ms-version", Values::OneOf(&["2015-09-01"]));
+const CONTAINER: Header = ("x-ms-containerid", Values::Any);
+const CONFIG_NAME: Header = ("x-ms-host-config-name", Values::Any);
+const CONTENT_TYPE: Header = ("content-type", Values::Any);
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;

@@ -6,8 +6,9 @@ use std::net::SocketAddrV4;
 use waagent_common::documents::Endpoint;
 use waagent_common::fault::Fault;
 use waagent_common::gate::protocol::{MAX_HEAD, Target};
-use waagent_gate::request::{Request, judge};
+use waagent_gate::request::{MAX_HELD, Request, judge};
 use waagent_gate::table::{CERTIFICATE, Path, ROWS, Row};
+use waagent_gate::values::Values;
 use waagent_gate::{Refusal, head::Method};
 
 const OWN: &str = "MIIBoWn==";
@@ -107,7 +108,7 @@ fn each_rule_of_the_grammar_refuses_alone() {
 #[test]
 fn a_head_is_at_most_16_kib_and_has_at_most_32_lines() {
     let with = |length: usize| {
-        let filled = GET.replacen("2012-11-30", &"x".repeat(length), 1);
+        let filled = GET.replacen("Host", &format!("user-agent: {}\r\nHost", "x".repeat(length)), 1);
         (filled.len(), filled)
     };
     let room = MAX_HEAD - with(0).0;
@@ -120,6 +121,16 @@ fn a_head_is_at_most_16_kib_and_has_at_most_32_lines() {
     refuses(Target::WireServer, &GET.replacen("Host:", &format!("{many}Host:"), 1), "more than 32");
 }
 
+/// A value that passes.
+fn example(name: &str, values: Values) -> &'static str {
+    match values {
+        _ if name == CERTIFICATE => OWN,
+        Values::Any => "CANARY",
+        Values::OneOf(values) => values.last().unwrap(),
+        Values::Blob => "https://example.blob.core.windows.net/CANARY?sig=CANARY",
+    }
+}
+
 /// Every row with everything that it allows.
 fn full(row: &Row) -> String {
     let path = match row.path {
@@ -127,11 +138,8 @@ fn full(row: &Row) -> String {
         Path::Below(folder) => format!("{folder}a%2Db/c?comp=certificates&incarnation=1"),
     };
     let port = if row.target == Target::HostGaPlugin { ":32526" } else { "" };
-    let headers: String = row
-        .headers
-        .iter()
-        .map(|&name| [name, ": ", if name == CERTIFICATE { OWN } else { "CANARY" }, "\r\n"].concat())
-        .collect();
+    let headers: String =
+        row.headers.iter().map(|&(name, values)| format!("{name}: {}\r\n", example(name, values))).collect();
     let length =
         if row.method == Method::Get { String::new() } else { format!("content-length: {}\r\n", row.body) };
     let method = row.method.as_wire();
@@ -157,6 +165,17 @@ fn each_row_passes_for_its_target_method_and_path_and_no_other() {
         };
         refuses(elsewhere, &host, "no row of the table has");
         refuses(row.target, &head.replacen("\r\n", "\r\nx-ms-other: 1\r\n", 1), "header 'x-ms-other'");
+        for (name, values) in row.headers.iter().filter(|(_, values)| *values != Values::Any) {
+            let value = example(name, *values);
+            let why = format!("a value of '{name}'");
+            refuses(
+                row.target,
+                &head.replacen(&format!("{name}: {value}"), &format!("{name}: {value} CANARY"), 1),
+                &why,
+            );
+            refuses(row.target, &head.replacen(&format!("{name}: {value}"), &format!("{name}:"), 1), &why);
+        }
+        assert!(row.target != Target::WireServer || row.body <= MAX_HELD.try_into().unwrap());
         if row.body > 0 {
             let more = head.replace(&row.body.to_string(), &(row.body + 1).to_string());
             refuses(row.target, &more, "the row allows");

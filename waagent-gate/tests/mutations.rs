@@ -8,6 +8,7 @@ use waagent_common::gate::protocol::{Target, host_of};
 use waagent_gate::head::{Head, Method};
 use waagent_gate::request::{Request, judge};
 use waagent_gate::table::{CERTIFICATE, Path, ROWS};
+use waagent_gate::values::Values;
 use waagent_support::Random;
 
 const OWN: &str = "MIIBoWn==";
@@ -55,7 +56,12 @@ fn seeds() -> Vec<(Target, Vec<u8>)> {
             let headers: String = row
                 .headers
                 .iter()
-                .map(|&name| [name, ": ", if name == CERTIFICATE { OWN } else { "a b" }, "\r\n"].concat())
+                .map(|&(name, values)| match values {
+                    _ if name == CERTIFICATE => format!("{name}: {OWN}\r\n"),
+                    Values::Any => format!("{name}: a b\r\n"),
+                    Values::OneOf(values) => format!("{name}: {}\r\n", values[0]),
+                    Values::Blob => format!("{name}: https://example.blob.core.windows.net/c/b?sig=a\r\n"),
+                })
                 .collect();
             let length = if row.method == Method::Get { "" } else { "content-length: 12\r\n" };
             let method = row.method.as_wire();

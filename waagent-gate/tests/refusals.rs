@@ -58,6 +58,10 @@ fn each_grant_of_the_gate_is_used_and_its_neighbour_denied() {
         (Act::Connect(32526), Layer::Allowed),
         (Act::Connect(443), Layer::Landlock),
         (Act::Connect(22), Layer::Landlock),
+        // Ways past Landlock, which knows TCP by connect(2) alone.
+        (Act::Datagrams, Layer::Seccomp),
+        (Act::Multipath, Layer::Seccomp),
+        (Act::FastOpen(443), Layer::Seccomp),
         (Act::Listen, Layer::Seccomp),
         (Act::Execute("/bin/true".into()), Layer::Seccomp),
         (Act::MapCode, Layer::Seccomp),

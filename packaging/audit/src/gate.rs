@@ -2,8 +2,11 @@
 
 use waagent_common::gate::protocol::{CONNECT_TIME, HEAD_TIME, IDLE_TIME, WHOLE_TIME};
 use waagent_gate::head::RULES;
+use waagent_gate::office::PER_SECOND;
+use waagent_gate::queue::MAX_WAITING;
 use waagent_gate::server::MAX_PEERS;
 use waagent_gate::table::{CERTIFICATE, EVERYWHERE, ROWS, Row};
+use waagent_gate::values::Values;
 
 use crate::blocks::{Block, heading, table, text};
 use crate::index::size;
@@ -27,7 +30,8 @@ pub fn section() -> Vec<Block> {
         Block::List(rules),
         text(&format!(
             "Limits: {} s for the head, {} s to connect, {} s in which no byte moves, {} min in all; {MAX_PEERS} \
-             connections at a time, others wait.",
+             requests at a time and {MAX_WAITING} that wait, of root and of the fetcher each; {PER_SECOND} connections to \
+             the platform a second.",
             HEAD_TIME.as_secs(),
             CONNECT_TIME.as_secs(),
             IDLE_TIME.as_secs(),
@@ -42,11 +46,19 @@ fn row(row: &Row) -> Vec<String> {
         row.target.to_string(),
         row.method.as_wire().to_owned(),
         format!("`{}`", row.path.shown()),
-        codes(row.headers),
+        headers(row),
         body,
         size(row.answer),
         row.why.to_owned(),
     ]
+}
+
+fn headers(row: &Row) -> String {
+    let shown = row.headers.iter().map(|(name, values)| match values {
+        Values::Any => format!("`{name}`"),
+        pinned => format!("`{name}` ({pinned})"),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn codes(names: &[&str]) -> String {

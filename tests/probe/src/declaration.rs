@@ -65,7 +65,7 @@ fn calls(policy: &Policy) {
         if NO_RETURN.contains(&name) || narrowed.contains(name) || UNFILTERED.contains(&number) {
             continue;
         }
-        let status = made(policy, number, None);
+        let status = made(policy, number, &[]);
         if (status == ENDED) == declared.contains(&number) {
             wrong.push(format!("{name} ({number}): {status}"));
         }
@@ -77,7 +77,9 @@ fn arguments(policy: &Policy) {
     let mut wrong = Vec::new();
     for rule in policy.rules() {
         let Some(number) = syscall_number(rule.call) else { continue };
-        let status = |value: u32| made(policy, number, Some((rule.argument, value)));
+        let others = others(policy, &rule);
+        let status =
+            |value: u32| made(policy, number, &[others.as_slice(), &[(rule.argument, value)]].concat());
         let refused = match rule.otherwise {
             Refusal::Ends => ENDED,
             Refusal::Errno(error) => u8::try_from(error).unwrap(),
@@ -93,6 +95,13 @@ fn arguments(policy: &Policy) {
         }));
     }
     assert!(wrong.is_empty(), "{}: {wrong:#?}", policy.program);
+}
+
+/// What passes of the call's other arguments that have rules.
+fn others(policy: &Policy, rule: &Rule) -> Vec<(u8, u32)> {
+    let all = policy.rules();
+    let others = all.iter().filter(|other| other.call == rule.call && other.argument != rule.argument);
+    others.filter_map(|other| Some((other.argument, *tried(other).0.first()?))).collect()
 }
 
 /// Values that pass, and their neighbours, which don't.
@@ -126,7 +135,7 @@ fn never(policy: &Policy) {
         if !policy.declares(call) || (policy.maps_code.is_some() && ["mmap", "mprotect"].contains(call)) {
             continue;
         }
-        let status = made(policy, syscall_number(call).unwrap(), Some((*argument, *value)));
+        let status = made(policy, syscall_number(call).unwrap(), &[(*argument, *value)]);
         // The filter's answers: the end, "no such request", "no such family".
         assert!([ENDED, 25, 97].contains(&status), "{}: {call} with {value:#x}: {status}", policy.program);
         assert!(has_rule(call), "{}: no rule for {call}", policy.program);
@@ -145,13 +154,13 @@ fn capabilities(policy: &Policy) {
 }
 
 /// How a call ends inside the sandbox.
-fn made(policy: &Policy, number: i64, one: Option<(u8, u32)>) -> u8 {
+fn made(policy: &Policy, number: i64, some: &[(u8, u32)]) -> u8 {
     let child = |_pipe| {
         // What is said of stopped calls is expected here.
         let nothing = File::options().write(true).open("/dev/null").unwrap();
         nix::unistd::dup2_stderr(&nothing).unwrap();
         grants::enter(policy, grants::nowhere());
-        match forbidden_calls::call(number, one) {
+        match forbidden_calls::call(number, some) {
             0 => RETURNED,
             error => u8::try_from(error).unwrap(),
         }

@@ -32,6 +32,7 @@ mod grants;
 mod program;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,6 +65,12 @@ pub enum Act {
     Execute(PathBuf),
     /// Open a stream socket of this family.
     Socket(i32),
+    /// Open a datagram socket of IPv4.
+    Datagrams,
+    /// Open a socket of Multipath TCP.
+    Multipath,
+    /// Connect to a port of 127.0.0.1 by sending: TCP Fast Open (what the peer says counts as allowed).
+    FastOpen(u16),
     /// Connect by TCP to a port of 127.0.0.1 (refused by the peer counts as allowed).
     Connect(u16),
     /// Listen by TCP on an ephemeral port.
@@ -226,6 +233,12 @@ fn attempt(act: &Act) -> std::io::Result<()> {
         Act::Connect(port) => connect(*port),
         Act::Listen => std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map(|_| ()),
         Act::Socket(family) => socket(*family),
+        Act::Datagrams => {
+            let flags = SockFlag::empty();
+            Ok(nix::sys::socket::socket(AddressFamily::Inet, SockType::Datagram, flags, None).map(drop)?)
+        }
+        Act::Multipath => forbidden_calls::multipath_socket(),
+        Act::FastOpen(port) => fast_open(*port),
         Act::Trace(pid) => Ok(nix::sys::ptrace::attach(nix::unistd::Pid::from_raw(*pid))?),
         Act::MapCode => forbidden_calls::map_code(),
         Act::OpenByHandle => forbidden_calls::open_by_handle(),
@@ -242,9 +255,22 @@ fn attempt(act: &Act) -> std::io::Result<()> {
 
 fn connect(port: u16) -> std::io::Result<()> {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    // Without a limit: that would be an ioctl, which isn't every program's. The loopback answers at once.
     match TcpStream::connect(peer) {
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
         connected => connected.map(|_| ()),
+    }
+}
+
+fn fast_open(port: u16) -> std::io::Result<()> {
+    use nix::errno::Errno;
+    use nix::sys::socket::{MsgFlags, SockaddrIn, sendto};
+    let socket =
+        nix::sys::socket::socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let flags = MsgFlags::from_bits_retain(nix::libc::MSG_FASTOPEN | nix::libc::MSG_NOSIGNAL);
+    match sendto(socket.as_raw_fd(), b"x", &SockaddrIn::new(127, 0, 0, 1, port), flags) {
+        Err(Errno::ECONNREFUSED | Errno::EOPNOTSUPP) => Ok(()),
+        sent => Ok(sent.map(drop)?),
     }
 }
 

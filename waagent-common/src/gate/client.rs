@@ -16,7 +16,7 @@ use crate::text::one_line;
 
 use super::protocol::{Answer, CONNECT_TIME, COUNTS, MAX_REASON, SOCKET, Target};
 
-/// How long to wait for a place in the gate's queue, in seconds.
+/// How long a request waits for a place in the gate's queue, in seconds.
 const PATIENCE: i64 = 8;
 
 /// Opens a stream for one request to a target. Takes at most eight seconds.
@@ -24,7 +24,7 @@ const PATIENCE: i64 = 8;
 /// What the gate says is to be heard ([`hear`]) before the answer is read.
 pub fn stream_to(root: &Root, target: Target) -> Result<OwnedFd, GateError> {
     let path = root.runtime_path(SOCKET);
-    let gate = reach(&path).map_err(|error| GateError::NoGate(path, error.into()))?;
+    let gate = reach(&path, PATIENCE).map_err(|error| GateError::NoGate(path, error.into()))?;
     match send(gate.as_raw_fd(), &[target.byte()], MsgFlags::MSG_NOSIGNAL) {
         // It hangs up on strangers without reading; why, is in what it sent before.
         Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(gate),
@@ -69,8 +69,8 @@ fn receive(gate: BorrowedFd<'_>, bytes: &mut [u8]) -> nix::Result<usize> {
 /// For root: what the gate has let pass and refused since it started, in one line. Takes at most two seconds.
 pub fn counts(root: &Root) -> Result<String, GateError> {
     let path = root.runtime_path(SOCKET);
-    let gate = reach(&path).map_err(|error| GateError::NoGate(path, error.into()))?;
-    let told = setsockopt(&gate, sockopt::ReceiveTimeout, &TimeVal::seconds(2))
+    let gate = reach(&path, 1).map_err(|error| GateError::NoGate(path, error.into()))?;
+    let told = setsockopt(&gate, sockopt::ReceiveTimeout, &TimeVal::seconds(1))
         .and_then(|()| send(gate.as_raw_fd(), &[COUNTS], MsgFlags::MSG_NOSIGNAL));
     told.map_err(|error| GateError::Silent(error.into()))?;
     let mut line = [0; MAX_REASON];
@@ -135,10 +135,11 @@ fn cause(answer: Answer) -> String {
     }
 }
 
-fn reach(path: &Path) -> nix::Result<OwnedFd> {
+/// `patience` for a place in its queue, in seconds.
+fn reach(path: &Path, patience: i64) -> nix::Result<OwnedFd> {
     let address = UnixAddr::new(path)?;
     let gate = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    setsockopt(&gate, sockopt::SendTimeout, &TimeVal::seconds(PATIENCE))?;
+    setsockopt(&gate, sockopt::SendTimeout, &TimeVal::seconds(patience))?;
     connect(gate.as_raw_fd(), &address)?;
     Ok(gate)
 }

@@ -120,7 +120,7 @@ pub const SOCKET: &str = "gate/gate.sock";
 /// 1 s and 3 s (`TCP_TIMEOUT_INIT`, net/tcp.h).
 pub const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// How long a peer may take to send its byte and its whole head.
+/// How long a peer may take to send its byte, its whole head, and for the WireServer the body.
 pub const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// How long nothing may move, in neither direction, once the target is connected.

@@ -13,6 +13,8 @@ use waagent_declaration::{Passes, Policy, Refusal, Rule, syscall_number as numbe
 use crate::sys::sigsys;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+/// Of each declared call, what passes: lists of conditions of which one list holds as a whole. None means whatever comes.
+type Allowed = BTreeMap<i64, Vec<Vec<SeccompCondition>>>;
 
 /// Installs the allowlist, and says what is in force. What isn't listed ends the process with 77 and the call's name.
 pub(super) fn install(policy: &Policy, shortfalls: &mut Vec<String>) -> String {
@@ -29,7 +31,7 @@ pub(super) fn install(policy: &Policy, shortfalls: &mut Vec<String>) -> String {
 /// Of several filters the kernel takes the severest answer: what is answered by an error passes the allowlist.
 fn build_and_apply(policy: &Policy) -> Result<usize> {
     let arch: TargetArch = std::env::consts::ARCH.try_into().context("this processor")?;
-    let mut allowed = Rules::new();
+    let mut allowed = Allowed::new();
     for call in policy.syscalls.iter().flat_map(|group| group.calls) {
         // A call that this processor doesn't have can't be made.
         let Some(call) = number(call) else { continue };
@@ -40,10 +42,7 @@ fn build_and_apply(policy: &Policy) -> Result<usize> {
         let Some(call) = number(rule.call) else { continue };
         match rule.otherwise {
             Refusal::Errno(error) => answered.push((call, unless(&rule)?, u32::try_from(error)?)),
-            Refusal::Ends => match passing(&rule)? {
-                none if none.is_empty() => drop(allowed.remove(&call)),
-                passing => drop(allowed.insert(call, passing)),
-            },
+            Refusal::Ends => narrow(&mut allowed, call, &passing(&rule)?),
         }
     }
     let count = allowed.len();
@@ -52,7 +51,11 @@ fn build_and_apply(policy: &Policy) -> Result<usize> {
         let rules = Rules::from([(call, rules)]);
         apply(rules, SeccompAction::Allow, SeccompAction::Errno(error), arch)?;
     }
-    apply(allowed, SeccompAction::Trap, SeccompAction::Allow, arch)?;
+    let mut rules = Rules::new();
+    for (call, lists) in allowed {
+        rules.insert(call, lists.into_iter().map(SeccompRule::new).collect::<Result<_, _>>()?);
+    }
+    apply(rules, SeccompAction::Trap, SeccompAction::Allow, arch)?;
     Ok(count)
 }
 
@@ -61,16 +64,29 @@ fn apply(rules: Rules, otherwise: SeccompAction, matched: SeccompAction, arch: T
     Ok(apply_filter(&program)?)
 }
 
-/// Matches what passes.
-fn passing(rule: &Rule) -> Result<Vec<SeccompRule>> {
-    let one = |condition| Ok(SeccompRule::new(vec![condition])?);
+/// Each rule of a call holds, whatever its others say. One that nothing passes forbids the call.
+fn narrow(allowed: &mut Allowed, call: i64, passing: &[SeccompCondition]) {
+    let Some(mut lists) = allowed.remove(&call) else { return };
+    if lists.is_empty() {
+        lists.push(Vec::new());
+    }
+    let with_each = |list: &Vec<SeccompCondition>| {
+        let list = list.clone();
+        passing.iter().map(move |condition| [list.as_slice(), std::slice::from_ref(condition)].concat())
+    };
+    let narrowed: Vec<_> = lists.iter().flat_map(with_each).collect();
+    if !narrowed.is_empty() {
+        allowed.insert(call, narrowed);
+    }
+}
+
+/// What passes holds one of these.
+fn passing(rule: &Rule) -> Result<Vec<SeccompCondition>> {
     match &rule.passes {
         Passes::Only(values) => {
-            values.iter().map(|(_, value)| one(condition(rule, SeccompCmpOp::Eq, *value)?)).collect()
+            values.iter().map(|(_, value)| condition(rule, SeccompCmpOp::Eq, *value)).collect()
         }
-        Passes::Without(_, bits) => {
-            Ok(vec![one(condition(rule, SeccompCmpOp::MaskedEq(u64::from(*bits)), 0)?)?])
-        }
+        Passes::Without(_, bits) => Ok(vec![condition(rule, SeccompCmpOp::MaskedEq(u64::from(*bits)), 0)?]),
     }
 }
 

@@ -27,14 +27,28 @@ pub fn open_by_handle() -> io::Result<()> {
     }
 }
 
-/// Makes a system call with one argument, by its index, and in the place of all others what no pointer, descriptor or
-/// number of flags can be. Returns the number of the error, 0 where there is none.
-pub fn call(number: i64, one: Option<(u8, u32)>) -> i32 {
+/// Opens a socket of Multipath TCP, which Landlock's rules about TCP don't know. A kernel without it counts as one that
+/// allows it.
+pub fn multipath_socket() -> io::Result<()> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+    // SAFETY: socket takes no pointer; the process ends soon.
+    if unsafe { libc::socket(libc::AF_INET, kind, libc::IPPROTO_MPTCP) } >= 0 {
+        return Ok(());
+    }
+    match io::Error::last_os_error() {
+        error if matches!(error.raw_os_error(), Some(libc::EPROTONOSUPPORT | libc::ENOPROTOOPT)) => Ok(()),
+        error => Err(error),
+    }
+}
+
+/// Makes a system call with these arguments, by their indices, and in the place of all others what no pointer, descriptor
+/// or number of flags can be. Returns the number of the error, 0 where there is none.
+pub fn call(number: i64, some: &[(u8, u32)]) -> i32 {
     let mut arguments = [u64::MAX; 6];
-    if let Some((index, value)) = one
-        && let Some(argument) = arguments.get_mut(usize::from(index))
-    {
-        *argument = value.into();
+    for (index, value) in some {
+        if let Some(argument) = arguments.get_mut(usize::from(*index)) {
+            *argument = u64::from(*value);
+        }
     }
     let [first, second, third, fourth, fifth, sixth] = arguments;
     // SAFETY: no argument is an address of this process: one is the last that there is, which the kernel refuses; a number

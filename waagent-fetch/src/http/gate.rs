@@ -44,7 +44,14 @@ impl Connector<()> for GateConnector {
         let gate = stream_to(&self.root, target).map_err(|error| Error::Other(Box::new(error)))?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(GateTransport { gate, target, is_heard: false, is_answered: false, buffers }))
+        Ok(Some(GateTransport {
+            gate,
+            target,
+            is_heard: false,
+            is_answered: false,
+            has_come: false,
+            buffers,
+        }))
     }
 }
 
@@ -74,8 +81,10 @@ pub struct GateTransport {
     target: Target,
     /// The gate's word has come: it is connected.
     is_heard: bool,
-    /// The answer has begun before the request was whole: the rest isn't sent.
+    /// The answer has come before the request was whole: the rest isn't sent.
     is_answered: bool,
+    /// Something of it was taken while the request was sent, which the library doesn't know of.
+    has_come: bool,
     buffers: LazyBuffers,
 }
 
@@ -90,15 +99,39 @@ impl GateTransport {
         }
     }
 
-    /// Something can be read, or the gate has hung up: its word first, then the answer.
-    fn heard(&mut self) -> Result<(), Error> {
-        if self.is_heard {
-            self.is_answered = true;
-            return Ok(());
-        }
+    /// Something can be read, or the gate has hung up: its word.
+    fn hear(&mut self) -> Result<(), Error> {
         hear(self.gate.as_fd(), self.target).map_err(|error| Error::Other(Box::new(error)))?;
         self.is_heard = true;
         Ok(())
+    }
+
+    /// The same while the request is sent: its word, or something of an answer.
+    fn interrupted(&mut self) -> Result<(), Error> {
+        if !self.is_heard {
+            return self.hear();
+        }
+        let is_more = match self.take() {
+            Ok(length) => length != Some(0),
+            // How it has ended, is for who reads it.
+            Err(_) => false,
+        };
+        self.has_come = !self.buffers.input().is_empty();
+        self.is_answered = !is_more || is_final(self.buffers.input());
+        Ok(())
+    }
+
+    /// Takes what has come of the answer, if anything.
+    fn take(&mut self) -> Result<Option<usize>, Errno> {
+        let space = self.buffers.input_append_buf();
+        match recv(self.gate.as_raw_fd(), space, MsgFlags::MSG_DONTWAIT) {
+            Ok(length) => {
+                self.buffers.input_appended(length);
+                Ok(Some(length))
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The gate shuts down its side after a whole answer; if it has hung up, the answer was broken off.
@@ -106,10 +139,7 @@ impl GateTransport {
         let mut fds = [PollFd::new(self.gate.as_fd(), PollFlags::empty())];
         match wait::ready(&mut fds, Some(std::time::Duration::ZERO)) {
             Ok(false) => Ok(false),
-            // Not as a reset: the library takes that for the end of an answer without a length.
-            Ok(true) => {
-                Err(Error::Io(io::Error::new(io::ErrorKind::BrokenPipe, "the answer was broken off")))
-            }
+            Ok(true) => Err(broken_off()),
             Err(error) => Err(io_error(error)),
         }
     }
@@ -132,12 +162,12 @@ impl Transport for GateTransport {
                 Err(Errno::EAGAIN) => {
                     let events = self.wait(PollFlags::POLLIN | PollFlags::POLLOUT, timeout.for_write())?;
                     if events.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
-                        self.heard()?;
+                        self.interrupted()?;
                     }
                 }
                 Err(Errno::EINTR) => {}
                 // It has refused, or gone: why, is in what it sent before.
-                Err(Errno::EPIPE | Errno::ECONNRESET) => self.heard()?,
+                Err(Errno::EPIPE | Errno::ECONNRESET) => self.interrupted()?,
                 Err(error) => return Err(io_error(error)),
             }
         }
@@ -145,20 +175,21 @@ impl Transport for GateTransport {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if std::mem::take(&mut self.has_come) {
+            return Ok(true);
+        }
         loop {
             self.wait(PollFlags::POLLIN, timeout.for_read())?;
             if !self.is_heard {
-                self.heard()?;
+                self.hear()?;
                 continue;
             }
-            let space = self.buffers.input_append_buf();
-            match recv(self.gate.as_raw_fd(), space, MsgFlags::MSG_DONTWAIT) {
-                Ok(0) => return self.ended(),
-                Ok(length) => {
-                    self.buffers.input_appended(length);
-                    return Ok(true);
-                }
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
+            match self.take() {
+                Ok(Some(0)) => return self.ended(),
+                Ok(Some(_)) => return Ok(true),
+                Ok(None) => {}
+                // It has hung up before it had read everything.
+                Err(Errno::ECONNRESET) => return Err(broken_off()),
                 Err(error) => return Err(io_error(error)),
             }
         }
@@ -168,6 +199,25 @@ impl Transport for GateTransport {
     fn is_open(&mut self) -> bool {
         false
     }
+}
+
+/// Has an answer begun, and not only what comes before one (RFC 9110, 15.2)?
+fn is_final(mut input: &[u8]) -> bool {
+    const END: &[u8] = b"\r\n\r\n";
+    while let Some(begin) = input.get(..b"HTTP/1.1 1".len()) {
+        if !begin.starts_with(b"HTTP/1.") || !begin.ends_with(b" 1") {
+            return true;
+        }
+        let end = input.windows(END.len()).position(|window| window == END);
+        let Some(rest) = end.and_then(|end| input.get(end + END.len()..)) else { return false };
+        input = rest;
+    }
+    false
+}
+
+/// Not as a reset: the library takes that for the end of an answer without a length.
+fn broken_off() -> Error {
+    Error::Io(io::Error::new(io::ErrorKind::BrokenPipe, "the answer was broken off"))
 }
 
 fn io_error(error: Errno) -> Error {

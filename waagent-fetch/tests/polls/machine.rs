@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test tooling: it may say what it means")]
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,6 +32,9 @@ pub struct Machine {
     _gate: Running,
     _transfer: Transfer,
 }
+
+/// Where storage is: of RFC 5737, 3.
+const STORAGE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 80);
 
 /// One extension, one certificate, a status blob with a signature.
 pub const SCENARIO: &str = r#"
@@ -61,9 +65,14 @@ impl Machine {
         if !network::has_network_of_its_own() {
             return None;
         }
+        // The gate lets the host's plugin be asked for no blob on the loopback.
+        network::tell("ip", &["address", "add", &format!("{STORAGE}/32"), "dev", "lo"]);
+        let storage = SocketAddr::from((STORAGE, 0));
         let options = Options {
             wire_server: network::platform(Target::WireServer),
             host_plugin: network::platform(Target::HostGaPlugin),
+            storage_http: storage,
+            storage_https: storage,
             ..Options::loopback()
         };
         let fabric = Fabric::start(Scenario::parse(scenario).unwrap(), &options).unwrap();

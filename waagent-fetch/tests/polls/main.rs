@@ -3,5 +3,6 @@
 mod faults;
 mod machine;
 mod memory;
+mod moment;
 mod once;
 mod resident;

@@ -1,9 +1,12 @@
 //! What passes the gate, and what doesn't.
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
+use nix::sys::socket::{MsgFlags, send};
 use waagent_common::gate::protocol::Target;
 use waagent_support::network::platform;
 
@@ -121,14 +124,46 @@ fn the_platform_gets_no_byte_more_than_was_announced() {
     let _gate = space.gate();
     let told = space.ask(&request('w', HEALTH, &["Content-Length: 3"], "<Health/>"));
     assert!(told.contains("more bytes than the Content-Length announced"), "{told}");
-    // Fewer: the fetcher's end is the end.
-    let platform = answers(Target::WireServer, "<He", "");
+    // Fewer: the fetcher's end is the end. For the WireServer, nothing has begun before.
     let mut peer = space.knock();
     peer.write_all(&request('w', HEALTH, &["Content-Length: 9"], "<He")).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(heard(&mut peer), "");
+    let platform = answers(Target::HostGaPlugin, "<He", "");
+    let mut peer = space.knock();
+    peer.write_all(&request('p', "PUT /status", &["Content-Length: 9"], "<He")).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     assert_eq!(heard(&mut peer), "c");
     assert!(!is_whole(&peer));
     assert!(platform.join().unwrap().ends_with("\r\n\r\n<He"));
+}
+
+/// By a server that leaves a body unread, and takes it for the next request.
+#[test]
+fn a_body_for_the_wireserver_is_whole_before_it_goes_and_holds_no_certificate() {
+    let Some(space) = Space::new("") else { return };
+    let _gate = space.gate();
+    let listener = TcpListener::bind(platform(Target::WireServer)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let hidden =
+        "GET /machine/x?comp=certificates HTTP/1.1\r\nX-MS-Guest-Agent-Public-X509-Cert: MIIB\r\n\r\n";
+    let length = format!("Content-Length: {}", hidden.len());
+    let told = space.ask(&request('w', HEALTH, &[&length], hidden));
+    assert!(told.contains("a body with the name of x-ms-guest-agent-public-x509-cert"), "{told}");
+    // Also where it comes in pieces, after any that would have gone before.
+    let mut peer = space.knock();
+    let (first, second) = hidden.split_at(60);
+    peer.write_all(&request('w', HEALTH, &[&length], first)).unwrap();
+    assert!(space.ask(b"x").contains("names no target"), "it has had its turn");
+    assert!(listener.accept().is_err(), "not even a connection was made");
+    peer.write_all(second.as_bytes()).unwrap();
+    assert!(heard(&mut peer).contains("a body with the name of"));
+    // As long as there may be.
+    drop(listener);
+    let platform = answers(Target::WireServer, "end", OK);
+    let body = "x".repeat((16 << 10) - 3) + "end";
+    assert_eq!(space.ask(&request('w', HEALTH, &["Content-Length: 16384"], &body)), format!("c{OK}"));
+    platform.join().unwrap();
 }
 
 #[test]
@@ -173,12 +208,59 @@ fn what_is_broken_off_is_told_from_what_has_ended() {
     assert!(ask(&mut peer).ends_with("half") && is_whole(&peer));
     drop(peer);
     platform.join().unwrap();
+    let whole = "x".repeat(1 << 20);
+    let platform = answers(Target::WireServer, "\r\n\r\n", &whole);
+    let mut peer = space.knock();
+    assert!(ask(&mut peer).len() == 1 + whole.len() && is_whole(&peer), "as long as the row allows");
+    drop(peer);
+    platform.join().unwrap();
     let endless = "x".repeat(2 << 20);
     let platform = answers(Target::WireServer, "\r\n\r\n", &endless);
     let mut peer = space.knock();
     assert_eq!(ask(&mut peer).len(), 1 + (1 << 20), "the row's bound");
     assert!(!is_whole(&peer));
     platform.join().unwrap();
+}
+
+/// Whatever hears of the reset first, the reading of the answer or the writing of the body.
+#[test]
+fn an_answer_that_a_reset_cuts_off_is_never_whole() {
+    let Some(space) = Space::new("") else { return };
+    let _gate = space.gate();
+    for _ in 0..5 {
+        let listener = TcpListener::bind(platform(Target::HostGaPlugin)).unwrap();
+        let mut peer = space.knock();
+        peer.write_all(&request('p', "PUT /status", &["Content-Length: 8388608"], "")).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 64]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf").unwrap();
+        peer.read_exact(&mut [0; 24]).unwrap();
+        let mut writer = peer.try_clone().unwrap();
+        let body = std::thread::spawn(move || writer.write_all(&vec![b'x'; 8 << 20]));
+        // It has unread bytes: the kernel resets.
+        stream.read_exact(&mut [0; 1 << 10]).unwrap();
+        drop(stream);
+        heard(&mut peer);
+        assert!(!is_whole(&peer));
+        assert!(body.join().unwrap().is_err());
+    }
+}
+
+#[test]
+fn a_byte_out_of_band_ends_the_request() {
+    let Some(space) = Space::new("") else { return };
+    let _gate = space.gate();
+    let urgent = |peer: &UnixStream| send(peer.as_raw_fd(), b"x", MsgFlags::MSG_OOB).unwrap();
+    let mut peer = space.knock();
+    urgent(&peer);
+    assert_eq!(heard(&mut peer), "");
+    let listener = TcpListener::bind(platform(Target::WireServer)).unwrap();
+    let mut peer = space.knock();
+    peer.write_all(&versions()).unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    urgent(&peer);
+    stream.read_to_end(&mut Vec::new()).unwrap();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{IoSlice, Write};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -68,6 +68,64 @@ fn root_is_told_what_passed_and_what_was_refused() {
     assert!(told.contains("a first byte that names no target"), "{told}");
 }
 
+/// Eight requests that hang, and more than may wait.
+#[test]
+fn a_fetcher_that_takes_every_place_hides_nothing_from_root() {
+    let Some(space) = Space::new("") else { return };
+    let _silent = TcpListener::bind(platform_at(Target::WireServer)).unwrap();
+    let _gate = space.gate();
+    let _held = space.holds(100);
+    let begun = Instant::now();
+    let told = counts(&space.root()).unwrap();
+    assert!(
+        told.starts_with("8 requests passed, 0 refused") && begun.elapsed() < Duration::from_secs(2),
+        "{told}"
+    );
+    assert_eq!(space.peer(FETCHER, "w"), "cannot connect to WireServer: the gate failed; see its log");
+}
+
+/// Whoever keeps one request open after the other.
+#[test]
+fn a_gate_whose_configuration_was_replaced_ends_with_its_last_request() {
+    let Some(space) = Space::new("") else { return };
+    let listener = TcpListener::bind(platform_at(Target::WireServer)).unwrap();
+    let mut gate = space.gate();
+    let mut first = space.knock();
+    first.write_all(&versions()).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    let configuration = space.folder.path().join("etc/waagent.conf");
+    fs::write(configuration.with_extension("new"), "OS.EnableFirewall=n\n").unwrap();
+    fs::rename(configuration.with_extension("new"), configuration).unwrap();
+    let mut second = space.knock();
+    second.write_all(&versions()).unwrap();
+    drop(stream);
+    assert_eq!(heard(&mut first), "c");
+    drop(first);
+    let until = Instant::now() + Duration::from_secs(20);
+    while gate.0.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < until, "it goes on for the second");
+        std::thread::yield_now();
+    }
+    assert!(still_waits(&second));
+    let _next = space.gate();
+    drop(listener.accept().unwrap());
+    assert_eq!(heard(&mut second), "c");
+}
+
+/// Each keeps a local port for a minute where the gate closes first.
+#[test]
+fn who_asks_too_fast_is_refused_and_does_not_fill_the_log() {
+    let Some(space) = Space::new("") else { return };
+    let log = space.folder.path().join("log");
+    let _gate = space.gate_that_logs(&log);
+    let mut answers = (0..3000).map(|_| space.ask(&versions()));
+    assert!(answers.all(|word| word == "r" || word == "f"));
+    let told = fs::read_to_string(&log).unwrap();
+    let of =
+        |count| told.contains(&format!("more than 50 connections in a second, {count} such failures so far"));
+    assert!(of(1) && of(10) && of(100) && told.matches("so far").count() <= 4, "{told}");
+}
+
 #[test]
 fn takes_no_descriptor_from_a_peer() {
     let Some(space) = Space::new("") else { return };
@@ -103,6 +161,7 @@ fn peers_that_send_no_head_are_dismissed_and_a_ninth_waits_for_that() {
         assert_eq!(heard(peer), "dno whole head within 5 s\n");
     }
     assert!(is_idle(&gate));
+    assert!(counts(&space.root()).unwrap().contains(", 8 refused (the last: no whole head"));
 }
 
 #[test]

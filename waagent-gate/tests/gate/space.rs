@@ -8,12 +8,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ use waagent_common::gate::client::{counts, hear, stream_to};
 use waagent_common::gate::protocol::{SOCKET, Target};
 use waagent_common::root::Root;
 use waagent_common::sandbox::Sandbox;
-use waagent_support::network::{self, Running, as_user, gate_socket, said};
+use waagent_support::network::{self, FETCHER, Running, as_user, gate_socket, said};
 
 /// Another user than the fetcher; no such one needs to be on the machine.
 pub const STRANGER: u32 = 64001;
@@ -73,6 +73,14 @@ impl Space {
         Running(network::gate(program, self.folder.path(), &self.listener).spawn().unwrap())
     }
 
+    /// The same; what it says goes there.
+    pub fn gate_that_logs(&self, path: &Path) -> Running {
+        let program = Path::new(env!("CARGO_BIN_EXE_waagent-gate"));
+        let log = fs::File::create(path).unwrap();
+        let mut command = network::gate(program, self.folder.path(), &self.listener);
+        Running(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
+    }
+
     /// What waagent-certs would write.
     pub fn certificate(&self, certificate: &str) {
         let body = Transport {
@@ -99,17 +107,30 @@ impl Space {
         heard(&mut peer)
     }
 
+    /// The fetcher asks so often, whole, and waits until the test ends.
+    pub fn holds(&self, often: usize) -> Running {
+        let mut command = self.child(FETCHER, &format!("hold {often}"));
+        let mut child = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+        let told = BufReader::new(child.0.stdout.take().unwrap());
+        assert!(told.lines().any(|line| line.unwrap().ends_with("PEER: holds")));
+        child
+    }
+
     /// Another user asks the gate, and speaks a line of HTTP; what it says of that.
     pub fn peer(&self, uid: u32, act: &str) -> String {
+        let (_, text) = said(&self.child(uid, act).output().unwrap());
+        let (_, rest) = text.split_once("PEER: ").unwrap();
+        rest.lines().next().unwrap().to_owned()
+    }
+
+    fn child(&self, uid: u32, act: &str) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "peer_child", "--nocapture", "--test-threads=1"])
             .env(ACT, act)
             .env(ROOT, self.folder.path());
         as_user(&mut command, uid, CapsHashSet::new());
-        let (_, text) = said(&command.output().unwrap());
-        let (_, rest) = text.split_once("PEER: ").unwrap();
-        rest.lines().next().unwrap().to_owned()
+        command
     }
 }
 
@@ -177,6 +198,13 @@ fn acted(root: &Root, act: &str) -> Result<String, String> {
     if act == "counts" {
         return counts(root).map_err(|error| error.to_string());
     }
+    if let Some(often) = act.strip_prefix("hold ") {
+        let peers: Vec<_> = (0..often.parse().unwrap()).map(|_| held(root)).collect();
+        println!("PEER: holds");
+        // Until the test ends.
+        let _closed = std::io::stdin().read(&mut [0]);
+        return Ok(format!("held {}", peers.len()));
+    }
     let target = if act == "p" { Target::HostGaPlugin } else { Target::WireServer };
     let path = if act == "p" { "/versions" } else { "/?comp=versions" };
     let [_, request @ ..] = &request(if act == "p" { 'p' } else { 'w' }, &format!("GET {path}"), &[], "")[..]
@@ -200,6 +228,14 @@ fn acted(root: &Root, act: &str) -> Result<String, String> {
         stream.read_to_string(&mut answer).unwrap();
     }
     Ok(answer.lines().next().unwrap_or_default().to_owned())
+}
+
+/// A peer with a whole request.
+fn held(root: &Root) -> UnixStream {
+    let mut peer = UnixStream::connect(root.runtime_path(SOCKET)).unwrap();
+    // It may be dismissed already.
+    let _dismissed = peer.write_all(&versions());
+    peer
 }
 
 /// Has the gate nothing open but what it got from this process? What is a peer's is closed right after its answer.
