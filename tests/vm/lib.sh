@@ -67,6 +67,11 @@ make_guest() {
 make_platform_keys() {
     [ ! -e "$state/ca.pem" ] || return 0
     rm -rf "$state"
+    serve_once
+}
+
+# The platform comes up and goes: what the scenario wants in its state folder is there then.
+serve_once() {
     unshare --net bash -c '
         ip link set lo up
         "$1/waagent-fabric" serve --scenario "$2" --state "$3" --wire-server 127.0.0.1:80 \
@@ -74,7 +79,7 @@ make_platform_keys() {
         fabric=$!
         "$1/waagent-fabric" wait --until polls=0 --timeout 20
         kill "$fabric"
-        wait "$fabric" || :' make_platform_keys "$binaries" "$scenario" "$state" >/dev/null
+        wait "$fabric" || :' serve_once "$binaries" "$scenario" "$state" >/dev/null
 }
 
 # A DVD as Azure attaches it (UDF bridge), and a blank disk.
