@@ -26,41 +26,59 @@ pub(crate) struct Carried {
     pub(crate) not_found: bool,
 }
 
-/// Serves a caller until he has his answer, or has gone.
-pub(crate) fn serve(storage: &mut Storage, stream: UnixStream) -> Carried {
+/// Serves a caller until he has his answer, or has gone. `report` hears what the order leaves before the caller hears that
+/// his answer is whole: his next order must find this worker free, with the connection that is kept.
+pub(crate) fn serve(storage: &mut Storage, stream: UnixStream, report: impl FnOnce(Carried)) {
+    let mut report = Some(report);
+    let mut report = |carried| {
+        if let Some(report) = report.take() {
+            report(carried);
+        }
+    };
+    read_and_carry(storage, stream, &mut report);
+    // One who has gone in between.
+    report(Carried::default());
+}
+
+fn read_and_carry(storage: &mut Storage, stream: UnixStream, report: &mut dyn FnMut(Carried)) {
     let mut caller = Timed::new(stream, Instant::now() + ORDER_TIME);
     let order: Order = match caller.read_frame(MAX_ORDER) {
         Ok(order) => order,
         // Nothing was said: he went away, or PID 1 looked whether somebody is here.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Carried::default(),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return,
         Err(error) => {
             let unanswered = refused(format!("no order: {error}"));
+            report(Carried::default());
             let _gone = answer(&mut caller, &Answer::Failed(failure(&unanswered)));
-            return Carried::default();
+            return;
         }
     };
     let time = Duration::from_secs(order.seconds.min(MAX_SECONDS));
     caller.set_until(Instant::now() + time + SLACK);
     storage.work_for(Some(&caller));
-    let carried = carry(storage, &mut caller, &order);
+    carry(storage, &mut caller, &order, report);
     storage.work_for(None);
-    carried
 }
 
-fn carry(storage: &mut Storage, caller: &mut Timed, order: &Order) -> Carried {
+fn carry(storage: &mut Storage, caller: &mut Timed, order: &Order, report: &mut dyn FnMut(Carried)) {
     let mut carried = Carried { stored: order.method == Method::Put, not_found: false };
     let begun = match begin(storage, caller, order) {
         Ok(answered) => answered,
         Err(unanswered) => {
             carried.not_found = is_not_found(&unanswered.error);
+            report(carried);
             let _gone = answer(caller, &Answer::Failed(failure(&unanswered)));
-            return carried;
+            return;
         }
     };
-    if let Err(gone) = pass_on(caller, order, begun) {
+    let passed = pass_on(caller, order, begun).and_then(|copied| {
+        report(carried);
+        end(caller, copied)
+    });
+    if let Err(gone) = passed {
+        report(carried);
         log::verbose(&format!("the caller of an order is gone: {gone}"));
     }
-    carried
 }
 
 /// Sends the request. An answer that is announced as too long is none.
@@ -88,8 +106,12 @@ fn begin(
     Ok(answer)
 }
 
-/// Gives the answer on. `Err`: the caller is gone.
-fn pass_on(caller: &mut Timed, order: &Order, answered: ureq::http::Response<Body>) -> io::Result<()> {
+/// Gives the answer on, but for its end. The inner `Err`: it isn't whole; the outer one: the caller is gone.
+fn pass_on(
+    caller: &mut Timed,
+    order: &Order,
+    answered: ureq::http::Response<Body>,
+) -> io::Result<Result<(), HttpError>> {
     let (head, body) = answered.into_parts();
     let shown = |header: Shown| {
         let value = head.headers.get(header.name())?.to_str().ok()?;
@@ -98,11 +120,14 @@ fn pass_on(caller: &mut Timed, order: &Order, answered: ureq::http::Response<Bod
     let headers: BTreeMap<Shown, String> = Shown::ALL.into_iter().filter_map(shown).collect();
     answer(caller, &Answer::Head(Head { status: head.status.as_u16(), headers }))?;
     let reader = body.into_with_config().limit(u64::MAX).reader();
-    let copied = if head.status.is_success() {
-        pieces(caller, reader, order.limit, order.seconds)?
+    if head.status.is_success() {
+        pieces(caller, reader, order.limit, order.seconds)
     } else {
-        pieces(caller, reader.take(ERROR_BODY), ERROR_BODY, order.seconds)?
-    };
+        pieces(caller, reader.take(ERROR_BODY), ERROR_BODY, order.seconds)
+    }
+}
+
+fn end(caller: &mut Timed, copied: Result<(), HttpError>) -> io::Result<()> {
     match copied {
         Ok(()) => caller.write_all(&END.to_be_bytes()),
         Err(error) => {

@@ -190,9 +190,11 @@ impl Server {
             .spawn(move || {
                 let mut storage = Storage::new(settings, tls);
                 for stream in orders {
-                    // Nobody is there to hear it when the program ends.
-                    let _unheard = reports.send((number, serve(&mut storage, stream)));
-                    let _unheard = waker.write(1);
+                    serve(&mut storage, stream, |carried| {
+                        // Nobody is there to hear it when the program ends.
+                        let _unheard = reports.send((number, carried));
+                        let _unheard = waker.write(1);
+                    });
                 }
             })
             .map_err(|error| broken("thread", &error))?;
