@@ -192,7 +192,10 @@ impl Loop {
         for _ in 0..50 {
             let output = Command::new("losetup").args(options).arg(file).output().unwrap();
             if output.status.success() {
-                return Self { node: String::from_utf8(output.stdout).unwrap().trim().to_owned() };
+                let node = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+                // Those of whoever had the device before, and was killed.
+                let _none = Command::new("partx").args(["--delete", &node]).output();
+                return Self { node };
             }
         }
         panic!("no loop device for {}", file.display());
