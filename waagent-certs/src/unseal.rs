@@ -251,7 +251,8 @@ const NOTHING: &str = "nothing sealed has come yet";
 const COULD_NOT: &str = "it could not be unsealed";
 /// The number is `attempts::MOST`.
 const STOPPED: &str = "cannot unseal certificates: 100 could not be unsealed since the machine was started; find out who \
-                       writes fetch/certificates.json, then 'waagent-certs --force' or the next boot tries again";
+                       writes fetch/certificates.json; after 'rm /run/waagent/certs/attempts', which the next boot does \
+                       too, 'systemctl start waagent-certs' tries again";
 const FORMAT: &str = "Pkcs7BlobWithPfxContents";
 /// Bytes of the CMS.
 const LARGEST: usize = 4 << 20;

@@ -17,6 +17,7 @@ pub mod folder;
 pub mod gate;
 pub mod instance;
 pub mod json;
+pub mod listener;
 pub mod lock;
 pub mod log;
 pub mod marker;

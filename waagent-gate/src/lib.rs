@@ -16,7 +16,6 @@ pub mod queue;
 mod refusal;
 pub mod request;
 pub mod server;
-pub mod socket;
 pub mod table;
 pub mod values;
 

@@ -21,7 +21,7 @@
 //! private one, which takes orders from uid 0, is out of reach also where SELinux isn't enforcing. He can't read a key
 //! (mode 0400 of waagent-certs, and a type of its own).
 //!
-//! **Where**: `socket` is what PID 1 passed, `server` the loop and who may ask, `queue` who waits, `connection` and `peer`
+//! **Where**: `server` is the loop and who may ask, `queue` who waits, `connection` and `peer`
 //! one of them, `exchange` and `pipe` its bytes, `office` what all share; `head` the grammar, `table` and `values` what may be
 //! asked, `path` odd spellings, `request` the judgement; `documents` where the targets are, and which certificate is ours.
 #![forbid(unsafe_code)]
@@ -34,12 +34,11 @@ use waagent_common::fault::Outcome;
 use waagent_common::notify::Manager;
 use waagent_common::sys::fd::passed_socket;
 use waagent_common::users::uid_of;
-use waagent_common::{log, program};
+use waagent_common::{listener, log, program};
 use waagent_gate::args::Args;
 use waagent_gate::documents::Documents;
 use waagent_gate::policy::POLICY;
 use waagent_gate::server::Server;
-use waagent_gate::socket;
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -51,7 +50,7 @@ fn run(args: &Args) -> Result<Outcome> {
     let manager = Manager::reach();
     let (sandbox, config) = program::enter_to_stay(&POLICY, &args.common)?;
     let root = args.common.root();
-    let listener = socket::check(passed)?;
+    let listener = listener::check(passed, "waagent-gate.socket")?;
     let fetcher = uid_of(&root, "waagent-fetch");
     if fetcher.is_none() {
         log::warning("there is no user 'waagent-fetch'; sysusers.d/waagent.conf makes it, using root alone");

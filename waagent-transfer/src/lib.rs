@@ -9,6 +9,5 @@ pub mod policy;
 pub mod proxy;
 pub mod server;
 pub mod settings;
-pub mod socket;
 mod storage;
 mod tls;

@@ -22,7 +22,7 @@
 //! one. He can't open the platform's ports, which the firewall closes to his user (the metadata service's the unit alone);
 //! ask the gate; read a certificate, a document or a key; write a file; open a local socket; execute a program.
 //!
-//! **Where**: `socket` is what PID 1 passed, `server` who may order and when it ends, `carry` one order, `storage` the
+//! **Where**: `server` says who may order and when it ends, `carry` one order, `storage` the
 //! connections that are kept, `connect`, `tls`, `names` and `proxy` the way there.
 #![forbid(unsafe_code)]
 
@@ -34,12 +34,11 @@ use waagent_common::fault::Outcome;
 use waagent_common::sys::fd::passed_socket;
 use waagent_common::sys::heap;
 use waagent_common::users::uid_of;
-use waagent_common::{log, program};
+use waagent_common::{listener, log, program};
 use waagent_transfer::args::Args;
 use waagent_transfer::policy::POLICY;
 use waagent_transfer::server::Server;
 use waagent_transfer::settings::Settings;
-use waagent_transfer::socket;
 
 fn main() -> ExitCode {
     program::main(&POLICY, run)
@@ -50,7 +49,7 @@ fn run(args: &Args) -> Result<Outcome> {
     heap::one_arena();
     let (sandbox, config) = program::enter_to_stay(&POLICY, &args.common)?;
     let root = args.common.root();
-    let listener = socket::check(passed)?;
+    let listener = listener::check(passed, "waagent-transfer.socket")?;
     let fetcher = uid_of(&root, "waagent-fetch");
     if fetcher.is_none() {
         log::warning("there is no user 'waagent-fetch'; sysusers.d/waagent.conf makes it, using root alone");

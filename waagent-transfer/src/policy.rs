@@ -1,8 +1,7 @@
 //! What waagent-transfer may do.
 
 use waagent_declaration::{
-    BASE, Connects, FIONBIO, Policy, RESOLVER, Refusal, RunsAs, TCGETS, TCGETS2, THREADS, grant, ioctl,
-    syscall,
+    BASE, Connects, Policy, RESOLVER, Refusal, RunsAs, TCGETS, TCGETS2, THREADS, grant, ioctl, syscall,
 };
 
 /// No capability, no document, no key, no folder to write, no local socket to open: the network outside alone.
@@ -43,7 +42,6 @@ pub const POLICY: Policy = Policy {
     devices: &[],
     executes: &[],
     ioctls: &[
-        FIONBIO,
         ioctl("FIONREAD", 0x541b, "names: the resolver asks how long a name server's answer is"),
         TCGETS,
         TCGETS2,

@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{self, HandshakeError, SslConnector, SslMethod, SslStream, SslVersion};
+use openssl::ssl::{
+    self, HandshakeError, SslConnector, SslConnectorBuilder, SslMethod, SslStream, SslVersion,
+};
 use openssl::x509::X509VerifyResult;
 use ureq::Error;
 use ureq::unversioned::transport::{
@@ -25,7 +27,7 @@ impl Tls {
         }
         // With the system's places for authorities, SSL_CERT_FILE and SSL_CERT_DIR among them.
         let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-        builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+        at_least_tls_1_2(&mut builder)?;
         // Another order may have been quicker: then that one's is used.
         Ok(self.0.get_or_init(|| builder.build()))
     }
@@ -48,6 +50,14 @@ impl Tls {
         };
         let context = self.context().map_err(|error| tls_error(&error.to_string()))?;
         context.connect(host, transport).map_err(failed)
+    }
+}
+
+/// What the system's rules demand (`MinProtocol` of openssl.cnf) may be more, and stays.
+fn at_least_tls_1_2(builder: &mut SslConnectorBuilder) -> Result<(), ErrorStack> {
+    match builder.min_proto_version() {
+        Some(SslVersion::TLS1_2 | SslVersion::TLS1_3) => Ok(()),
+        _ => builder.set_min_proto_version(Some(SslVersion::TLS1_2)),
     }
 }
 
@@ -126,5 +136,25 @@ impl fmt::Debug for Tls {
 impl fmt::Debug for TlsTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TlsTransport")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_minimum_is_raised_and_never_lowered() {
+        for (system, used) in [
+            (None, SslVersion::TLS1_2),
+            (Some(SslVersion::TLS1), SslVersion::TLS1_2),
+            (Some(SslVersion::TLS1_2), SslVersion::TLS1_2),
+            (Some(SslVersion::TLS1_3), SslVersion::TLS1_3),
+        ] {
+            let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+            builder.set_min_proto_version(system).unwrap();
+            at_least_tls_1_2(&mut builder).unwrap();
+            assert_eq!(builder.min_proto_version(), Some(used), "{system:?}");
+        }
     }
 }
